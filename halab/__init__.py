@@ -1,0 +1,1 @@
+"""halab: labs to learn Pacemaker/Corosync clusters on, built, verified, reset and broken on purpose."""

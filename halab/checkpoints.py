@@ -1,0 +1,87 @@
+"""Checkpoints of an instance: the nodes' saved state (the provider's) with the step results and BMC event logs.
+
+    checkpoints/<name>.json      one file a checkpoint, written last; a saved state that no file names is garbage
+"""
+
+import uuid
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from halab.errors import LabError
+from halab.files import write_atomically
+from halab.instance import Instance
+from halab.nodes import Node
+from halab.parallel import for_each
+from halab.state import StepRecord
+from halab.toml import suggestion
+
+START = "start"
+
+
+class Checkpoint(BaseModel):
+    """`saved` is the provider's identifier; `steps` and `events` are what the instance knew then."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    at: datetime
+    saved: str
+    steps: dict[str, StepRecord]
+    events: dict[str, str]
+
+
+def names(instance: Instance) -> list[str]:
+    """Oldest first."""
+    return [checkpoint.name for checkpoint in everything(instance)]
+
+
+def everything(instance: Instance) -> list[Checkpoint]:
+    files = (instance.directory / "checkpoints").glob("[!.]*.json")
+    found = [Checkpoint.model_validate_json(file.read_text()) for file in files]
+    return sorted(found, key=lambda checkpoint: checkpoint.at)
+
+
+def find(instance: Instance, name: str) -> Checkpoint:
+    """Raises LabError, with the nearest name, when there is no such checkpoint."""
+    for checkpoint in everything(instance):
+        if checkpoint.name == name:
+            return checkpoint
+    raise LabError(f'there is no checkpoint "{name}", {suggestion(name, names(instance))}')
+
+
+def save(instance: Instance, name: str) -> None:
+    """Save the cluster as it is, in place of an older checkpoint of that name. Needs the lock."""
+    saved = uuid.uuid4().hex
+    instance.provider.save(saved)
+    checkpoint = Checkpoint(
+        name=name,
+        at=datetime.now().astimezone(),
+        saved=saved,
+        steps=instance.state.steps,
+        events={node.name: instance.read_bmc_log(node.name) for node in instance.spec.nodes},
+    )
+    write_atomically(instance.directory / "checkpoints" / f"{name}.json", checkpoint.model_dump_json(indent=2))
+    instance.provider.keep_only({known.saved for known in everything(instance)})
+
+
+def restore(instance: Instance, name: str) -> None:
+    """Bring the whole cluster back, healing whatever was broken, and wait until its nodes have booted.
+
+    Needs the lock. When this is killed, the state says that it is not finished, and `settle` does it again.
+    """
+    checkpoint = find(instance, name)
+    instance.remember(instance.state.model_copy(update={"restoring": name}))
+    instance.provider.restore(checkpoint.saved)
+    for node, log in checkpoint.events.items():
+        write_atomically(instance.bmc_log(node), log)
+    instance.start_bmcs()
+    wait_booted(instance)
+    instance.remember(instance.state.model_copy(update={"steps": checkpoint.steps, "restoring": None}))
+
+
+def wait_booted(instance: Instance) -> None:
+    """Wait for the nodes that have power."""
+    powered = [name for name, state in instance.provider.power_states().items() if state == "on"]
+    nodes = [Node(spec, instance.provider, lambda text: None) for spec in instance.spec.nodes if spec.name in powered]
+    for_each(nodes, lambda node: node.wait_booted())

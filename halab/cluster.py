@@ -1,0 +1,131 @@
+"""What `crm_mon --output-as=xml --inactive` and its kin say, as frozen objects: pure functions over XML.
+
+The format is published by Pacemaker as RELAX NG schemas (xml/api/crm_mon-*.rng, nodes-*.rng, resources-*.rng).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from defusedxml.ElementTree import ParseError, fromstring
+
+from halab.errors import LabError
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    name: str
+    online: bool
+    standby: bool
+    maintenance: bool
+    unclean: bool
+
+
+@dataclass(frozen=True)
+class ResourceStatus:
+    """One resource; a member of a group or a clone counts by itself. `nodes` are those it is active on."""
+
+    id: str
+    agent: str
+    role: str
+    managed: bool
+    failed: bool
+    blocked: bool
+    nodes: tuple[str, ...]
+
+    @property
+    def started(self) -> bool:
+        return self.role == "Started" and not self.failed and bool(self.nodes)
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    quorate: bool
+    dc: str | None
+    fencing: bool
+    options: Mapping[str, str]
+    nodes: Mapping[str, NodeStatus]
+    resources: Mapping[str, ResourceStatus]
+
+    @property
+    def online(self) -> tuple[str, ...]:
+        return tuple(name for name, node in self.nodes.items() if node.online and not node.unclean)
+
+    def where(self, resource: str) -> tuple[str, ...]:
+        """The nodes a resource is active on; empty when there is no such resource."""
+        return self.resources[resource].nodes if resource in self.resources else ()
+
+    def of_agent(self, agent: str) -> tuple[ResourceStatus, ...]:
+        """The resources of an agent, named as Pacemaker does: `ocf:heartbeat:IPaddr2`, `stonith:fence_ipmilan`."""
+        return tuple(resource for resource in self.resources.values() if resource.agent == agent)
+
+
+@dataclass(frozen=True)
+class FencingEvent:
+    """One entry of the fencing history: `target` was fenced by `action` on request of `client`."""
+
+    target: str
+    action: str
+    succeeded: bool
+    client: str
+    delegate: str
+
+
+def parse_status(text: str) -> ClusterStatus:
+    """Raises LabError when the text is no output of crm_mon."""
+    root = _root(text)
+    summary = root.find("summary")
+    if summary is None:
+        raise LabError("crm_mon answered with XML that has no <summary>; is this a Pacemaker older than 2.1?")
+    dc = summary.find("current_dc")
+    options = summary.find("cluster_options")
+    settings = dict(options.attrib) if options is not None else {}
+    return ClusterStatus(
+        quorate=dc is not None and dc.get("with_quorum") == "true",
+        dc=dc.get("name") if dc is not None else None,
+        fencing=settings.get("stonith-enabled") == "true",
+        options=settings,
+        nodes={node.get("name", ""): _node(node) for node in root.findall("nodes/node")},
+        resources={item.get("id", ""): _resource(item) for item in root.findall("resources//resource")},
+    )
+
+
+def parse_history(text: str) -> tuple[FencingEvent, ...]:
+    """`stonith_admin --history '*' --output-as=xml`, newest first."""
+    return tuple(
+        FencingEvent(
+            target=event.get("target", ""),
+            action=event.get("action", ""),
+            succeeded=event.get("status") == "success",
+            client=event.get("client", ""),
+            delegate=event.get("delegate", ""),
+        )
+        for event in _root(text).iter("fence_event")
+    )
+
+
+def _root(text: str) -> Element:
+    try:
+        root: Element = fromstring(text)
+    except ParseError as error:
+        raise LabError(f"the cluster's tools answered with something that is no XML: {error}") from error
+    return root
+
+
+def _node(node: Element) -> NodeStatus:
+    def flag(name: str) -> bool:
+        return node.get(name) == "true"
+
+    return NodeStatus(node.get("name", ""), flag("online"), flag("standby"), flag("maintenance"), flag("unclean"))
+
+
+def _resource(item: Element) -> ResourceStatus:
+    return ResourceStatus(
+        id=item.get("id", ""),
+        agent=item.get("resource_agent", "").replace("ocf::", "ocf:"),
+        role=item.get("role", ""),
+        managed=item.get("managed") == "true",
+        failed=item.get("failed") == "true",
+        blocked=item.get("blocked") == "true",
+        nodes=tuple(node.get("name", "") for node in item.findall("node")),
+    )

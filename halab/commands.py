@@ -1,0 +1,222 @@
+"""What each Invoke task does: the commands of halab, whose words and exit codes are the same for people and --json."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from halab import bringup, checkpoints, host, labs, show
+from halab.checks import Outcome
+from halab.errors import CheckFailed, LabError, NothingChecked
+from halab.instance import Instance
+from halab.models import NodeSpec
+from halab.nodes import Workstation
+from halab.paths import ROOT
+from halab.report import Report
+from halab.selection import Selection, instance_to_make, instance_to_remove, select
+from halab.status import look
+from halab.toml import suggestion
+from halab.walk import StepReport, Walk
+
+
+def lab(name: str | None, instance: str | None, provider: str | None, distro: str | None, nodes: int | None, json: bool) -> None:
+    selection = select(name, instance, provider, distro, nodes)
+    Report(json).selection(selection)
+
+
+def up() -> None:
+    """Make the selected instance, or complete it."""
+    report = Report()
+    host.ensure(_tools(), report.say)
+    instance = instance_to_make(Selection.remembered())
+    with instance.lock(), report.progress(f"Bringing up {instance.name}"):
+        bringup.up(instance, report.say)
+    report.say(f"Instance {instance.name} is up: {', '.join(node.name for node in instance.spec.nodes)} on {instance.state.distro}.")
+
+
+def down() -> None:
+    """Remove the selected instance."""
+    report = Report()
+    instance = instance_to_remove(Selection.remembered())
+    if instance is None:
+        report.say(f"Instance {Selection.remembered().instance_name} is not there: nothing to remove.")
+        return
+    with instance.lock(), report.progress(f"Removing {instance.name}"):
+        instance.down()
+    report.say(f"Instance {instance.name} is removed.")
+
+
+def status(json: bool) -> None:
+    Report(json).status(look(_current()))
+
+
+def walk(to: str | None, json: bool) -> None:
+    """Perform and verify every step left, up to and with `to`."""
+    with _walking(json) as (walk, report):
+        steps = walk.left(to)
+        if not steps:
+            raise NothingChecked("every step is passed already; go back to one with: inv reset --to STEP")
+        for step in steps:
+            _judge(walk.perform(step))
+
+
+def next_step(json: bool) -> None:
+    """Perform and verify the first step that is not passed."""
+    with _walking(json) as (walk, _):
+        _judge(walk.perform(walk.current()))
+
+
+def step(name: str, json: bool) -> None:
+    """Perform and verify one step, from the checkpoint before it if it was done before."""
+    with _walking(json) as (walk, _):
+        _judge(walk.perform(walk.step(name)))
+
+
+def check(name: str | None, json: bool) -> None:
+    """Verify only: what the learner did by hand."""
+    with _walking(json) as (walk, _):
+        _judge(walk.verify(walk.step(name) if name else walk.current()))
+
+
+def hint() -> None:
+    """Verify, and give one hint more for the first check that does not pass."""
+    with _walking() as (walk, report):
+        report.say(walk.hint(walk.current()))
+
+
+def show_step(name: str | None, json: bool) -> None:
+    """Read a step without running it; works whether the instance is up or not."""
+    instance = instance_to_make(Selection.remembered())
+    left = [step for step in instance.folder.steps if instance.state.outcome(step.name) != Outcome.PASSED]
+    step = instance.folder.step(name) if name else (left or instance.folder.steps)[0]
+    Report(json).step(step, show.record(step, instance.spec, instance.state.distro))
+
+
+def save(name: str) -> None:
+    instance, report = _current(), Report()
+    reserved = [checkpoints.START, *(step.name for step in instance.folder.steps)]
+    if name in reserved or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise LabError(f'"{name}" cannot name a checkpoint: letters, digits, dashes, and none of {", ".join(reserved)}')
+    with instance.lock(), report.progress(f"Saving {name}"):
+        bringup.settle(instance, report.say)
+        checkpoints.save(instance, name)
+    report.say(f"Checkpoint {name} is saved; go back to it with: inv reset --to {name}")
+
+
+def reset(to: str | None, json: bool) -> None:
+    """Go back to a checkpoint, by default that of the last step that is passed, and verify it."""
+    instance, report = _current(), Report(json)
+    with instance.lock():
+        name = to or _last_passed(instance)
+        checkpoints.find(instance, name)
+        with report.progress(f"Going back to {name}"):
+            checkpoints.restore(instance, name)
+        report.say(f"Every node is back at {name}.")
+        last = _last_passed(instance)
+        if last != checkpoints.START:
+            _judge(Walk(instance, report).verify(instance.folder.step(last)))
+
+
+def list_checkpoints(json: bool) -> None:
+    Report(json).checkpoints(checkpoints.everything(_current()))
+
+
+def ssh(name: str) -> None:
+    """Become an interactive shell on a node, or on the workstation."""
+    instance = _current()
+    terminal = {"TERM": os.environ.get("TERM", "xterm")}
+    if name == Workstation.name:
+        argv = instance.provider.workstation_argv(["env", "PS1=[root@workstation \\W]# ", "bash", "--norc"])
+    else:
+        argv = instance.provider.console_argv(_node(instance, name).name, ["bash", "--login"], terminal)
+    sys.stdout.flush()
+    os.execvp(argv[0], argv)
+
+
+def bmc(name: str, action: str) -> None:
+    """Power on, off, cycle, reset, soft or status through the node's BMC, with ipmitool on the workstation."""
+    instance = _current()
+    node, account = _node(instance, name), instance.spec.credentials
+    login = ["-H", str(node.bmc), "-U", account.bmc_user, "-P", account.bmc_password]
+    result = Workstation(instance.provider, print).run("ipmitool", "-I", "lanplus", *login, "power", action)
+    if not result.ok:
+        raise LabError(f"the BMC of {name} refused, or does not run: {result.last_line()}; try: inv status")
+    Report().say(result.stdout.strip())
+
+
+def list_labs(json: bool) -> None:
+    Report(json).labs([labs.load(name) for name in labs.names()])
+
+
+def doctor(json: bool) -> None:
+    """Tell everything that keeps the selected lab from running here."""
+    missing = [f"{tool.command} is missing, which {tool.why}; `inv up` installs it" for tool in host.missing(_tools())]
+    problems = missing or instance_to_make(Selection.remembered()).provider.problems()
+    Report(json).problems(problems)
+    if problems:
+        raise LabError(f"{len(problems)} problems keep labs from running here")
+
+
+def _current() -> Instance:
+    return Instance.open(Selection.remembered().instance_name)
+
+
+@contextmanager
+def _walking(json: bool = False) -> Iterator[tuple[Walk, Report]]:
+    """A walk of the selected instance, under its lock; what it did is reported as JSON at the end if asked."""
+    instance, report = _current(), Report(json)
+    with instance.lock():
+        try:
+            yield Walk(instance, report), report
+        finally:
+            report.finish()
+
+
+def _judge(report: StepReport) -> None:
+    """Turn what became of a step into the exit code, with the path of its log."""
+    if report.outcome == Outcome.PASSED:
+        return
+    if report.outcome == Outcome.FAILED:
+        raise CheckFailed(f"step {report.step} is not passed; everything it printed is in {report.log}")
+    if report.reason:
+        raise LabError(f"step {report.step} could not be finished: {report.reason}; see {report.log}")
+    raise NothingChecked(f"step {report.step} could not be checked; see {report.log}")
+
+
+def _last_passed(instance: Instance) -> str:
+    passed = [step.name for step in instance.folder.steps if instance.state.outcome(step.name) == Outcome.PASSED]
+    return passed[-1] if passed else checkpoints.START
+
+
+def _node(instance: Instance, name: str) -> NodeSpec:
+    known = {node.name: node for node in instance.spec.nodes}
+    if name not in known:
+        raise LabError(f'there is no node "{name}", {suggestion(name, list(known))}')
+    return known[name]
+
+
+def test(select: str, unit: bool) -> None:
+    """Run pytest with the checkout's own Python: `tests/unit`, and unless `unit` also `tests/labs`."""
+    report = Report()
+    if not unit:
+        host.ensure(_tools(), report.say)
+    argv = [sys.executable, "-m", "pytest", "tests/unit", *([] if unit else ["tests/labs"]), *(["-k", select] if select else [])]
+    _pass_on(argv)
+
+
+def lint() -> None:
+    _pass_on([sys.executable, "-m", "ruff", "check", "."])
+    _pass_on([sys.executable, "-m", "ruff", "format", "--check", "."])
+    _pass_on([sys.executable, "-m", "mypy", "halab", "tasks.py"])
+
+
+def _pass_on(argv: list[str]) -> None:
+    """Run a program of the project on this terminal; its failure is ours."""
+    if code := subprocess.run(argv, cwd=ROOT, check=False).returncode:
+        raise CheckFailed(f"`{' '.join(argv[1:])}` ended with exit status {code}")
+
+
+def _tools() -> tuple[host.Tool, ...]:
+    return (*host.TOOLS, *host.DEBIAN_TOOLS)

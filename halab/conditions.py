@@ -1,0 +1,182 @@
+"""Conditions that checks are made of. Each reads the cluster or looks from outside; none changes anything."""
+
+import re
+
+from halab.checks import Condition, Observation
+from halab.lab import Lab
+from halab.nodes import Node
+
+
+def command(node: Node, line: str, prints: str = "", expected: str = "") -> Condition:
+    """A shell command succeeds on a node, out of band, and prints what the regular expression says."""
+
+    def look(lab: Lab) -> Observation:
+        result = lab.node(node.name).run("sh", "-c", line)
+        said = result.stdout.strip() or result.stderr.strip() or "nothing"
+        ok = result.ok and re.search(prints, result.stdout, re.DOTALL) is not None
+        return Observation(ok, f"`{line}` on {node.name}: exit status {result.rc}, {said.splitlines()[-1]!r}")
+
+    return Condition(expected or f"`{line}` succeeds on {node.name}", look)
+
+
+def active(node: Node, unit: str) -> Condition:
+    """A systemd unit runs on a node."""
+    return command(node, f"systemctl is-active {unit}", expected=f"{unit} is active on {node.name}")
+
+
+def enabled(node: Node, unit: str) -> Condition:
+    """A systemd unit starts when the node boots."""
+    return command(node, f"systemctl is-enabled {unit}", expected=f"{unit} is enabled on {node.name}")
+
+
+def not_enabled(node: Node, unit: str) -> Condition:
+    """A systemd unit does not start by itself when the node boots: disabled, static, masked or not there."""
+
+    def look(lab: Lab) -> Observation:
+        state = lab.node(node.name).run("systemctl", "is-enabled", unit).stdout.strip()
+        return Observation(state not in ("enabled", "enabled-runtime", "alias"), f"{unit} on {node.name}: {state or 'unknown unit'}")
+
+    return Condition(f"{unit} is not enabled on {node.name}", look)
+
+
+def online() -> Condition:
+    """Every node of the lab is an online member, none in standby."""
+
+    def look(lab: Lab) -> Observation:
+        status = lab.status()
+        here = [name for name in status.online if not status.nodes[name].standby]
+        missing = sorted({node.name for node in lab.nodes} - set(here))
+        return Observation(not missing, f"online: {', '.join(here) or 'none'}; not: {', '.join(missing) or 'none'}")
+
+    return Condition("every node is online", look)
+
+
+def quorate() -> Condition:
+    def look(lab: Lab) -> Observation:
+        status = lab.status()
+        return Observation(status.quorate, f"partition {'with' if status.quorate else 'WITHOUT'} quorum, DC {status.dc}")
+
+    return Condition("the partition has quorum", look)
+
+
+def option(name: str, value: str) -> Condition:
+    """A cluster property is set to a value (`pcs property`), read from the CIB."""
+
+    def look(lab: Lab) -> Observation:
+        result = lab.nodes[0].run("crm_attribute", "--type=crm_config", f"--name={name}", "--query", "--quiet")
+        seen = result.stdout.strip() if result.ok else "not set"
+        return Observation(seen == value, f"{name} is {seen}")
+
+    return Condition(f"{name} is {value}", look)
+
+
+def fencing(on: bool) -> Condition:
+    """Fencing is enabled, or disabled, as crm_mon sees it."""
+
+    def look(lab: Lab) -> Observation:
+        seen = lab.status().fencing
+        return Observation(seen is on, f"stonith-enabled is {str(seen).lower()}")
+
+    return Condition(f"stonith-enabled is {str(on).lower()}", look)
+
+
+def started(resource: str, on: Node | None = None) -> Condition:
+    """A resource is started on exactly one node, or on exactly that node."""
+    place = on.name if on else "one node"
+
+    def look(lab: Lab) -> Observation:
+        known = lab.status().resources
+        if resource not in known:
+            return Observation(False, f"there is no resource {resource}; there are: {', '.join(known) or 'none'}")
+        found = known[resource]
+        ok = found.started and len(found.nodes) == 1 and (on is None or found.nodes == (on.name,))
+        return Observation(ok, f"{resource} is {found.role} on {', '.join(found.nodes) or 'no node'}{_flags(found.failed, found.blocked)}")
+
+    return Condition(f"{resource} is started on {place}", look)
+
+
+def together(first: str, second: str) -> Condition:
+    """Two resources are started on the same node."""
+
+    def look(lab: Lab) -> Observation:
+        status = lab.status()
+        places = status.where(first), status.where(second)
+        return Observation(places[0] == places[1] and len(places[0]) == 1, f"{first} is on {places[0]}, {second} on {places[1]}")
+
+    return Condition(f"{first} and {second} are started on the same node", look)
+
+
+def address_only_on_owner(resource: str) -> Condition:
+    """The VIP is configured on the node that the resource is started on, and on no other that answers."""
+
+    def look(lab: Lab) -> Observation:
+        owner = lab.where(resource).name
+        on = [node.power() == "on" and _has_address(node, str(lab.vip)) for node in lab.nodes]
+        holders = [node.name for node, has in zip(lab.nodes, on, strict=True) if has]
+        return Observation(holders == [owner], f"{lab.vip} is on {', '.join(holders) or 'no node'}, {resource} on {owner}")
+
+    return Condition("the node that runs the resource, and no other, has the address", look)
+
+
+def answers_ping(address: object) -> Condition:
+    """An address answers ICMP echo requests from the workstation."""
+
+    def look(lab: Lab) -> Observation:
+        result = lab.workstation.run("ping", "-c", "1", "-W", "1", str(address))
+        return Observation(result.ok, f"ping {address}: {'answered' if result.ok else 'no answer within 1 s'}")
+
+    return Condition(f"{address} answers from the workstation", look)
+
+
+def answers_http(url: str, body: str = "") -> Condition:
+    """A GET from the workstation is answered with 200 and a body in which the regular expression is found."""
+
+    def look(lab: Lab) -> Observation:
+        result = lab.workstation.run("curl", "--silent", "--show-error", "--max-time", "2", "--write-out", "\n%{http_code}", url)
+        page, _, code = result.stdout.rpartition("\n")
+        ok = result.ok and code == "200" and re.search(body, page) is not None
+        return Observation(ok, f"GET {url}: {code} {page.strip()[:80]!r}" if result.ok else result.last_line())
+
+    return Condition(f"{url} answers 200 with {body or 'any body'!r}", look)
+
+
+def served_by_owner(resource: str) -> Condition:
+    """The page behind the VIP names the node that the resource is started on."""
+
+    def look(lab: Lab) -> Observation:
+        owner = lab.where(resource).name
+        return answers_http(f"http://{lab.vip}/", rf"\b{re.escape(owner)}\b").look(lab)
+
+    return Condition(f"the page tells the node that {resource} is started on", look)
+
+
+def bmc_power(node: Node, state: str) -> Condition:
+    """The node's BMC answers IPMI on the workstation with that power state."""
+
+    def look(lab: Lab) -> Observation:
+        account = lab.credentials
+        login = ["-H", str(node.bmc), "-U", account.bmc_user, "-P", account.bmc_password]
+        result = lab.workstation.run("ipmitool", "-I", "lanplus", *login, "power", "status")
+        return Observation(result.stdout.strip() == f"Chassis Power is {state}", result.last_line())
+
+    return Condition(f"the BMC of {node.name} says that power is {state}", look)
+
+
+def fenced_by_peer(node: Node) -> Condition:
+    """The node's BMC was told by another node, over IPMI, to take its power: read from the BMC's own event log."""
+
+    def look(lab: Lab) -> Observation:
+        peers = {str(other.mgmt) for other in lab.others(node)}
+        orders = [event for event in lab.power_events(node) if event["action"] in ("off", "cycle", "reset")]
+        by_peer = [event for event in orders if event["from"] in peers]
+        return Observation(bool(by_peer), f"the BMC of {node.name} was told {len(by_peer)} times by a peer to cut the power")
+
+    return Condition(f"{node.name} was fenced by a peer through its BMC", look)
+
+
+def _has_address(node: Node, address: str) -> bool:
+    return f" {address}/" in node.run("ip", "-4", "-oneline", "address", "show").stdout
+
+
+def _flags(failed: bool, blocked: bool) -> str:
+    return (", failed" if failed else "") + (", blocked" if blocked else "")

@@ -1,0 +1,87 @@
+"""A terminal on a node, driven as a person would: type a command, answer its prompts, read what it printed.
+
+The shell's own prompt is replaced by a marker of control characters that carries the exit status. It is made by
+printf from an octal escape, so that neither a typed command nor its output contains it by accident.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pexpect
+
+from halab.errors import LabError
+from halab.wait import timeout_factor
+
+SHELL = ("bash", "--noprofile", "--norc", "--noediting", "-i")
+ENVIRONMENT = {
+    "TERM": "dumb",
+    "LANG": "C.UTF-8",
+    "COLUMNS": "200",
+    "PAGER": "cat",
+    "SYSTEMD_PAGER": "cat",
+    "HISTFILE": "/root/.bash_history",
+    "PS1": "",
+    "PS2": "",
+    "PROMPT_COMMAND": r"printf '\036%d\037' $?",
+}
+END = re.compile("\x1e(\\d+)\x1f")
+CONTROL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command that was typed: what it printed, without control characters, and its exit status."""
+
+    command: str
+    output: str
+    rc: int
+
+
+class Console:
+    """`show` is given what appears, piece by piece, as it appears."""
+
+    def __init__(self, argv: Sequence[str], name: str, show: Callable[[str], None]) -> None:
+        self._name = name
+        self._show = show
+        self._child = pexpect.spawn(argv[0], list(argv[1:]), encoding="utf-8", codec_errors="replace", echo=False)
+        self._child.delaybeforesend = None
+        self._child.setwinsize(50, 200)
+        self._read_to_end({}, within=20)
+        self._child.sendline("stty -echo; unset PROMPT_DIRTRIM")
+        self._read_to_end({}, within=20)
+
+    def type(self, command: str, answers: Mapping[str, str], within: float) -> Typed:
+        """Type a command and wait for its end, at most `within` seconds.
+
+        `answers` maps what a prompt says (a regular expression) to the line to type at it, which is not shown.
+        Raises LabError when the command does not end, or the terminal does.
+        """
+        self._show(f"[root@{self._name} ~]# " + command.replace("\n", "\n> ") + "\n")
+        self._child.sendline(command)
+        output, rc = self._read_to_end(answers, within * timeout_factor())
+        return Typed(command, output, rc)
+
+    def close(self) -> None:
+        self._child.close(force=True)
+
+    def _read_to_end(self, answers: Mapping[str, str], within: float) -> tuple[str, int]:
+        patterns = [END, pexpect.TIMEOUT, pexpect.EOF, *map(re.compile, answers)]
+        replies = list(answers.values())
+        printed = []
+        while True:
+            index = self._child.expect(patterns, timeout=within)
+            piece = CONTROL.sub("", (self._child.before or "").replace("\r\n", "\n"))
+            if index > 2:
+                piece += self._child.after + "\n"
+            printed.append(piece)
+            self._show(piece)
+            if index == 0:
+                return "".join(printed), int(self._child.match.group(1))
+            if index == 1:
+                self._child.sendintr()
+                last = ("".join(printed).strip().splitlines() or ["nothing"])[-1]
+                raise LabError(f"{self._name}: expected the command to end within {within:g} s; last line was {last!r}")
+            if index == 2:
+                raise LabError(f"{self._name}: the terminal was closed; is the node still on? try: inv status")
+            self._child.sendline(replies[index - 3])

@@ -1,0 +1,95 @@
+"""One running copy of a lab: its directory, its state, its provider and its BMCs."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from halab import labs, providers
+from halab.errors import LabError
+from halab.labs import LabFolder
+from halab.models import LabSpec
+from halab.paths import ROOT, state_dir
+from halab.process import end_daemons, find_daemons, start_daemon
+from halab.state import State, locked, read_state, write_state
+
+
+def instances_dir() -> Path:
+    return state_dir() / "instances"
+
+
+class Instance:
+    """`state` of an instance that was never brought up is what it would be brought up with."""
+
+    def __init__(self, name: str, state: State) -> None:
+        self.name = name
+        self.directory = instances_dir() / name
+        self.state = state
+
+    @classmethod
+    def open(cls, name: str) -> "Instance":
+        """The instance as it was left. Raises LabError when it is not up."""
+        state = read_state(instances_dir() / name)
+        if state is None:
+            raise LabError(f"instance {name} is not up; try: inv up")
+        return cls(name, state)
+
+    @cached_property
+    def folder(self) -> LabFolder:
+        return labs.load(self.state.lab)
+
+    @property
+    def spec(self) -> LabSpec:
+        return self.state.spec
+
+    @cached_property
+    def provider(self) -> providers.Provider:
+        site = providers.Site(self.name, self.directory, self.spec, self.state.distro)
+        return providers.provider(self.state.provider, site)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the lock, and read again what another command may have written before it was ours."""
+        with locked(self.directory):
+            self.state = read_state(self.directory) or self.state
+            yield
+
+    def remember(self, state: State) -> None:
+        self.state = state
+        write_state(self.directory, state)
+
+    def up(self) -> None:
+        """Make what is missing, power on what is off, start the BMCs. Needs the lock."""
+        self.remember(self.state)
+        self.provider.up()
+        self.start_bmcs()
+
+    def down(self) -> None:
+        """Remove everything of the instance from the host. Needs the lock, which goes with it."""
+        end_daemons(self._bmc_mark(""))
+        self.provider.down()
+        shutil.rmtree(self.directory)
+
+    def start_bmcs(self) -> None:
+        for name in self.dead_bmcs():
+            argv = self.provider.workstation_argv([sys.executable, "-m", "halab.bmcd", self.name, name])
+            log = self.directory / "bmc" / f"{name}.log"
+            log.parent.mkdir(exist_ok=True)
+            start_daemon(argv, self._bmc_mark(name), log=log, env={"PYTHONPATH": str(ROOT)})
+
+    def dead_bmcs(self) -> list[str]:
+        """The nodes whose BMC does not run."""
+        return [node.name for node in self.spec.nodes if not any(find_daemons(self._bmc_mark(node.name)))]
+
+    def bmc_log(self, node: str) -> Path:
+        """The event log of a node's BMC (see bmc.events)."""
+        return self.directory / "bmc" / f"{node}.events"
+
+    def read_bmc_log(self, node: str) -> str:
+        log = self.bmc_log(node)
+        return log.read_text() if log.exists() else ""
+
+    def _bmc_mark(self, node: str) -> str:
+        return f"{self.directory}/bmc/{node}".rstrip("/")

@@ -1,0 +1,115 @@
+"""The running lab as a step sees it: what `perform(lab)` and `verify(lab)` are given."""
+
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
+
+from halab import distros
+from halab.bmc import events
+from halab.checks import CheckResult, Condition, Outcome, evaluate
+from halab.cluster import ClusterStatus, parse_status
+from halab.errors import CheckFailed, LabError
+from halab.instance import Instance
+from halab.nodes import Node, Workstation
+from halab.parallel import for_each
+from halab.toml import suggestion
+
+Show = Callable[[str], None]
+CRM_MON = ("crm_mon", "--output-as=xml", "--inactive")
+
+
+class Lab:
+    """Everything a step may use. `show` is given what is typed and printed, `on_check` each check's result."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        show: Show = lambda text: None,
+        on_check: Callable[[CheckResult], None] = lambda result: None,
+    ) -> None:
+        spec = instance.spec
+        self._instance = instance
+        self._show = show
+        self._on_check = on_check
+        self.vip: IPv4Address = spec.vip
+        self.prefix = spec.networks.lan.subnet.prefixlen
+        self.cluster = spec.cluster
+        self.credentials = spec.credentials
+        self.distro = distros.load(instance.state.distro)
+        self.nodes = [Node(node, instance.provider, show) for node in spec.nodes]
+        self.workstation = Workstation(instance.provider, show)
+        self.results: list[CheckResult] = []
+
+    def node(self, name: str) -> Node:
+        """Raises LabError when the lab has no node of that name."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise LabError(f'there is no node "{name}", {suggestion(name, [node.name for node in self.nodes])}')
+
+    def others(self, node: Node) -> list[Node]:
+        return [other for other in self.nodes if other.name != node.name]
+
+    def type_on_all(self, commands: Sequence[str]) -> None:
+        """Type the same commands on every node at once; each node's terminal is shown as a whole when it is done."""
+        recorded = {node.name: "" for node in self.nodes}
+
+        def on(node: Node) -> None:
+            def record(text: str) -> None:
+                recorded[node.name] += text
+
+            typist = Node(node.spec, self._instance.provider, record)
+            try:
+                for command in commands:
+                    typist.type(command)
+            finally:
+                typist.close()
+
+        try:
+            for_each(self.nodes, on)
+        finally:
+            for text in recorded.values():
+                self._show(text)
+
+    def status(self) -> ClusterStatus:
+        """The cluster as the first node that answers sees it.
+
+        Raises CheckFailed when nodes answer and none runs the cluster, LabError when no node answers.
+        """
+        reasons, reached = [], False
+        for node in self.nodes:
+            try:
+                result = node.run(*CRM_MON, timeout=20)
+            except LabError as error:
+                reasons.append(str(error))
+                continue
+            reached = True
+            if result.ok:
+                return parse_status(result.stdout)
+            reasons.append(f"{node.name}: no cluster status: {result.last_line()}")
+        raise (CheckFailed if reached else LabError)("; ".join(reasons))
+
+    def where(self, resource: str) -> Node:
+        """The one node that a resource is active on. Raises CheckFailed when it is on none or on several."""
+        names = self.status().where(resource)
+        if len(names) != 1:
+            raise CheckFailed(f"{resource} is active on {', '.join(names) or 'no node'}, expected one node")
+        return self.node(names[0])
+
+    def power_events(self, node: Node) -> list[dict[str, object]]:
+        """What the node's BMC was told to do, oldest first (see bmc.events)."""
+        return events(self._instance.bmc_log(node.name))
+
+    def check(
+        self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()
+    ) -> CheckResult:
+        """State one check and look, at most `within` seconds. After one that is not passed, later ones do not wait."""
+        hints = (hint,) if isinstance(hint, str) else hint
+        waited = any(result.outcome is not Outcome.PASSED for result in self.results)
+        result = evaluate(sentence, condition, self, within=0 if waited else within, hints=hints)
+        self.results.append(result)
+        self._on_check(result)
+        return result
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.close()

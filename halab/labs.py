@@ -1,0 +1,101 @@
+"""The labs: folders with a `lab.toml`, a README.md and numbered step files, read and checked as a whole."""
+
+import importlib.util
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from halab.errors import LabError
+from halab.models import LabSpec
+from halab.paths import LABS, ROOT
+from halab.toml import read, suggestion
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a lab. `perform` does it as a person would, `verify` states the checks; both take a `lab.Lab`."""
+
+    name: str
+    title: str
+    prose: str
+    path: Path
+    perform: Callable[[Any], None]
+    verify: Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class LabFolder:
+    name: str
+    path: Path
+    spec: LabSpec
+    steps: tuple[Step, ...]
+
+    def step(self, name: str) -> Step:
+        """Raises LabError, with the nearest name, when there is no such step."""
+        names = [step.name for step in self.steps]
+        if name in names:
+            return self.steps[names.index(name)]
+        raise LabError(f'lab {self.name} has no step "{name}", {suggestion(name, names)}')
+
+    def with_nodes(self, count: int) -> "LabFolder":
+        try:
+            return replace(self, spec=self.spec.with_nodes(count))
+        except ValueError as error:
+            raise LabError(f"{_short(self.path / 'lab.toml')} cannot have {count} nodes: {first_reason(error)}") from None
+
+
+def names() -> list[str]:
+    return sorted(path.parent.name for path in LABS.glob("*/lab.toml"))
+
+
+def load(name: str, folder: Path = LABS) -> LabFolder:
+    """Read a lab and all its steps. Raises LabError with file, place and reason."""
+    path = folder / name
+    if not (path / "lab.toml").is_file():
+        raise LabError(f'there is no lab "{name}", {suggestion(name, names())}')
+    spec = read(path / "lab.toml", LabSpec)
+    files = sorted(path.glob("[0-9]*_*.py"))
+    if not files:
+        raise LabError(f"{_short(path)} has no steps: expected files such as 10_install.py")
+    return LabFolder(name, path, spec, tuple(_load_step(file) for file in files))
+
+
+def first_reason(error: ValueError) -> str:
+    """The first reason in a ValueError, which pydantic makes a long list of."""
+    problems = getattr(error, "errors", None)
+    return str(problems()[0]["msg"]).removeprefix("Value error, ") if problems else str(error)
+
+
+def _load_step(file: Path) -> Step:
+    where = _short(file)
+    module_spec = importlib.util.spec_from_file_location(f"halab_step_{file.stem}", file)
+    assert module_spec and module_spec.loader
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        line = getattr(error, "lineno", None) or _line_in(error, file)
+        raise LabError(f"{where}, line {line}: the step does not import: {type(error).__name__}: {error}") from error
+    for function in ("perform", "verify"):
+        if not callable(getattr(module, function, None)):
+            raise LabError(f"{where}: expected a function {function}(lab), found none")
+    title, _, prose = (inspect.getdoc(module) or "").partition("\n")
+    if not title:
+        raise LabError(f"{where}: expected a docstring, whose first line is the step's title")
+    return Step(file.stem.partition("_")[2], title, prose.strip(), file, module.perform, module.verify)
+
+
+def _line_in(error: Exception, file: Path) -> int:
+    trace = error.__traceback__
+    line = 1
+    while trace:
+        if trace.tb_frame.f_code.co_filename == str(file):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

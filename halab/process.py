@@ -1,0 +1,122 @@
+"""Running programs: results with exit status and text, and processes found again by a mark in their environment."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from halab.errors import LabError
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a finished program left: exit status, standard output and standard error as text."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        return self.rc == 0
+
+    def last_line(self) -> str:
+        """The last line printed, errors first: what a one-sentence message quotes."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return lines[-1] if lines else "(it printed nothing)"
+
+
+def run(argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+    """Run a program to its end. A non-zero exit status is a result; raises LabError when it is missing or hangs.
+
+    `timeout` is in seconds.
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise LabError(f"{argv[0]} is not installed; `inv doctor` tells what is missing") from error
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"`{' '.join(argv)}` did not finish within {timeout:g} s") from error
+    return CommandResult(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def must(argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+    """Like run(), but a non-zero exit status raises LabError with the last line printed."""
+    result = run(argv, input=input, timeout=timeout)
+    if not result.ok:
+        raise LabError(f"`{' '.join(argv)}` failed with exit status {result.rc}: {result.last_line()}")
+    return result
+
+
+def start_daemon(argv: Sequence[str], mark: str, *, log: Path | None = None, env: Mapping[str, str] = {}) -> int:
+    """Start a program in a session of its own, findable by `mark`, and return its pid.
+
+    The mark lives in the process's environment, so there is no pid file that could outlive the process or be lost
+    when the starter is killed: the process table is the truth.
+    """
+    output = log.open("ab") if log else subprocess.DEVNULL
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        cwd="/",
+        env={**os.environ, **env, "HALAB_MARK": mark},
+    )
+    return process.pid
+
+
+def find_daemons(mark: str) -> Iterator[int]:
+    """The pids of the living processes that were started with `mark`, or with a mark below it (`mark/...`)."""
+    wanted = f"HALAB_MARK={mark}".encode()
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            environ = Path(entry.path, "environ").read_bytes()
+        except OSError:
+            continue
+        if any(item == wanted or item.startswith(wanted + b"/") for item in environ.split(b"\0")):
+            yield int(entry.name)
+
+
+def end_daemons(mark: str, *, grace: float = 3) -> None:
+    """End every process of a mark, SIGTERM first, SIGKILL after `grace` seconds, and wait until they are gone."""
+    deadline = time.monotonic() + grace
+    while pids := [pid for pid in find_daemons(mark) if not _is_zombie(pid)]:
+        late = time.monotonic() > deadline
+        for pid in pids:
+            _signal(pid, signal.SIGKILL if late else signal.SIGTERM)
+        time.sleep(0.02)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True

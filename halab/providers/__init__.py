@@ -1,0 +1,86 @@
+"""What makes nodes. A provider knows nothing of steps; adding one is a module and a line in `PROVIDERS`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+from halab.errors import LabError
+from halab.models import LabSpec
+from halab.process import CommandResult
+from halab.toml import suggestion
+
+PROVIDERS = {"podman": "halab.providers.podman:Podman"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a provider is told of the instance: its name, its own directory, and what is to be built."""
+
+    instance: str
+    directory: Path
+    spec: LabSpec
+    distro: str
+
+
+class Provider(Protocol):
+    """Nodes are named by their name in the lab file. Every method may be called again after it was killed."""
+
+    def __init__(self, site: Site) -> None: ...
+
+    def problems(self) -> list[str]:
+        """Why this host cannot run the lab, a sentence each; empty when it can."""
+
+    def up(self) -> None:
+        """Make what is missing and power on every node that is off; does not wait for their systems to start."""
+
+    def down(self) -> None:
+        """Remove nodes, networks and namespaces, whatever state they are in."""
+
+    def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+        """Run a command on a node, out of band. Raises LabError when the node cannot be reached."""
+
+    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str]) -> list[str]:
+        """The host's command that opens `shell` on a node, on the terminal it is run on."""
+
+    def workstation_argv(self, argv: Sequence[str]) -> list[str]:
+        """The host's command that runs `argv` on the workstation."""
+
+    def power_states(self) -> dict[str, str]:
+        """For each node `on`, `off`, `frozen`, or `absent` where the node was never made."""
+
+    def power_on(self, node: str) -> None: ...
+
+    def power_off(self, node: str) -> None:
+        """As if the plug was pulled."""
+
+    def shut_down(self, node: str) -> None:
+        """As if the power button was pressed: the node's own system stops. Does not wait."""
+
+    def freeze(self, nodes: Sequence[str]) -> None:
+        """Stop nodes in mid-air: nothing runs, nothing answers, and they do not know."""
+
+    def thaw(self, nodes: Sequence[str]) -> None: ...
+
+    def port(self, node: str, network: str) -> str:
+        """The bridge port of a node on a network, in the workstation's network namespace."""
+
+    def save(self, checkpoint: str) -> None:
+        """Save all nodes, as one, under an identifier that was never used before."""
+
+    def restore(self, checkpoint: str) -> None:
+        """Bring all nodes back to a saved state, powered as they were; does not wait for their systems."""
+
+    def keep_only(self, checkpoints: set[str]) -> None:
+        """Forget all other saved states."""
+
+
+def provider(name: str, site: Site) -> Provider:
+    """The provider of that name for one instance."""
+    try:
+        module, _, class_name = PROVIDERS[name].partition(":")
+    except KeyError:
+        raise LabError(f'there is no provider "{name}", {suggestion(name, list(PROVIDERS))}') from None
+    made: Provider = getattr(import_module(module), class_name)(site)
+    return made

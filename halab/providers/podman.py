@@ -1,0 +1,211 @@
+"""Nodes as podman containers: systemd as PID 1, a user namespace, and a network namespace that dies with the node.
+
+A node's network namespace belongs to its container, not to the host: then IPaddr2 and firewalld work in the node's
+user namespace, and a power cut is real, because addresses die with the processes.
+"""
+
+import json
+import resource
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from halab import host, images
+from halab.distros import load
+from halab.errors import LabError
+from halab.files import write_atomically
+from halab.models import NodeSpec
+from halab.network import Network, port_name
+from halab.parallel import for_each
+from halab.process import CommandResult, must, run
+from halab.providers import Site
+from halab.providers.podman_disks import Disks
+
+# The host's user that a node's root is: above the ranges of login users, systemd-nspawn and subordinate ids.
+FIRST_UID = 1_900_000_000
+UIDS = 65_536
+# Beyond podman's default set: what a server's root has and a cluster's daemons use. All of it holds only within
+# the node's user namespace.
+CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG"
+PODMAN = ("podman", "--cgroup-manager=cgroupfs")
+POWER = {"running": "on", "paused": "frozen"}
+MEMORY_PER_NODE = 400 * 2**20  # bytes: a node with a running cluster uses 280 MiB
+DISK_PER_NODE = 1 * 2**30  # bytes: what the labs install, twice, and its checkpoints
+
+
+class Podman:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._nodes = {node.name: node for node in site.spec.nodes}
+        self._network = Network(f"{site.directory}/holder", site.spec, site.directory / "holder.log")
+        self._disks = Disks(site.directory / "disks", {name: self._upper_dir for name in self._nodes})
+
+    def problems(self) -> list[str]:
+        needed = len(self._nodes)
+        found = host.shortage(needed * MEMORY_PER_NODE, needed * DISK_PER_NODE, self._site.directory)
+        if broken := host.podman_problem():
+            found.append(broken)
+        return found
+
+    def up(self) -> None:
+        image = self._image()
+        self._network.up()
+        states = self.power_states()
+        self.thaw([name for name, state in states.items() if state == "frozen"])
+        absent = [node for node in self._site.spec.nodes if states[node.name] == "absent"]
+        for_each(absent, lambda node: self._create(node, image))
+        for_each([name for name, state in states.items() if state in ("absent", "off")], self.power_on)
+
+    def down(self) -> None:
+        if containers := self._containers():
+            self._network.up()
+            for_each(containers, self._remove)
+        self._network.down()
+
+    def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+        flags = [] if input is None else ["--interactive"]
+        result = run(self._podman("exec", *flags, self._container(node), *argv), input=input, timeout=timeout)
+        if result.rc in (125, 255) and (state := self.power_states()[node]) != "on":
+            raise LabError(f"{node} is not reachable: it is {state}")
+        if result.rc == 125:
+            raise LabError(f"{node} is not reachable: {result.last_line()}")
+        return result
+
+    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str]) -> list[str]:
+        settings = [f"--env={name}={value}" for name, value in env.items()]
+        return self._podman("exec", "--interactive", "--tty", *settings, self._container(node), *shell)
+
+    def workstation_argv(self, argv: Sequence[str]) -> list[str]:
+        return self._network.enter(argv)
+
+    def power_states(self) -> dict[str, str]:
+        found = {name: "absent" for name in self._nodes}
+        for container in self._containers():
+            found[container["Labels"]["halab.node"]] = POWER.get(container["State"], "off")
+        return found
+
+    def power_on(self, node: str) -> None:
+        with self._power_lock(node):
+            if self._state(node) in POWER:
+                return
+            container = self._container(node)
+            must(self._podman("stop", "--time=0", container))  # one that was killed between init and start
+            must(self._podman("init", container))
+            pid = must(self._podman("inspect", "--format={{.State.Pid}}", container)).stdout.strip()
+            self._network.plug(self._nodes[node], int(pid))
+            must(self._podman("start", container))
+
+    def power_off(self, node: str) -> None:
+        with self._power_lock(node):
+            self._network.unplug(self._nodes[node])
+            if self._state(node) == "paused":
+                must(self._podman("unpause", self._container(node)))
+            must(self._podman("stop", "--time=0", self._container(node)))
+
+    def shut_down(self, node: str) -> None:
+        with self._power_lock(node):
+            if self._state(node) == "running":
+                self.run(node, ["systemctl", "poweroff"])
+
+    def freeze(self, nodes: Sequence[str]) -> None:
+        for name in nodes:
+            self._network.silence(self._nodes[name], True)
+        must(self._podman("pause", *map(self._container, nodes)))
+
+    def thaw(self, nodes: Sequence[str]) -> None:
+        if not nodes:
+            return
+        must(self._podman("unpause", *map(self._container, nodes)))
+        for name in nodes:
+            self._network.silence(self._nodes[name], False)
+
+    def port(self, node: str, network: str) -> str:
+        return port_name(self._nodes[node], network)
+
+    def save(self, checkpoint: str) -> None:
+        states = self.power_states()
+        running = [self._container(name) for name, state in states.items() if state == "on"]
+        if running:
+            must(self._podman("pause", *running))
+        try:
+            self._disks.save(checkpoint, powered={name for name, state in states.items() if state != "off"})
+        finally:
+            if running:
+                must(self._podman("unpause", *running))
+
+    def restore(self, checkpoint: str) -> None:
+        for_each(self._nodes, self.power_off)
+        for_each(self._disks.restore(checkpoint), self.power_on)
+
+    def keep_only(self, checkpoints: set[str]) -> None:
+        self._disks.keep_only(checkpoints)
+
+    def _create(self, node: NodeSpec, image: images.Image) -> None:
+        must(
+            self._podman(
+                "create",
+                f"--name={self._container(node.name)}",
+                f"--hostname={node.name}",
+                f"--label=halab.instance={self._site.directory}",
+                f"--label=halab.node={node.name}",
+                "--network=none",
+                "--systemd=always",
+                "--no-hosts",
+                "--pids-limit=0",
+                f"--uidmap=0:{FIRST_UID}:{UIDS}",
+                f"--gidmap=0:{FIRST_UID}:{UIDS}",
+                f"--cap-add={CAPABILITIES}",
+                "--shm-size=256m",
+                f"--ulimit=nofile={_limit(resource.RLIMIT_NOFILE, 1_048_576)}",
+                f"--ulimit=nproc={_limit(resource.RLIMIT_NPROC, 32_768)}",
+                f"--volume={image.pool}:/srv/pool:ro",
+                image.image_id,
+            )
+        )
+
+    def _remove(self, container: dict[str, Any]) -> None:
+        must(self._podman("rm", "--force", "--time=0", "--ignore", container["Id"]))
+
+    def _image(self) -> images.Image:
+        """The image that this instance was begun with: its checkpoints are differences to that one."""
+        begun = self._site.directory / "image.json"
+        if begun.exists():
+            kept = json.loads(begun.read_text())
+            return images.Image(kept["reference"], kept["image_id"], Path(kept["pool"]))
+        image = images.ensure(load(self._site.distro), print)
+        write_atomically(begun, json.dumps(asdict(image), default=str))
+        return image
+
+    def _podman(self, *arguments: str) -> list[str]:
+        return self._network.enter([*PODMAN, *arguments])
+
+    def _container(self, node: str) -> str:
+        return f"halab-{self._site.instance}-{node}"
+
+    def _containers(self) -> list[dict[str, Any]]:
+        """Read outside the namespaces too, for an instance whose holder is gone."""
+        argv = [*PODMAN, "ps", "--all", f"--filter=label=halab.instance={self._site.directory}", "--format=json"]
+        found: list[dict[str, Any]] = json.loads(must(argv if not self._network.holder() else self._network.enter(argv)).stdout)
+        return found
+
+    def _state(self, node: str) -> str:
+        argv = self._podman("inspect", "--format={{.State.Status}}", self._container(node))
+        return must(argv).stdout.strip()
+
+    def _upper_dir(self, node: str) -> str:
+        argv = self._podman("inspect", "--format={{.GraphDriver.Data.UpperDir}}", self._container(node))
+        return must(argv).stdout.strip()
+
+    def _power_lock(self, node: str) -> FileLock:
+        """A learner, a peer that fences and a BMC may all reach for the same switch at once."""
+        return FileLock(self._site.directory / f"power-{node}.lock", timeout=60)
+
+
+def _limit(kind: int, most: int) -> str:
+    """A limit for `--ulimit`: raising one above the host's own needs CAP_SYS_RESOURCE, which a host may lack."""
+    hard = resource.getrlimit(kind)[1]
+    value = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    return f"{value}:{value}"

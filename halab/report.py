@@ -1,0 +1,196 @@
+"""What a person sees on the terminal, or a program reads with --json. Colours and progress only on a terminal."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from halab.checkpoints import Checkpoint
+from halab.checks import CheckResult, Outcome
+from halab.labs import LabFolder, Step
+from halab.selection import Selection
+from halab.show import Entry
+from halab.state import read_state
+from halab.status import StatusReport
+from halab.walk import StepReport
+
+MARKS = {Outcome.PASSED: "[green]PASS[/]", Outcome.FAILED: "[red]FAIL[/]", Outcome.UNKNOWN: "[yellow]????[/]"}
+
+
+class Report:
+    """The audience of a walk, and the printer of everything else."""
+
+    def __init__(self, as_json: bool = False) -> None:
+        self._json = as_json
+        self._out = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+        self._steps: list[StepReport] = []
+
+    def say(self, text: str) -> None:
+        self._out.print(escape(text))
+
+    @contextmanager
+    def progress(self, doing: str) -> Iterator[None]:
+        """A spinner while something long goes on."""
+        if not self._out.is_terminal:
+            yield
+            return
+        with self._out.status(doing):
+            yield
+
+    def step_begins(self, step: Step, doing: str) -> None:
+        self._out.print(f"\n[bold]{'Checking' if doing == 'verify' else 'Step'} {step.name}: {escape(step.title)}[/]")
+        if doing == "perform" and step.prose:
+            self._out.print(f"[dim]{escape(step.prose)}[/]\n")
+
+    def shows(self, text: str) -> None:
+        if not self._json:
+            self._out.out(text, end="", highlight=False)
+            self._out.file.flush()
+
+    def checked(self, result: CheckResult) -> None:
+        self._out.print(f"{MARKS[result.outcome]} {escape(result.sentence)}")
+        if result.outcome != Outcome.PASSED:
+            self._out.print(f"       expected: {escape(result.expected)}\n       seen:     {escape(result.seen)}")
+
+    def step_ends(self, report: StepReport) -> None:
+        self._steps.append(report)
+        passed = sum(check.outcome == Outcome.PASSED for check in report.checks)
+        if report.outcome == Outcome.PASSED:
+            self._out.print(f"[green]Step {report.step} is passed[/]: {passed} checks, {report.seconds:.1f} s")
+
+    def finish(self) -> None:
+        """The end of a walk: with --json everything that was done, on standard output."""
+        if self._json:
+            self._dump([dataclasses.asdict(report) for report in self._steps])
+
+    def selection(self, selection: Selection) -> None:
+        from halab.instance import instances_dir
+
+        state = read_state(instances_dir() / selection.instance_name)
+        chosen: dict[str, Any] = {
+            "lab": selection.lab,
+            "instance": selection.instance_name,
+            "provider": state.provider if state else selection.provider,
+            "distro": state.distro if state else selection.distro,
+            "nodes": len(state.spec.nodes) if state else selection.nodes,
+            "up": state is not None,
+        }
+        if self._json:
+            self._dump(chosen)
+            return
+        shape = [f"{key} {chosen[key]}" for key in ("provider", "distro", "nodes") if chosen[key] is not None]
+        self.say(f"Lab {selection.lab}, instance {selection.instance_name}{' on ' if shape else ''}{', '.join(shape)}")
+
+    def status(self, report: StatusReport) -> None:
+        found = status_as_data(report)
+        if self._json:
+            self._dump(found)
+            return
+        self._out.print(f"[bold]{report.instance.name}[/]: lab {found['lab']} on {found['provider']}, {found['distro']}")
+        nodes = Table("Node", "Address", "Power", "BMC", "Member")
+        for node in found["nodes"]:
+            nodes.add_row(node["name"], node["lan"], node["power"], node["bmc"], node["member"])
+        self._out.print(nodes)
+        steps = Table("Step", "Result", "Title")
+        for step in found["steps"]:
+            steps.add_row(step["name"], MARKS.get(step["outcome"], step["outcome"] or ""), escape(step["title"]))
+        self._out.print(steps)
+        if report.cluster is None:
+            self.say(f"No cluster: {report.reason}")
+            return
+        resources = Table("Resource", "Agent", "Role", "Node")
+        for item in found["resources"]:
+            resources.add_row(item["id"], item["agent"], item["role"], ", ".join(item["nodes"]))
+        if report.cluster.resources:
+            self._out.print(resources)
+        self.say(f"Quorum: {'yes' if report.cluster.quorate else 'NO'}. Fencing: {'on' if report.cluster.fencing else 'OFF'}.")
+        self.say(f"VIP {found['vip']['address']} answers from: {', '.join(report.vip_owners) or 'no node'}.")
+
+    def step(self, step: Step, entries: list[Entry]) -> None:
+        if self._json:
+            self._dump({"step": step.name, "title": step.title, "prose": step.prose, "entries": [vars(e) for e in entries]})
+            return
+        self._out.print(f"[bold]{step.name}: {escape(step.title)}[/]\n\n{escape(step.prose)}\n")
+        where = ""
+        for entry in (entry for entry in entries if entry.kind == "command"):
+            if entry.where != where:
+                where = entry.where
+                self._out.print(f"[bold]On {where}:[/]")
+            self._out.print(f"    {escape(entry.text)}")
+            for answer in entry.answers:
+                self._out.print(f"    [dim](at its prompt: {escape(answer)})[/]")
+        self._out.print("\n[bold]Then these must hold:[/]")
+        for entry in (entry for entry in entries if entry.kind == "check"):
+            self._out.print(f"  - {escape(entry.text)}")
+
+    def checkpoints(self, found: list[Checkpoint]) -> None:
+        if self._json:
+            self._dump([{"name": point.name, "at": point.at} for point in found])
+            return
+        for point in found:
+            self.say(f"{point.at:%F %T}  {point.name}")
+
+    def labs(self, found: list[LabFolder]) -> None:
+        if self._json:
+            self._dump([{"name": lab.name, "title": lab.spec.title, "steps": [s.name for s in lab.steps]} for lab in found])
+            return
+        for lab in found:
+            self.say(f"{lab.name}: {lab.spec.title} ({', '.join(step.name for step in lab.steps)})")
+
+    def problems(self, found: list[str]) -> None:
+        if self._json:
+            self._dump({"problems": found})
+            return
+        for problem in found or ["Nothing keeps labs from running here."]:
+            self.say(problem)
+
+    def _dump(self, data: object) -> None:
+        print(json.dumps(data, indent=2, default=_plain))
+
+
+def status_as_data(report: StatusReport) -> dict[str, Any]:
+    """What `inv status --json` prints."""
+    instance, cluster = report.instance, report.cluster
+    members = cluster.nodes if cluster else {}
+
+    def member(name: str) -> str:
+        if name not in members:
+            return ""
+        node = members[name]
+        return "unclean" if node.unclean else "offline" if not node.online else "standby" if node.standby else "online"
+
+    return {
+        "instance": instance.name,
+        "lab": instance.state.lab,
+        "provider": instance.state.provider,
+        "distro": instance.state.distro,
+        "restoring": instance.state.restoring,
+        "nodes": [
+            {
+                "name": node.name,
+                "lan": str(node.lan),
+                "power": report.power[node.name],
+                "bmc": "dead" if node.name in report.dead_bmcs else str(node.bmc),
+                "member": member(node.name),
+            }
+            for node in instance.spec.nodes
+        ],
+        "steps": [
+            {"name": step.name, "title": step.title, "outcome": instance.state.outcome(step.name)}
+            for step in instance.folder.steps
+        ],
+        "cluster": {"quorate": cluster.quorate, "dc": cluster.dc, "fencing": cluster.fencing} if cluster else None,
+        "resources": [dataclasses.asdict(resource) for resource in cluster.resources.values()] if cluster else [],
+        "vip": {"address": str(instance.spec.vip), "owners": list(report.vip_owners)},
+    }
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) or not hasattr(value, "__dict__") else vars(value)

@@ -1,0 +1,110 @@
+"""What `inv lab` selects, remembered for the commands after it: a lab, an instance of it, and what makes its nodes."""
+
+import re
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from halab import distros, images, labs, providers
+from halab.errors import LabError
+from halab.files import write_atomically
+from halab.instance import Instance, instances_dir
+from halab.paths import state_dir
+from halab.state import State, read_state
+from halab.toml import suggestion
+
+DEFAULT_LAB = "ha-web"
+DEFAULT_PROVIDER = "podman"
+
+
+class Selection(BaseModel):
+    """None means: what the lab, or halab, has by default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lab: str = DEFAULT_LAB
+    instance: str | None = None
+    provider: str | None = None
+    distro: str | None = None
+    nodes: int | None = None
+
+    @property
+    def instance_name(self) -> str:
+        return self.instance or self.lab
+
+    @classmethod
+    def remembered(cls) -> Self:
+        try:
+            return cls.model_validate_json((state_dir() / "selection.json").read_text())
+        except (FileNotFoundError, ValidationError):
+            return cls()
+
+    def remember(self) -> None:
+        write_atomically(state_dir() / "selection.json", self.model_dump_json(exclude_none=True))
+
+
+def select(lab: str | None, instance: str | None, provider: str | None, distro: str | None, nodes: int | None) -> Selection:
+    """Change the remembered selection by what is given. Everything named must exist, else LabError.
+
+    Another lab, or another instance, starts from the defaults, or from what that instance already is.
+    """
+    old = Selection.remembered()
+    if (lab and lab != old.lab) or (instance and instance != old.instance_name):
+        known = read_state(instances_dir() / (instance or lab or ""))
+        old = Selection(lab=lab or (known.lab if known else old.lab))
+    given = {"lab": lab, "instance": instance, "provider": provider, "distro": distro, "nodes": nodes}
+    new = old.model_copy(update={key: value for key, value in given.items() if value is not None})
+    _refuse_what_does_not_exist(new)
+    _refuse_another_shape(new)
+    new.remember()
+    return new
+
+
+def instance_to_make(selection: Selection) -> Instance:
+    """The selected instance: as it is when it is up, and else as `up` is to make it."""
+    state = read_state(instances_dir() / selection.instance_name)
+    return Instance(selection.instance_name, state or _new_state(selection))
+
+
+def instance_to_remove(selection: Selection) -> Instance | None:
+    """The selected instance, even with a state that cannot be read; None when nothing of it is there."""
+    directory = instances_dir() / selection.instance_name
+    if not directory.exists():
+        return None
+    try:
+        state = read_state(directory)
+    except LabError:
+        state = None
+    return Instance(selection.instance_name, state or _new_state(selection))
+
+
+def _new_state(selection: Selection) -> State:
+    folder = labs.load(selection.lab)
+    spec = folder.spec if selection.nodes is None else folder.with_nodes(selection.nodes).spec
+    distro = selection.distro or images.choose_default(print).name
+    return State(lab=selection.lab, provider=selection.provider or DEFAULT_PROVIDER, distro=distro, spec=spec)
+
+
+def _refuse_what_does_not_exist(selection: Selection) -> None:
+    folder = labs.load(selection.lab)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,40}", selection.instance_name):
+        raise LabError(f'"{selection.instance_name}" is no name for an instance: up to 41 of a-z, 0-9, dot, dash, underscore')
+    if selection.provider and selection.provider not in providers.PROVIDERS:
+        raise LabError(f'there is no provider "{selection.provider}", {suggestion(selection.provider, list(providers.PROVIDERS))}')
+    if selection.distro:
+        distros.load(selection.distro)
+    if selection.nodes is not None:
+        folder.with_nodes(selection.nodes)
+
+
+def _refuse_another_shape(selection: Selection) -> None:
+    state = read_state(instances_dir() / selection.instance_name)
+    if not state:
+        return
+    there = {"lab": state.lab, "provider": state.provider, "distro": state.distro, "nodes": len(state.spec.nodes)}
+    for key, value in there.items():
+        if (wanted := getattr(selection, key)) not in (None, value):
+            raise LabError(
+                f"instance {selection.instance_name} is up with {key} {value}, not {wanted}; "
+                f"try: inv down, or another instance with --instance"
+            )

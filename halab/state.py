@@ -1,0 +1,85 @@
+"""What is remembered of an instance between two commands, and the lock that one command at a time holds."""
+
+import getpass
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from halab.errors import LabError, Locked
+from halab.files import write_atomically
+from halab.models import LabSpec
+
+
+class StepRecord(BaseModel):
+    """What became of a step. `performing` outlives a command that was killed in the middle of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: str  # performing, performed, passed, failed, unknown
+    at: datetime
+    hints_shown: int = 0
+
+
+class State(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lab: str
+    provider: str
+    distro: str
+    spec: LabSpec  # as it was when the instance was made, whatever becomes of the lab file
+    steps: dict[str, StepRecord] = {}
+    restoring: str | None = None  # the checkpoint that a restore, unfinished so far, goes to
+
+    def with_step(self, name: str, outcome: str) -> "State":
+        hints = self.steps[name].hints_shown if name in self.steps else 0
+        record = StepRecord(outcome=outcome, at=datetime.now().astimezone(), hints_shown=hints)
+        return self.model_copy(update={"steps": {**self.steps, name: record}})
+
+    def with_hints(self, name: str, shown: int) -> "State":
+        record = self.steps[name].model_copy(update={"hints_shown": shown})
+        return self.model_copy(update={"steps": {**self.steps, name: record}})
+
+    def outcome(self, step: str) -> str | None:
+        return self.steps[step].outcome if step in self.steps else None
+
+
+def read_state(directory: Path) -> State | None:
+    """The state of the instance in `directory`, or None when there is no such instance."""
+    file = directory / "state.json"
+    try:
+        return State.model_validate_json(file.read_text())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise LabError(f"{file} is not readable ({error.error_count()} problems); try: inv down") from error
+
+
+def write_state(directory: Path, state: State) -> None:
+    write_atomically(directory / "state.json", state.model_dump_json(indent=2))
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the instance's lock; raises Locked, with the owner, when another command holds it.
+
+    The lock dies with its process, so a command that was killed leaves none.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    owner = directory / "lock-owner"
+    lock = FileLock(directory / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = owner.read_text() if owner.exists() else "another command"
+        raise Locked(f"instance {directory.name} is being changed by {who}; wait for it, or end it") from None
+    try:
+        owner.write_text(f"`{' '.join(['inv', *sys.argv[1:]])}` (pid {os.getpid()}, user {getpass.getuser()})")
+        yield
+    finally:
+        lock.release()

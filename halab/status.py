@@ -1,0 +1,42 @@
+"""One look at a whole instance: nodes, power, BMCs, steps, resources, and where the VIP is."""
+
+from dataclasses import dataclass
+
+from halab.cluster import ClusterStatus
+from halab.errors import HalabError
+from halab.instance import Instance
+from halab.lab import Lab
+from halab.network import mac
+
+
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """`cluster` is None when no node has one to tell of; then `reason` says why. `vip_owners` is seen by ARP."""
+
+    instance: Instance
+    power: dict[str, str]
+    dead_bmcs: list[str]
+    cluster: ClusterStatus | None
+    reason: str | None
+    vip_owners: tuple[str, ...]
+
+
+def look(instance: Instance) -> StatusReport:
+    power = instance.provider.power_states()
+    lab = Lab(instance)
+    cluster, reason = None, None
+    try:
+        cluster = lab.status()
+    except HalabError as error:
+        reason = str(error)
+    has_vip = cluster is not None and any(resource.started for resource in cluster.of_agent("ocf:heartbeat:IPaddr2"))
+    owners = vip_owners(lab) if has_vip else ()
+    return StatusReport(instance, power, instance.dead_bmcs(), cluster, reason, owners)
+
+
+def vip_owners(lab: Lab) -> tuple[str, ...]:
+    """The nodes that answer ARP for the VIP on `lan`: none, one, or in a split brain several."""
+    answer = lab.workstation.run("arping", "-c", "1", "-w", "1", "-I", "lan", str(lab.vip)).stdout
+    return tuple(node.name for node in lab.nodes if mac(node.lan.packed).upper() in answer.upper())

@@ -1,0 +1,82 @@
+"""Reading a TOML file into a frozen model, with messages that name the file, the place and the likely typo."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from halab.errors import LabError
+from halab.paths import ROOT
+
+Model = TypeVar("Model", bound=BaseModel)
+Place = tuple[int | str, ...]
+
+
+def read(path: Path, model: type[Model]) -> Model:
+    """Raises LabError with every problem of the file, one per line: `file: key: what is wrong with it`."""
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    try:
+        return model.model_validate(tomllib.loads(path.read_text()))
+    except OSError as error:
+        raise LabError(f"{shown}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LabError(f"{shown}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        raise LabError("\n".join(f"{shown}: {problem}" for problem in _problems(error, model))) from error
+
+
+def suggestion(wrong: str, known: Sequence[str]) -> str:
+    """What to say after an unknown name: the nearest known one, or all of them when none is near."""
+    near = difflib.get_close_matches(wrong, known, n=1)
+    return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
+
+
+def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    details = error.errors(include_url=False)
+    misspelt = {_meant(detail["loc"], model) for detail in details if detail["type"] == "extra_forbidden"}
+    for detail in details:
+        if detail["type"] == "missing" and detail["loc"] in misspelt:
+            continue
+        place = _dotted(detail["loc"])
+        yield f"{place}: {_reason(detail, model)}" if place else _reason(detail, model)
+
+
+def _reason(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown key, {suggestion(str(detail['loc'][-1]), _keys(detail['loc'], model))}"
+        case "missing":
+            return "missing"
+        case "value_error":
+            return str(detail["ctx"]["error"])
+        case _:
+            return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, not {detail['input']!r}"
+
+
+def _meant(place: Place, model: type[BaseModel]) -> Place:
+    near = difflib.get_close_matches(str(place[-1]), _keys(place, model), n=1)
+    return (*place[:-1], *near)
+
+
+def _keys(place: Place, model: type[BaseModel]) -> list[str]:
+    """The keys known where `place` is: those of the innermost model on the way to it."""
+    for part in place[:-1]:
+        if part in model.model_fields:
+            model = next(_models(model.model_fields[str(part)].annotation), model)
+    return list(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models inside an annotation such as `Network`, `tuple[NodeSpec, ...]` or `Network | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _dotted(place: Place) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")

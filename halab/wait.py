@@ -1,0 +1,58 @@
+"""The one wait loop."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+State = TypeVar("State")
+
+
+class TimedOut(Exception, Generic[State]):
+    """The condition did not hold in time; `last` is the last state seen."""
+
+    def __init__(self, last: State) -> None:
+        super().__init__(f"last seen: {last}")
+        self.last = last
+
+
+class Clock(NamedTuple):
+    """Monotonic seconds and a sleep, to be replaced in tests."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def timeout_factor() -> float:
+    """What every deadline is multiplied by: 1, or HALAB_TIMEOUT_FACTOR on slow machines."""
+    return float(os.environ.get("HALAB_TIMEOUT_FACTOR", "1"))
+
+
+def wait(
+    look: Callable[[], State],
+    ready: Callable[[State], bool],
+    *,
+    within: float,
+    successes: int = 3,
+    interval: float = 0.25,
+    clock: Clock | None = None,
+) -> State:
+    """Look again and again until `ready` held `successes` times in a row; return the last state.
+
+    `within` and `interval` are seconds. One look is always taken, so `within=0` means "now, and only now", for
+    which a single success is enough. A wait that is under way when the time is up but has succeeded so far is
+    given the looks it lacks: a state that became right in time is right.
+    Raises TimedOut with the last state seen.
+    """
+    now, sleep = clock or Clock()
+    deadline = now() + within * timeout_factor()
+    needed = successes if within else 1
+    in_a_row = 0
+    while True:
+        state = look()
+        in_a_row = in_a_row + 1 if ready(state) else 0
+        if in_a_row >= needed:
+            return state
+        if now() >= deadline and not in_a_row:
+            raise TimedOut(state)
+        sleep(interval)

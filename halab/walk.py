@@ -1,0 +1,143 @@
+"""Performing and verifying steps, in order, with a record of each and a checkpoint after each that is verified."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from halab import bringup, checkpoints
+from halab.checks import CheckResult, Outcome, overall
+from halab.errors import CheckFailed, HalabError, LabError, NothingChecked
+from halab.evidence import collect
+from halab.instance import Instance
+from halab.lab import Lab
+from halab.labs import Step
+
+
+@dataclass
+class StepReport:
+    """What one command did with one step. `outcome` is as in checks.Outcome; `reason` says why performing failed."""
+
+    step: str
+    title: str
+    outcome: str
+    log: Path
+    checks: list[CheckResult] = field(default_factory=list)
+    reason: str | None = None
+    seconds: float = 0
+
+
+class Audience(Protocol):
+    """Who watches: told of each thing as it happens."""
+
+    def say(self, text: str) -> None: ...
+    def step_begins(self, step: Step, doing: str) -> None: ...
+    def shows(self, text: str) -> None: ...
+    def checked(self, result: CheckResult) -> None: ...
+    def step_ends(self, report: StepReport) -> None: ...
+
+
+class Walk:
+    """Needs the instance's lock for as long as it is used."""
+
+    def __init__(self, instance: Instance, audience: Audience) -> None:
+        self._instance = instance
+        self._audience = audience
+        bringup.settle(instance, audience.say)
+
+    def left(self, to: str | None = None) -> list[Step]:
+        """The steps that are not passed, up to and with `to`."""
+        steps = list(self._instance.folder.steps)
+        if to:
+            steps = steps[: steps.index(self._instance.folder.step(to)) + 1]
+        return [step for step in steps if self._instance.state.outcome(step.name) != Outcome.PASSED]
+
+    def current(self) -> Step:
+        """The first step that is not passed. Raises NothingChecked when all are."""
+        left = self.left()
+        if not left:
+            raise NothingChecked("every step is passed; go back to one with: inv reset --to STEP")
+        return left[0]
+
+    def step(self, name: str) -> Step:
+        return self._instance.folder.step(name)
+
+    def hint(self, step: Step) -> str:
+        """Verify, and return one hint more for the first check that does not pass."""
+        failing = next((result for result in self.verify(step).checks if result.outcome != Outcome.PASSED), None)
+        if failing is None:
+            return f"Step {step.name} is passed; nothing to hint at."
+        record = self._instance.state.steps[step.name]
+        shown = min(record.hints_shown + 1, len(failing.hints))
+        self._instance.remember(self._instance.state.with_hints(step.name, shown))
+        hints = failing.hints[:shown] or (f"expected: {failing.expected}",)
+        return "\n".join([f"{failing.sentence}:", *(f"  {number}. {hint}" for number, hint in enumerate(hints, 1))])
+
+    def perform(self, step: Step) -> StepReport:
+        """Perform a step and verify it. Raises LabError when a step before it is not passed."""
+        waiting = [before.name for before in self.left(step.name)[:-1]]
+        if waiting:
+            raise LabError(f"step {step.name} comes after {waiting[0]}, which is not passed; try: inv walk --to {step.name}")
+        if self._instance.state.outcome(step.name) not in (None, "performing"):
+            before = bringup.before_step(self._instance, step.name)
+            self._audience.say(f"Step {step.name} was done before; going back to {before} to do it afresh.")
+            checkpoints.restore(self._instance, before)
+        self._remember(step, "performing")
+        return self._run(step, "perform", lambda lab: self._perform_and_verify(step, lab))
+
+    def verify(self, step: Step) -> StepReport:
+        """Verify only: the learner did the work, or a checkpoint was restored."""
+        return self._run(step, "verify", step.verify)
+
+    def _perform_and_verify(self, step: Step, lab: Lab) -> None:
+        step.perform(lab)
+        self._remember(step, "performed")
+        step.verify(lab)
+
+    def _run(self, step: Step, doing: str, act: Callable[[Lab], None]) -> StepReport:
+        started = time.monotonic()
+        log = self._instance.directory / "logs" / f"{step.name}.log"
+        log.parent.mkdir(exist_ok=True)
+        report = StepReport(step.name, step.title, Outcome.UNKNOWN, log)
+        with log.open("a", encoding="utf-8") as file:
+            print(f"\n=== {time.strftime('%F %T')} {doing} {step.name}", file=file)
+
+            def show(text: str) -> None:
+                file.write(text)
+                file.flush()
+                self._audience.shows(text)
+
+            def checked(result: CheckResult) -> None:
+                print(f"[{result.outcome}] {result.sentence}: {result.seen}", file=file, flush=True)
+                self._audience.checked(result)
+
+            self._audience.step_begins(step, doing)
+            lab = Lab(self._instance, show, checked)
+            try:
+                act(lab)
+                report.outcome = overall(lab.results)
+            except CheckFailed as error:
+                report.outcome, report.reason = Outcome.FAILED, str(error)
+            except HalabError as error:
+                report.outcome, report.reason = Outcome.UNKNOWN, str(error)
+            finally:
+                lab.close()
+            report.checks = lab.results
+            if report.reason:
+                print(f"[{report.outcome}] {report.reason}", file=file)
+        self._conclude(step, report)
+        report.seconds = time.monotonic() - started
+        self._audience.step_ends(report)
+        return report
+
+    def _conclude(self, step: Step, report: StepReport) -> None:
+        before = self._instance.state.outcome(step.name)
+        self._remember(step, report.outcome)
+        if report.outcome != Outcome.PASSED:
+            collect(self._instance, report.log.with_suffix(".evidence"))
+        elif before != Outcome.PASSED:
+            checkpoints.save(self._instance, step.name)
+
+    def _remember(self, step: Step, outcome: str) -> None:
+        self._instance.remember(self._instance.state.with_step(step.name, outcome))

@@ -1,0 +1,175 @@
+"""halab's commands. `inv lab up walk` brings a lab up and walks through it; `inv --list` shows the rest."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from invoke import Context, Exit, task
+from invoke.exceptions import UnexpectedExit
+
+
+def _guarded(body: Callable[..., None]) -> Callable[..., None]:
+    """Turn every error into one sentence and an exit code; HALAB_DEBUG=1 shows the traceback."""
+
+    @functools.wraps(body)
+    def guarded(*arguments: Any, **options: Any) -> None:
+        from halab.errors import Exit as Code
+        from halab.errors import HalabError
+
+        try:
+            body(*arguments, **options)
+        except HalabError as error:
+            if os.environ.get("HALAB_DEBUG"):
+                raise
+            raise Exit(f"halab: {error}", code=error.exit_code) from None
+        except KeyboardInterrupt:
+            raise Exit(f"halab: interrupted; type the same again to go on: inv {' '.join(sys.argv[1:])}", code=Code.INTERRUPTED) from None
+
+    return guarded
+
+
+def _commands() -> Any:
+    return import_module("halab.commands")
+
+
+@task(help={"name": "the lab", "instance": "a running copy of it", "nodes": "how many nodes"})
+@_guarded
+def lab(c, name=None, instance=None, provider=None, distro=None, nodes=0, json=False):
+    """Select a lab and an instance of it, for the commands that follow; tell what is selected."""
+    _commands().lab(name, instance, provider, distro, nodes or None, json)
+
+
+@task
+@_guarded
+def up(c):
+    """Make the selected instance, or complete it."""
+    _commands().up()
+
+
+@task
+@_guarded
+def down(c):
+    """Remove the selected instance; images and package pools stay."""
+    _commands().down()
+
+
+@task
+@_guarded
+def status(c, json=False):
+    """Show nodes, power, step results, resources and where the VIP is."""
+    _commands().status(json)
+
+
+@task
+@_guarded
+def doctor(c, json=False):
+    """Tell what keeps labs from running on this host."""
+    _commands().doctor(json)
+
+
+@task
+@_guarded
+def labs(c, json=False):
+    """List the labs."""
+    _commands().list_labs(json)
+
+
+@task(help={"to": "the last step to walk"})
+@_guarded
+def walk(c, to=None, json=False):
+    """Perform and verify every step left."""
+    _commands().walk(to, json)
+
+
+@task(name="next")
+@_guarded
+def next_step(c, json=False):
+    """Perform and verify the next step."""
+    _commands().next_step(json)
+
+
+@task
+@_guarded
+def step(c, name, json=False):
+    """Perform and verify one step, afresh if it was done before."""
+    _commands().step(name, json)
+
+
+@task(help={"step": "the step to read; default: the next one"})
+@_guarded
+def show(c, step=None, json=False):
+    """Read a step: its explanation, its commands and its checks, without running them."""
+    _commands().show_step(step, json)
+
+
+@task(help={"step": "the step to verify; default: the next one"})
+@_guarded
+def check(c, step=None, json=False):
+    """Verify only: you did the work by hand."""
+    _commands().check(step, json)
+
+
+@task
+@_guarded
+def hint(c):
+    """Give one more hint for what fails now."""
+    _commands().hint()
+
+
+@task
+@_guarded
+def solve(c, json=False):
+    """Perform the current step for you, and verify it."""
+    _commands().next_step(json)
+
+
+@task
+@_guarded
+def ssh(c, name):
+    """Open a shell on a node, or on the workstation."""
+    _commands().ssh(name)
+
+
+@task
+@_guarded
+def save(c, name):
+    """Save the whole cluster as a checkpoint of your own."""
+    _commands().save(name)
+
+
+@task(help={"to": "a step, `start`, or a checkpoint of your own; default: the last step that is passed"})
+@_guarded
+def reset(c, to=None, json=False):
+    """Bring the whole cluster back to a checkpoint, and verify it."""
+    _commands().reset(to, json)
+
+
+@task
+@_guarded
+def checkpoints(c, json=False):
+    """List the checkpoints of the instance, oldest first."""
+    _commands().list_checkpoints(json)
+
+
+@task(help={"action": "status, on, off, cycle, reset or soft"})
+@_guarded
+def bmc(c, name, action):
+    """Switch a node's power through its BMC."""
+    _commands().bmc(name, action)
+
+
+@task(help={"select": "pytest's -k", "unit": "only the tests that need no node"})
+@_guarded
+def test(c, select="", unit=False):
+    """Run the tests: units, and labs on real clusters."""
+    _commands().test(select, unit)
+
+
+@task
+@_guarded
+def lint(c):
+    """Run ruff and mypy."""
+    _commands().lint()
