@@ -5,6 +5,7 @@ outlive its node. Chassis commands: IPMI 2.0 specification, 28.2 and 28.3.
 """
 
 import json
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -19,6 +20,12 @@ NODE_BUSY = 0xC0  # completion codes: IPMI 2.0, table 5-2
 NOT_NOW = 0xD5
 
 
+# Seconds between power on and the system's start, which firmware takes on real hardware. Without it a container is
+# back before fence_ipmilan is done (it waits 2 s after "on"); then peers tell a member that it was fenced, and its
+# Pacemaker shuts down for good: "We were allegedly just fenced".
+POST = 5.0
+
+
 class PowerSwitch(Protocol):
     """The part of a provider that a BMC is wired to."""
 
@@ -29,9 +36,16 @@ class PowerSwitch(Protocol):
 
 
 class NodeBmc(Bmc):  # type: ignore[misc]
-    """A pyghmi BMC wired to one node. Every command that changes power is written to the event log first."""
+    """A pyghmi BMC wired to one node. Every command that changes power is written to the event log first.
 
-    def __init__(self, node: NodeSpec, credentials: Credentials, switch: PowerSwitch, log: Path) -> None:
+    After "on" the chassis has power at once, and the node's system starts when the firmware is through (`post`).
+    """
+
+    def __init__(
+        self, node: NodeSpec, credentials: Credentials, switch: PowerSwitch, log: Path, post: float = POST
+    ) -> None:
+        self._post = post
+        self._firmware: threading.Timer | None = None
         self._node = node.name
         self._switch = switch
         self._log = log
@@ -55,17 +69,23 @@ class NodeBmc(Bmc):  # type: ignore[misc]
         return "on" if self._is_on() else "off"
 
     def power_on(self) -> int:
-        self._switch.power_on(self._node)
+        if not self._is_on():
+            self._firmware = threading.Timer(self._post, self._start)
+            self._firmware.start()
         return 0
 
     def power_off(self) -> int:
+        if self._firmware:
+            self._firmware.cancel()
+            self._firmware.join()
+            self._firmware = None
         self._switch.power_off(self._node)
         return 0
 
     def power_cycle(self) -> int:
         if not self._is_on():
             return NOT_NOW
-        self._switch.power_off(self._node)
+        self.power_off()
         return self.power_on()
 
     def power_reset(self) -> int:
@@ -81,8 +101,15 @@ class NodeBmc(Bmc):  # type: ignore[misc]
     def get_system_guid(self) -> uuid.UUID:
         return self._guid
 
+    def _start(self) -> None:
+        try:
+            self._switch.power_on(self._node)
+        except HalabError as error:
+            print(f"the system did not start: {error}", flush=True)
+
     def _is_on(self) -> bool:
-        return self._switch.power_states()[self._node] != "off"
+        in_firmware = self._firmware is not None and self._firmware.is_alive()
+        return in_firmware or self._switch.power_states()[self._node] != "off"
 
 
 def events(log: Path) -> list[dict[str, Any]]:

@@ -39,6 +39,21 @@ def not_enabled(node: Node, unit: str) -> Condition:
     return Condition(f"{unit} is not enabled on {node.name}", look)
 
 
+def authorized() -> Condition:
+    """Some node may drive pcsd on every node (`pcs pcsd status`, which asks each with the stored token)."""
+
+    def look(lab: Lab) -> Observation:
+        said = []
+        for node in lab.nodes:
+            result = node.run("pcs", "pcsd", "status", *(other.name for other in lab.nodes))
+            if result.ok and result.stdout.count("Online") == len(lab.nodes):
+                return Observation(True, f"{node.name} is authorized everywhere")
+            said.append(f"{node.name}: {result.last_line().strip()}")
+        return Observation(False, "; ".join(said))
+
+    return Condition("pcs on one node is authorized on every node", look)
+
+
 def online() -> Condition:
     """Every node of the lab is an online member, none in standby."""
 

@@ -38,18 +38,45 @@ class Typed:
     rc: int
 
 
+class Screen:
+    """Turns what a terminal is sent into what a person sees: whole lines, without control characters or markers.
+
+    A line that is drawn again and again after a carriage return (a progress bar) is shown as it was in the end.
+    """
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._line = ""
+
+    def write(self, text: str) -> None:
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._show(_visible(line) + "\n")
+
+    def flush(self) -> None:
+        """Called by pexpect after each write; a line that is not finished yet stays back."""
+
+    def end(self) -> None:
+        """Show what is left of an unfinished line, a prompt for example."""
+        if left := _visible(self._line):
+            self._show(left)
+        self._line = ""
+
+
 class Console:
-    """`show` is given what appears, piece by piece, as it appears."""
+    """`show` is given what appears, line by line, as it appears."""
 
     def __init__(self, argv: Sequence[str], name: str, show: Callable[[str], None]) -> None:
         self._name = name
         self._show = show
+        self._screen = Screen(show)
         self._child = pexpect.spawn(argv[0], list(argv[1:]), encoding="utf-8", codec_errors="replace", echo=False)
         self._child.delaybeforesend = None
         self._child.setwinsize(50, 200)
         self._read_to_end({}, within=20)
-        self._child.sendline("stty -echo; unset PROMPT_DIRTRIM")
+        self._child.sendline("stty -echo")
         self._read_to_end({}, within=20)
+        self._child.logfile_read = self._screen
 
     def type(self, command: str, answers: Mapping[str, str], within: float) -> Typed:
         """Type a command and wait for its end, at most `within` seconds.
@@ -68,20 +95,23 @@ class Console:
     def _read_to_end(self, answers: Mapping[str, str], within: float) -> tuple[str, int]:
         patterns = [END, pexpect.TIMEOUT, pexpect.EOF, *map(re.compile, answers)]
         replies = list(answers.values())
-        printed = []
+        printed = ""
         while True:
             index = self._child.expect(patterns, timeout=within)
-            piece = CONTROL.sub("", (self._child.before or "").replace("\r\n", "\n"))
-            if index > 2:
-                piece += self._child.after + "\n"
-            printed.append(piece)
-            self._show(piece)
+            self._screen.end()
+            printed += self._child.before + (self._child.after if index > 2 else "")
+            output = "\n".join(map(_visible, printed.split("\n")))
             if index == 0:
-                return "".join(printed), int(self._child.match.group(1))
+                return output, int(self._child.match.group(1))
             if index == 1:
                 self._child.sendintr()
-                last = ("".join(printed).strip().splitlines() or ["nothing"])[-1]
+                last = (output.strip().splitlines() or ["nothing"])[-1]
                 raise LabError(f"{self._name}: expected the command to end within {within:g} s; last line was {last!r}")
             if index == 2:
                 raise LabError(f"{self._name}: the terminal was closed; is the node still on? try: inv status")
             self._child.sendline(replies[index - 3])
+
+
+def _visible(line: str) -> str:
+    """A terminal line without the marker and control sequences, as its last carriage return left it."""
+    return CONTROL.sub("", END.sub("", line).rstrip("\r").rpartition("\r")[2])

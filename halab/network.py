@@ -66,8 +66,8 @@ class Network:
         ports, interfaces = [], ["link set lo up"]
         for number, (name, network) in enumerate(self._spec.networks):
             address = getattr(node, name)
-            port, interface, mac = port_name(node, name), f"eth{number}", mac(address.packed)
-            ports.append(f"link add {port} type veth peer name {interface} address {mac} netns {pid}")
+            port, interface = port_name(node, name), f"eth{number}"
+            ports.append(f"link add {port} type veth peer name {interface} address {mac(address.packed)} netns {pid}")
             ports.append(f"link set {port} master {name} up")
             interfaces.append(f"addr add {address}/{network.subnet.prefixlen} brd + dev {interface}")
             interfaces.append(f"link set {interface} up")

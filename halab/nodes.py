@@ -45,9 +45,10 @@ class Node:
         if expect is None:
             return self._accept(self._console_type(command, answers, within), fails).output
         wanted = re.compile(expect, re.DOTALL)
+        shown: list[str] = []
         try:
-            shown = wait(
-                lambda: self._console_type(command, answers, within),
+            typed = wait(
+                lambda: self._type_unless_shown(command, answers, within, shown),
                 lambda typed: bool(wanted.search(typed.output)),
                 within=within,
                 successes=1,
@@ -58,7 +59,7 @@ class Node:
             raise LabError(
                 f"{self.name}: expected `{command}` to print {expect!r} within {within:g} s; last line was {last!r}"
             ) from None
-        return shown.output
+        return typed.output
 
     def run(self, *argv: str, input: str | None = None, timeout: float = 60) -> CommandResult:
         """Run a command out of band: not shown, not on the console. Raises LabError when the node is unreachable."""
@@ -89,12 +90,25 @@ class Node:
     def _console_type(self, command: str, answers: Mapping[str, str], within: float) -> Typed:
         if self._console is None:
             argv = self._provider.console_argv(self.name, SHELL, ENVIRONMENT)
-            self._console = Console(argv, self.name, self._show)
+            self._console = Console(argv, self.name, lambda text: self._show(text))
         try:
             return self._console.type(command, answers, within)
         except LabError:
             self.close()
             raise
+
+    def _type_unless_shown(self, command: str, answers: Mapping[str, str], within: float, shown: list[str]) -> Typed:
+        """Type a command that is typed again and again, but show it only when it prints something new."""
+        pieces: list[str] = []
+        real, self._show = self._show, pieces.append
+        try:
+            typed = self._console_type(command, answers, within)
+        finally:
+            self._show = real
+        if shown[-1:] != [typed.output]:
+            shown.append(typed.output)
+            self._show("".join(pieces))
+        return typed
 
     def _accept(self, typed: Typed, fails: bool) -> Typed:
         if (typed.rc != 0) == fails:

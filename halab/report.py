@@ -29,7 +29,7 @@ class Report:
 
     def __init__(self, as_json: bool = False) -> None:
         self._json = as_json
-        self._out = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+        self._out = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, emoji=False, soft_wrap=True)
         self._steps: list[StepReport] = []
 
     def say(self, text: str) -> None:

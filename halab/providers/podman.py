@@ -23,6 +23,7 @@ from halab.parallel import for_each
 from halab.process import CommandResult, must, run
 from halab.providers import Site
 from halab.providers.podman_disks import Disks
+from halab.wait import TimedOut, wait
 
 # The host's user that a node's root is: above the ranges of login users, systemd-nspawn and subordinate ids.
 FIRST_UID = 1_900_000_000
@@ -167,7 +168,12 @@ class Podman:
         )
 
     def _remove(self, container: dict[str, Any]) -> None:
-        must(self._podman("rm", "--force", "--time=0", "--ignore", container["Id"]))
+        """Again and again for a while: podman's own clean-up after a stopped container may be in the way."""
+        remove = self._podman("rm", "--force", "--time=0", "--ignore", container["Id"])
+        try:
+            wait(lambda: run(remove), lambda result: result.ok, within=15, successes=1)
+        except TimedOut as error:
+            raise LabError(f"{container['Names'][0]} cannot be removed: {error.last.last_line()}") from None
 
     def _image(self) -> images.Image:
         """The image that this instance was begun with: its checkpoints are differences to that one."""

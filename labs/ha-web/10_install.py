@@ -14,7 +14,7 @@ def verify(lab):
     for node in lab.nodes:
         lab.check(
             f"{node.name} has Pacemaker, Corosync and pcs",
-            command(node, "pacemakerd --version && corosync -v && pcs --version"),
+            command(node, "pacemakerd --version && crm_mon --version && corosync -v && pcs --version"),
             hint="the package manager tells which packages there are: they are called as in the sentence",
         )
         lab.check(f"pcsd runs on {node.name}", active(node, "pcsd"), within=20, hint="systemctl status pcsd")

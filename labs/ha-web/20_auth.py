@@ -3,7 +3,7 @@
 TODO
 """
 
-from halab.conditions import command
+from halab.conditions import authorized
 
 
 def perform(lab):
@@ -15,9 +15,4 @@ def perform(lab):
 
 
 def verify(lab):
-    for node in lab.nodes:
-        lab.check(
-            f"{node.name} is authorized to drive every node",
-            command(node, "pcs pcsd status --all 2>/dev/null || pcs pcsd status " + " ".join(n.name for n in lab.nodes)),
-            within=10,
-        )
+    lab.check("pcs on one node may drive every node", authorized(), within=10, hint="pcs host auth, as the user hacluster")

@@ -12,6 +12,7 @@ def perform(lab):
     first.type(f"pcs cluster setup {lab.cluster} {names}")
     first.type("pcs cluster start --all")
     first.type("pcs cluster enable --all")
+    first.type("pcs status", expect=r"Cluster name: " + lab.cluster, within=30)
     first.type("pcs property set dc-deadtime=2s")
     first.type("pcs status", expect=r"Online: \[ " + names + r" \]", within=60)
 

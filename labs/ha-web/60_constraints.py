@@ -13,7 +13,7 @@ def perform(lab):
     first.type("pcs resource", expect=r"Started.*Started", within=30)
     for node in lab.nodes[::-1]:
         first.type(f"pcs resource move virtual_ip {node.name}", within=120)
-        first.type("pcs resource", expect=rf"virtual_ip\D+Started {node.name}.*webserver\D+Started {node.name}", within=60)
+        first.type("pcs resource", expect=rf"virtual_ip[^\n]+Started {node.name}\s.*webserver[^\n]+Started {node.name}\s", within=60)
         lab.workstation.type(f"curl --silent --max-time 2 http://{lab.vip}/")
 
 

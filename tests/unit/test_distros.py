@@ -1,0 +1,86 @@
+"""The distro files, as they are and as they might be wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from halab import distros
+from halab.errors import LabError
+
+
+@pytest.fixture
+def broken_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of Debian's file, to be broken by a test, in a folder of its own."""
+    copy = tmp_path / "debian12.toml"
+    copy.write_text((distros.FOLDER / "debian12.toml").read_text())
+    monkeypatch.setattr(distros, "FOLDER", tmp_path)
+    return copy
+
+
+def test_the_four_distros_are_known() -> None:
+    names = distros.names()
+
+    assert names == ("alma9", "debian12", "rocky10", "rocky9")
+
+
+@pytest.mark.parametrize("name", distros.names())
+def test_every_distro_pools_what_its_steps_install(name: str) -> None:
+    distro = distros.load(name)
+
+    commands = [*distro.commands.install_cluster, *distro.commands.install_web]
+    installed = {
+        package
+        for command in commands
+        if " install -y " in command
+        for package in command.partition(" install -y ")[2].split()
+    }
+
+    assert installed >= {"pacemaker", "corosync", "pcs", "ipmitool", "nginx"}
+    assert installed <= set(distro.pool)
+
+
+@pytest.mark.parametrize("name", distros.names())
+def test_no_distro_has_cluster_packages_on_the_bare_node(name: str) -> None:
+    distro = distros.load(name)
+
+    both = set(distro.packages) & set(distro.pool)
+
+    assert both == set()
+
+
+def test_a_distro_knows_its_name() -> None:
+    distro = distros.load("rocky9")
+
+    assert distro.name == "rocky9"
+    assert distro.title == "Rocky Linux 9"
+
+
+def test_debian_destroys_the_cluster_that_its_packages_start() -> None:
+    distro = distros.load("debian12")
+
+    assert distro.commands.install_cluster[-1].startswith("pcs cluster destroy")
+
+
+def test_an_unknown_distro_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(LabError, match='distro "debain12" does not exist, did you mean "debian12"'):
+        distros.load("debain12")
+
+
+def test_a_name_that_is_a_path_is_refused() -> None:
+    with pytest.raises(LabError, match="does not exist"):
+        distros.load("../distros/debian12")
+
+
+def test_a_misspelt_key_is_refused_with_file_place_and_nearest_key(broken_debian: Path) -> None:
+    broken_debian.write_text(broken_debian.read_text().replace("enable_pcsd", "enable_pscd"))
+
+    with pytest.raises(LabError, match=r'debian12\.toml: commands\.enable_pscd: unknown key, .* "enable_pcsd"'):
+        distros.load("debian12")
+
+
+@pytest.mark.parametrize("source", ["", 'bootstrap = "bookworm"\ncontainer = "docker.io/library/debian:12"\n'])
+def test_a_distro_needs_exactly_one_source_of_its_image(broken_debian: Path, source: str) -> None:
+    broken_debian.write_text(broken_debian.read_text().replace('bootstrap = "bookworm"\n', source))
+
+    with pytest.raises(LabError, match=r"debian12\.toml: needs either container or bootstrap"):
+        distros.load("debian12")
