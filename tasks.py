@@ -7,8 +7,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from invoke import Context, Exit, task
-from invoke.exceptions import UnexpectedExit
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
 
 
 def _guarded(body: Callable[..., None]) -> Callable[..., None]:
@@ -26,7 +27,8 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
                 raise
             raise Exit(f"halab: {error}", code=error.exit_code) from None
         except KeyboardInterrupt:
-            raise Exit(f"halab: interrupted; type the same again to go on: inv {' '.join(sys.argv[1:])}", code=Code.INTERRUPTED) from None
+            again = f"inv {' '.join(sys.argv[1:])}"
+            raise Exit(f"halab: interrupted; to go on, type the same again: {again}", code=Code.INTERRUPTED) from None
 
     return guarded
 
@@ -37,139 +39,147 @@ def _commands() -> Any:
 
 @task(help={"name": "the lab", "instance": "a running copy of it", "nodes": "how many nodes"})
 @_guarded
-def lab(c, name=None, instance=None, provider=None, distro=None, nodes=0, json=False):
+def lab(
+    c: Context,
+    name: str | None = None,
+    instance: str | None = None,
+    provider: str | None = None,
+    distro: str | None = None,
+    nodes: int = 0,
+    json: bool = False,
+) -> None:
     """Select a lab and an instance of it, for the commands that follow; tell what is selected."""
     _commands().lab(name, instance, provider, distro, nodes or None, json)
 
 
 @task
 @_guarded
-def up(c):
+def up(c: Context) -> None:
     """Make the selected instance, or complete it."""
     _commands().up()
 
 
 @task
 @_guarded
-def down(c):
+def down(c: Context) -> None:
     """Remove the selected instance; images and package pools stay."""
     _commands().down()
 
 
 @task
 @_guarded
-def status(c, json=False):
+def status(c: Context, json: bool = False) -> None:
     """Show nodes, power, step results, resources and where the VIP is."""
     _commands().status(json)
 
 
 @task
 @_guarded
-def doctor(c, json=False):
+def doctor(c: Context, json: bool = False) -> None:
     """Tell what keeps labs from running on this host."""
     _commands().doctor(json)
 
 
 @task
 @_guarded
-def labs(c, json=False):
+def labs(c: Context, json: bool = False) -> None:
     """List the labs."""
     _commands().list_labs(json)
 
 
 @task(help={"to": "the last step to walk"})
 @_guarded
-def walk(c, to=None, json=False):
+def walk(c: Context, to: str | None = None, json: bool = False) -> None:
     """Perform and verify every step left."""
     _commands().walk(to, json)
 
 
 @task(name="next")
 @_guarded
-def next_step(c, json=False):
+def next_step(c: Context, json: bool = False) -> None:
     """Perform and verify the next step."""
     _commands().next_step(json)
 
 
 @task
 @_guarded
-def step(c, name, json=False):
+def step(c: Context, name: str, json: bool = False) -> None:
     """Perform and verify one step, afresh if it was done before."""
     _commands().step(name, json)
 
 
 @task(help={"step": "the step to read; default: the next one"})
 @_guarded
-def show(c, step=None, json=False):
+def show(c: Context, step: str | None = None, json: bool = False) -> None:
     """Read a step: its explanation, its commands and its checks, without running them."""
     _commands().show_step(step, json)
 
 
 @task(help={"step": "the step to verify; default: the next one"})
 @_guarded
-def check(c, step=None, json=False):
+def check(c: Context, step: str | None = None, json: bool = False) -> None:
     """Verify only: you did the work by hand."""
     _commands().check(step, json)
 
 
 @task
 @_guarded
-def hint(c):
+def hint(c: Context) -> None:
     """Give one more hint for what fails now."""
     _commands().hint()
 
 
 @task
 @_guarded
-def solve(c, json=False):
+def solve(c: Context, json: bool = False) -> None:
     """Perform the current step for you, and verify it."""
     _commands().next_step(json)
 
 
 @task
 @_guarded
-def ssh(c, name):
+def ssh(c: Context, name: str) -> None:
     """Open a shell on a node, or on the workstation."""
     _commands().ssh(name)
 
 
 @task
 @_guarded
-def save(c, name):
+def save(c: Context, name: str) -> None:
     """Save the whole cluster as a checkpoint of your own."""
     _commands().save(name)
 
 
 @task(help={"to": "a step, `start`, or a checkpoint of your own; default: the last step that is passed"})
 @_guarded
-def reset(c, to=None, json=False):
+def reset(c: Context, to: str | None = None, json: bool = False) -> None:
     """Bring the whole cluster back to a checkpoint, and verify it."""
     _commands().reset(to, json)
 
 
 @task
 @_guarded
-def checkpoints(c, json=False):
+def checkpoints(c: Context, json: bool = False) -> None:
     """List the checkpoints of the instance, oldest first."""
     _commands().list_checkpoints(json)
 
 
 @task(help={"action": "status, on, off, cycle, reset or soft"})
 @_guarded
-def bmc(c, name, action):
+def bmc(c: Context, name: str, action: str) -> None:
     """Switch a node's power through its BMC."""
     _commands().bmc(name, action)
 
 
 @task(help={"select": "pytest's -k", "unit": "only the tests that need no node"})
 @_guarded
-def test(c, select="", unit=False):
+def test(c: Context, select: str = "", unit: bool = False) -> None:
     """Run the tests: units, and labs on real clusters."""
     _commands().test(select, unit)
 
 
 @task
 @_guarded
-def lint(c):
+def lint(c: Context) -> None:
     """Run ruff and mypy."""
     _commands().lint()

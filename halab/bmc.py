@@ -113,5 +113,5 @@ class NodeBmc(Bmc):  # type: ignore[misc]
 
 
 def events(log: Path) -> list[dict[str, Any]]:
-    """The power commands a BMC was given, oldest first: `time` (seconds since the epoch), `action`, `from` (address)."""
+    """The power commands a BMC was given, oldest first: `time` (seconds since the epoch), `action`, `from` (IPv4)."""
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []

@@ -1,6 +1,6 @@
 """Checkpoints of an instance: the nodes' saved state (the provider's) with the step results and BMC event logs.
 
-    checkpoints/<name>.json      one file a checkpoint, written last; a saved state that no file names is garbage
+checkpoints/<name>.json      one file a checkpoint, written last; a saved state that no file names is garbage
 """
 
 import uuid

@@ -21,7 +21,9 @@ from halab.toml import suggestion
 from halab.walk import StepReport, Walk
 
 
-def lab(name: str | None, instance: str | None, provider: str | None, distro: str | None, nodes: int | None, json: bool) -> None:
+def lab(
+    name: str | None, instance: str | None, provider: str | None, distro: str | None, nodes: int | None, json: bool
+) -> None:
     selection = select(name, instance, provider, distro, nodes)
     Report(json).selection(selection)
 
@@ -33,7 +35,8 @@ def up() -> None:
     instance = instance_to_make(Selection.remembered())
     with instance.lock(), report.progress(f"Bringing up {instance.name}"):
         bringup.up(instance, report.say)
-    report.say(f"Instance {instance.name} is up: {', '.join(node.name for node in instance.spec.nodes)} on {instance.state.distro}.")
+    names = ", ".join(node.name for node in instance.spec.nodes)
+    report.say(f"Instance {instance.name} is up: {names} on {instance.state.distro}.")
 
 
 def down() -> None:
@@ -54,7 +57,7 @@ def status(json: bool) -> None:
 
 def walk(to: str | None, json: bool) -> None:
     """Perform and verify every step left, up to and with `to`."""
-    with _walking(json) as (walk, report):
+    with _walking(json) as (walk, _):
         steps = walk.left(to)
         if not steps:
             raise NothingChecked("every step is passed already; go back to one with: inv reset --to STEP")
@@ -202,7 +205,14 @@ def test(select: str, unit: bool) -> None:
     report = Report()
     if not unit:
         host.ensure(_tools(), report.say)
-    argv = [sys.executable, "-m", "pytest", "tests/unit", *([] if unit else ["tests/labs"]), *(["-k", select] if select else [])]
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/unit",
+        *([] if unit else ["tests/labs"]),
+        *(["-k", select] if select else []),
+    ]
     _pass_on(argv)
 
 

@@ -34,7 +34,9 @@ def not_enabled(node: Node, unit: str) -> Condition:
 
     def look(lab: Lab) -> Observation:
         state = lab.node(node.name).run("systemctl", "is-enabled", unit).stdout.strip()
-        return Observation(state not in ("enabled", "enabled-runtime", "alias"), f"{unit} on {node.name}: {state or 'unknown unit'}")
+        return Observation(
+            state not in ("enabled", "enabled-runtime", "alias"), f"{unit} on {node.name}: {state or 'unknown unit'}"
+        )
 
     return Condition(f"{unit} is not enabled on {node.name}", look)
 
@@ -69,7 +71,9 @@ def online() -> Condition:
 def quorate() -> Condition:
     def look(lab: Lab) -> Observation:
         status = lab.status()
-        return Observation(status.quorate, f"partition {'with' if status.quorate else 'WITHOUT'} quorum, DC {status.dc}")
+        return Observation(
+            status.quorate, f"partition {'with' if status.quorate else 'WITHOUT'} quorum, DC {status.dc}"
+        )
 
     return Condition("the partition has quorum", look)
 
@@ -105,7 +109,10 @@ def started(resource: str, on: Node | None = None) -> Condition:
             return Observation(False, f"there is no resource {resource}; there are: {', '.join(known) or 'none'}")
         found = known[resource]
         ok = found.started and len(found.nodes) == 1 and (on is None or found.nodes == (on.name,))
-        return Observation(ok, f"{resource} is {found.role} on {', '.join(found.nodes) or 'no node'}{_flags(found.failed, found.blocked)}")
+        return Observation(
+            ok,
+            f"{resource} is {found.role} on {', '.join(found.nodes) or 'no node'}{_flags(found.failed, found.blocked)}",
+        )
 
     return Condition(f"{resource} is started on {place}", look)
 
@@ -116,7 +123,9 @@ def together(first: str, second: str) -> Condition:
     def look(lab: Lab) -> Observation:
         status = lab.status()
         places = status.where(first), status.where(second)
-        return Observation(places[0] == places[1] and len(places[0]) == 1, f"{first} is on {places[0]}, {second} on {places[1]}")
+        return Observation(
+            places[0] == places[1] and len(places[0]) == 1, f"{first} is on {places[0]}, {second} on {places[1]}"
+        )
 
     return Condition(f"{first} and {second} are started on the same node", look)
 
@@ -128,7 +137,9 @@ def address_only_on_owner(resource: str) -> Condition:
         owner = lab.where(resource).name
         on = [node.power() == "on" and _has_address(node, str(lab.vip)) for node in lab.nodes]
         holders = [node.name for node, has in zip(lab.nodes, on, strict=True) if has]
-        return Observation(holders == [owner], f"{lab.vip} is on {', '.join(holders) or 'no node'}, {resource} on {owner}")
+        return Observation(
+            holders == [owner], f"{lab.vip} is on {', '.join(holders) or 'no node'}, {resource} on {owner}"
+        )
 
     return Condition("the node that runs the resource, and no other, has the address", look)
 
@@ -147,7 +158,9 @@ def answers_http(url: str, body: str = "") -> Condition:
     """A GET from the workstation is answered with 200 and a body in which the regular expression is found."""
 
     def look(lab: Lab) -> Observation:
-        result = lab.workstation.run("curl", "--silent", "--show-error", "--max-time", "2", "--write-out", "\n%{http_code}", url)
+        result = lab.workstation.run(
+            "curl", "--silent", "--show-error", "--max-time", "2", "--write-out", "\n%{http_code}", url
+        )
         page, _, code = result.stdout.rpartition("\n")
         ok = result.ok and code == "200" and re.search(body, page) is not None
         return Observation(ok, f"GET {url}: {code} {page.strip()[:80]!r}" if result.ok else result.last_line())
@@ -184,7 +197,9 @@ def fenced_by_peer(node: Node) -> Condition:
         peers = {str(other.mgmt) for other in lab.others(node)}
         orders = [event for event in lab.power_events(node) if event["action"] in ("off", "cycle", "reset")]
         by_peer = [event for event in orders if event["from"] in peers]
-        return Observation(bool(by_peer), f"the BMC of {node.name} was told {len(by_peer)} times by a peer to cut the power")
+        return Observation(
+            bool(by_peer), f"the BMC of {node.name} was told {len(by_peer)} times by a peer to cut the power"
+        )
 
     return Condition(f"{node.name} was fenced by a peer through its BMC", look)
 

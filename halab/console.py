@@ -7,6 +7,7 @@ printf from an octal escape, so that neither a typed command nor its output cont
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pexpect
 
@@ -70,7 +71,7 @@ class Console:
         self._name = name
         self._show = show
         self._screen = Screen(show)
-        self._child = pexpect.spawn(argv[0], list(argv[1:]), encoding="utf-8", codec_errors="replace", echo=False)
+        self._child: Any = pexpect.spawn(argv[0], list(argv[1:]), encoding="utf-8", codec_errors="replace", echo=False)
         self._child.delaybeforesend = None
         self._child.setwinsize(50, 200)
         self._read_to_end({}, within=20)
@@ -93,7 +94,7 @@ class Console:
         self._child.close(force=True)
 
     def _read_to_end(self, answers: Mapping[str, str], within: float) -> tuple[str, int]:
-        patterns = [END, pexpect.TIMEOUT, pexpect.EOF, *map(re.compile, answers)]
+        patterns: list[Any] = [END, pexpect.TIMEOUT, pexpect.EOF, *map(re.compile, answers)]
         replies = list(answers.values())
         printed = ""
         while True:

@@ -43,7 +43,9 @@ class LabFolder:
         try:
             return replace(self, spec=self.spec.with_nodes(count))
         except ValueError as error:
-            raise LabError(f"{_short(self.path / 'lab.toml')} cannot have {count} nodes: {first_reason(error)}") from None
+            raise LabError(
+                f"{_short(self.path / 'lab.toml')} cannot have {count} nodes: {first_reason(error)}"
+            ) from None
 
 
 def names() -> list[str]:
@@ -71,7 +73,8 @@ def first_reason(error: ValueError) -> str:
 def _load_step(file: Path) -> Step:
     where = _short(file)
     module_spec = importlib.util.spec_from_file_location(f"halab_step_{file.stem}", file)
-    assert module_spec and module_spec.loader
+    if module_spec is None or module_spec.loader is None:
+        raise LabError(f"{where}: Python finds no way to import it")
     module = importlib.util.module_from_spec(module_spec)
     try:
         module_spec.loader.exec_module(module)

@@ -33,9 +33,9 @@ class Networks(Frozen):
     lan: Network
     mgmt: Network
 
-    def __iter__(self):  # type: ignore[no-untyped-def, override]
+    def by_name(self) -> tuple[tuple[str, Network], ...]:
         """Pairs of name and network, `lan` first, as nodes number their interfaces: eth0, eth1."""
-        return iter((("lan", self.lan), ("mgmt", self.mgmt)))
+        return ("lan", self.lan), ("mgmt", self.mgmt)
 
 
 class NodeSpec(Frozen):
@@ -82,7 +82,9 @@ class LabSpec(Frozen):
 
     def _addresses(self) -> list[tuple[str, IPv4Address, str]]:
         """Every address of the lab: who has it, the address, and the network that it must be in."""
-        found = [(f"networks.{name}.workstation", network.workstation, name) for name, network in self.networks]
+        found = [
+            (f"networks.{name}.workstation", network.workstation, name) for name, network in self.networks.by_name()
+        ]
         for node in self.nodes:
             found.append((f"{node.name}.lan", node.lan, "lan"))
             found.append((f"{node.name}.mgmt", node.mgmt, "mgmt"))

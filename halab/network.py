@@ -4,7 +4,6 @@ One holder process keeps a network namespace (bridges `lan` and `mgmt`, the work
 and a mount namespace. Nothing of it is visible in the host's own namespaces; all of it dies with the holder.
 """
 
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,13 +57,13 @@ class Network:
         holder = self.holder()
         if holder is None:
             raise LabError("the instance is not up, so its workstation is not there; try: inv up")
-        return ["nsenter", f"--target={holder}", "--net", "--mount", f"--wd={os.getcwd()}", *argv]
+        return ["nsenter", f"--target={holder}", "--net", "--mount", f"--wd={Path.cwd()}", *argv]
 
     def plug(self, node: NodeSpec, pid: int) -> None:
         """Connect the network namespace of process `pid` to all bridges, as the node's eth0 (lan) and eth1 (mgmt)."""
         self.unplug(node)
         ports, interfaces = [], ["link set lo up"]
-        for number, (name, network) in enumerate(self._spec.networks):
+        for number, (name, network) in enumerate(self._spec.networks.by_name()):
             address = getattr(node, name)
             port, interface = port_name(node, name), f"eth{number}"
             ports.append(f"link add {port} type veth peer name {interface} address {mac(address.packed)} netns {pid}")
@@ -76,13 +75,13 @@ class Network:
 
     def unplug(self, node: NodeSpec) -> None:
         """Pull all cables of a node. What is not there is already unplugged."""
-        batch = "".join(f"link del {port_name(node, name)}\n" for name, _ in self._spec.networks)
+        batch = "".join(f"link del {port_name(node, name)}\n" for name, _ in self._spec.networks.by_name())
         run(self.enter(["ip", "-force", "-batch", "-"]), input=batch)
 
     def silence(self, node: NodeSpec, silent: bool) -> None:
         """Let a node's ports pass no frame (or all again), without its carrier going down."""
         state = "disabled" if silent else "forwarding"
-        for name, _ in self._spec.networks:
+        for name, _ in self._spec.networks.by_name():
             must(self.enter(["bridge", "link", "set", "dev", port_name(node, name), "state", state]))
 
     def _started(self) -> bool:
@@ -92,7 +91,7 @@ class Network:
 
     def _batch(self) -> str:
         lines = ["link set lo up"]
-        for name, network in self._spec.networks:
+        for name, network in self._spec.networks.by_name():
             length = network.subnet.prefixlen
             lines.append(f"link add {name} address {mac(network.workstation.packed)} type bridge")
             lines.append(f"addr add {network.workstation}/{length} brd + dev {name}")

@@ -72,9 +72,17 @@ class Node:
     def wait_booted(self, within: float = 60) -> None:
         """Wait until the node's systemd has started everything that it will start."""
         try:
-            wait(self._system_state, lambda state: state in ("running", "degraded"), within=within, successes=1, interval=0.1)
+            wait(
+                self._system_state,
+                lambda state: state in ("running", "degraded"),
+                within=within,
+                successes=1,
+                interval=0.1,
+            )
         except TimedOut as error:
-            raise LabError(f"{self.name}: expected its systemd to be up within {within:g} s; it is {error.last!r}") from None
+            raise LabError(
+                f"{self.name}: expected its systemd to be up within {within:g} s; it is {error.last!r}"
+            ) from None
 
     def close(self) -> None:
         if self._console:

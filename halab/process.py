@@ -1,5 +1,6 @@
 """Running programs: results with exit status and text, and processes found again by a mark in their environment."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -112,10 +113,8 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _is_zombie(pid: int) -> bool:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

@@ -93,7 +93,9 @@ class Report:
         if self._json:
             self._dump(found)
             return
-        self._out.print(f"[bold]{report.instance.name}[/]: lab {found['lab']} on {found['provider']}, {found['distro']}")
+        self._out.print(
+            f"[bold]{report.instance.name}[/]: lab {found['lab']} on {found['provider']}, {found['distro']}"
+        )
         nodes = Table("Node", "Address", "Power", "BMC", "Member")
         for node in found["nodes"]:
             nodes.add_row(node["name"], node["lan"], node["power"], node["bmc"], node["member"])
@@ -110,12 +112,14 @@ class Report:
             resources.add_row(item["id"], item["agent"], item["role"], ", ".join(item["nodes"]))
         if report.cluster.resources:
             self._out.print(resources)
-        self.say(f"Quorum: {'yes' if report.cluster.quorate else 'NO'}. Fencing: {'on' if report.cluster.fencing else 'OFF'}.")
+        quorum, fencing = "yes" if report.cluster.quorate else "NO", "on" if report.cluster.fencing else "OFF"
+        self.say(f"Quorum: {quorum}. Fencing: {fencing}.")
         self.say(f"VIP {found['vip']['address']} answers from: {', '.join(report.vip_owners) or 'no node'}.")
 
     def step(self, step: Step, entries: list[Entry]) -> None:
         if self._json:
-            self._dump({"step": step.name, "title": step.title, "prose": step.prose, "entries": [vars(e) for e in entries]})
+            found = [dataclasses.asdict(entry) for entry in entries]
+            self._dump({"step": step.name, "title": step.title, "prose": step.prose, "entries": found})
             return
         self._out.print(f"[bold]{step.name}: {escape(step.title)}[/]\n\n{escape(step.prose)}\n")
         where = ""
@@ -139,7 +143,9 @@ class Report:
 
     def labs(self, found: list[LabFolder]) -> None:
         if self._json:
-            self._dump([{"name": lab.name, "title": lab.spec.title, "steps": [s.name for s in lab.steps]} for lab in found])
+            self._dump(
+                [{"name": lab.name, "title": lab.spec.title, "steps": [s.name for s in lab.steps]} for lab in found]
+            )
             return
         for lab in found:
             self.say(f"{lab.name}: {lab.spec.title} ({', '.join(step.name for step in lab.steps)})")

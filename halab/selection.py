@@ -43,7 +43,9 @@ class Selection(BaseModel):
         write_atomically(state_dir() / "selection.json", self.model_dump_json(exclude_none=True))
 
 
-def select(lab: str | None, instance: str | None, provider: str | None, distro: str | None, nodes: int | None) -> Selection:
+def select(
+    lab: str | None, instance: str | None, provider: str | None, distro: str | None, nodes: int | None
+) -> Selection:
     """Change the remembered selection by what is given. Everything named must exist, else LabError.
 
     Another lab, or another instance, starts from the defaults, or from what that instance already is.
@@ -88,9 +90,13 @@ def _new_state(selection: Selection) -> State:
 def _refuse_what_does_not_exist(selection: Selection) -> None:
     folder = labs.load(selection.lab)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,40}", selection.instance_name):
-        raise LabError(f'"{selection.instance_name}" is no name for an instance: up to 41 of a-z, 0-9, dot, dash, underscore')
+        raise LabError(
+            f'"{selection.instance_name}" is no name for an instance: up to 41 of a-z, 0-9, dot, dash, underscore'
+        )
     if selection.provider and selection.provider not in providers.PROVIDERS:
-        raise LabError(f'there is no provider "{selection.provider}", {suggestion(selection.provider, list(providers.PROVIDERS))}')
+        raise LabError(
+            f'there is no provider "{selection.provider}", {suggestion(selection.provider, list(providers.PROVIDERS))}'
+        )
     if selection.distro:
         distros.load(selection.distro)
     if selection.nodes is not None:

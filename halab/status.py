@@ -9,8 +9,6 @@ from halab.lab import Lab
 from halab.network import mac
 
 
-
-
 @dataclass(frozen=True)
 class StatusReport:
     """`cluster` is None when no node has one to tell of; then `reason` says why. `vip_owners` is seen by ARP."""

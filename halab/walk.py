@@ -78,7 +78,9 @@ class Walk:
         """Perform a step and verify it. Raises LabError when a step before it is not passed."""
         waiting = [before.name for before in self.left(step.name)[:-1]]
         if waiting:
-            raise LabError(f"step {step.name} comes after {waiting[0]}, which is not passed; try: inv walk --to {step.name}")
+            raise LabError(
+                f"step {step.name} comes after {waiting[0]}, which is not passed; try: inv walk --to {step.name}"
+            )
         if self._instance.state.outcome(step.name) not in (None, "performing"):
             before = bringup.before_step(self._instance, step.name)
             self._audience.say(f"Step {step.name} was done before; going back to {before} to do it afresh.")

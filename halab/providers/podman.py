@@ -42,7 +42,7 @@ class Podman:
         self._site = site
         self._nodes = {node.name: node for node in site.spec.nodes}
         self._network = Network(f"{site.directory}/holder", site.spec, site.directory / "holder.log")
-        self._disks = Disks(site.directory / "disks", {name: self._upper_dir for name in self._nodes})
+        self._disks = Disks(site.directory / "disks", dict.fromkeys(self._nodes, self._upper_dir))
 
     def problems(self) -> list[str]:
         needed = len(self._nodes)
@@ -83,7 +83,7 @@ class Podman:
         return self._network.enter(argv)
 
     def power_states(self) -> dict[str, str]:
-        found = {name: "absent" for name in self._nodes}
+        found = dict.fromkeys(self._nodes, "absent")
         for container in self._containers():
             found[container["Labels"]["halab.node"]] = POWER.get(container["State"], "off")
         return found
@@ -194,7 +194,9 @@ class Podman:
     def _containers(self) -> list[dict[str, Any]]:
         """Read outside the namespaces too, for an instance whose holder is gone."""
         argv = [*PODMAN, "ps", "--all", f"--filter=label=halab.instance={self._site.directory}", "--format=json"]
-        found: list[dict[str, Any]] = json.loads(must(argv if not self._network.holder() else self._network.enter(argv)).stdout)
+        found: list[dict[str, Any]] = json.loads(
+            must(argv if not self._network.holder() else self._network.enter(argv)).stdout
+        )
         return found
 
     def _state(self, node: str) -> str:

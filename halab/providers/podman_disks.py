@@ -14,6 +14,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypedDict
 
 from halab.errors import LabError
 from halab.files import write_atomically
@@ -21,6 +22,11 @@ from halab.parallel import for_each
 from halab.process import must
 
 TAR = ("tar", "--numeric-owner", "--acls", "--xattrs", "--xattrs-include=*")
+
+
+class About(TypedDict):
+    parent: str | None
+    powered: list[str]
 
 
 class Disks:
@@ -36,7 +42,7 @@ class Disks:
         unfinished = self._directory / f".{checkpoint}"
         unfinished.mkdir(parents=True)
         for_each(self._upper_dirs, lambda node: self._archive(node, base, unfinished))
-        about = {"parent": base, "powered": sorted(powered)}
+        about: About = {"parent": base, "powered": sorted(powered)}
         (unfinished / "about.json").write_text(json.dumps(about))
         unfinished.rename(self._directory / checkpoint)
         write_atomically(self._directory / "base", checkpoint)
@@ -47,7 +53,7 @@ class Disks:
         (self._directory / "base").unlink(missing_ok=True)
         for_each(self._upper_dirs, lambda node: self._extract(node, chain))
         write_atomically(self._directory / "base", checkpoint)
-        return list(self._about(checkpoint)["powered"])
+        return self._about(checkpoint)["powered"]
 
     def keep_only(self, checkpoints: set[str]) -> None:
         base = self._base()
@@ -72,7 +78,10 @@ class Disks:
         _empty(upper)
         for checkpoint in chain:
             archive = self._directory / checkpoint / f"{node}.tar"
-            must([*TAR, "--listed-incremental=/dev/null", "--extract", f"--file={archive}", f"--directory={upper}"], timeout=600)
+            must(
+                [*TAR, "--listed-incremental=/dev/null", "--extract", f"--file={archive}", f"--directory={upper}"],
+                timeout=600,
+            )
         # The files are new, so the next archive would hold them all again: take their present state for the base.
         snapshot = self._directory / chain[-1] / f"{node}.snar"
         renewed = snapshot.with_suffix(".new")
@@ -93,9 +102,9 @@ class Disks:
             yield link
             link = self._about(link)["parent"]
 
-    def _about(self, checkpoint: str) -> dict[str, list[str]]:
+    def _about(self, checkpoint: str) -> About:
         try:
-            about: dict[str, list[str]] = json.loads((self._directory / checkpoint / "about.json").read_text())
+            about: About = json.loads((self._directory / checkpoint / "about.json").read_text())
         except FileNotFoundError:
             raise LabError(f"the saved state {checkpoint} is gone from {self._directory}; try: inv down up") from None
         return about

@@ -3,7 +3,7 @@
 TODO
 """
 
-from halab.conditions import answers_http, command, not_enabled, started
+from halab.conditions import command, not_enabled, started
 
 
 def perform(lab):
