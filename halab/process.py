@@ -31,10 +31,12 @@ class CommandResult:
         return lines[-1] if lines else "(it printed nothing)"
 
 
-def run(argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+def run(
+    argv: Sequence[str], *, input: str | None = None, timeout: float = 60, errors: str = "replace"
+) -> CommandResult:
     """Run a program to its end. A non-zero exit status is a result; raises LabError when it is missing or hangs.
 
-    `timeout` is in seconds.
+    `timeout` is in seconds. `errors` says what becomes of bytes that are not UTF-8 (see the codecs module).
     """
     try:
         done = subprocess.run(
@@ -54,9 +56,11 @@ def run(argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -
     return CommandResult(tuple(argv), done.returncode, done.stdout, done.stderr)
 
 
-def must(argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+def must(
+    argv: Sequence[str], *, input: str | None = None, timeout: float = 60, errors: str = "replace"
+) -> CommandResult:
     """Like run(), but a non-zero exit status raises LabError with the last line printed."""
-    result = run(argv, input=input, timeout=timeout)
+    result = run(argv, input=input, timeout=timeout, errors=errors)
     if not result.ok:
         raise LabError(f"`{' '.join(argv)}` failed with exit status {result.rc}: {result.last_line()}")
     return result

@@ -1,32 +1,35 @@
-"""Checkpoints of containers: what each node wrote over its image, as GNU tar's incremental archives.
+"""Checkpoints of containers: what each node wrote over its image, each file archived once, when it was changed.
 
-`podman commit` copies everything a node wrote each time, and after the packages are installed that takes seconds.
-GNU tar's listed-incremental archives (its manual, section 5.2) take only what changed since the checkpoint before:
-they compare every file's mtime and ctime with the snapshot file that the last archive left.
+`podman commit` copies all that a node ever wrote, which takes seconds once the packages are installed. Here a
+checkpoint is a listing of the node's files, each with the checkpoint whose archive has its content. What has the
+same inode, size and ctime as in the listing before was not touched since (ctime cannot be set by programs), so
+neither saving nor restoring touches it.
 
-    disks/<checkpoint>/<node>.tar     what changed since the parent
-    disks/<checkpoint>/<node>.snar    the snapshot file to compare the next archive with
-    disks/<checkpoint>/about.json     the parent, or null; the nodes that had power
-    disks/base                        the checkpoint that the living nodes go back to, if it is known
+    disks/<checkpoint>/<node>.tar     the files that were changed when this was saved
+    disks/<checkpoint>/<node>.json    the listing: path -> [signature, checkpoint with the content]
+    disks/<checkpoint>/powered.json   the nodes that had power
+    disks/base                        the checkpoint that the nodes' files were last in accord with
 """
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypedDict
 
 from halab.errors import LabError
 from halab.files import write_atomically
 from halab.parallel import for_each
 from halab.process import must
 
-TAR = ("tar", "--numeric-owner", "--acls", "--xattrs", "--xattrs-include=*")
+# Hard links are archived as files: a name must be restorable without the other names of its inode. (overlayfs makes
+# all its whiteouts hard links of one inode.)
+TAR = ("tar", "--numeric-owner", "--acls", "--xattrs", "--xattrs-include=*", "--hard-dereference", "--no-recursion")
+TIMEOUT = 600  # seconds for one archive
+NAMES = "surrogateescape"  # file names are bytes, and need not be UTF-8
 
-
-class About(TypedDict):
-    parent: str | None
-    powered: list[str]
+Listing = dict[str, str]  # path below the upper directory ("" for itself) -> signature: type, inode, size, ctime
+Index = dict[str, tuple[str, str]]  # path -> signature, checkpoint whose archive has the content
 
 
 class Disks:
@@ -38,56 +41,62 @@ class Disks:
 
     def save(self, checkpoint: str, powered: set[str]) -> None:
         """Archive all nodes, which must not run meanwhile."""
-        base = self._base()
         unfinished = self._directory / f".{checkpoint}"
         unfinished.mkdir(parents=True)
-        for_each(self._upper_dirs, lambda node: self._archive(node, base, unfinished))
-        about: About = {"parent": base, "powered": sorted(powered)}
-        (unfinished / "about.json").write_text(json.dumps(about))
+        base = self._base()
+        for_each(self._upper_dirs, lambda node: self._archive(node, base, checkpoint, unfinished))
+        (unfinished / "powered.json").write_text(json.dumps(sorted(powered)))
         unfinished.rename(self._directory / checkpoint)
         write_atomically(self._directory / "base", checkpoint)
 
     def restore(self, checkpoint: str) -> list[str]:
-        """Put the files of all nodes, which must be off, back; return the nodes that are to be powered on."""
-        chain = list(self._chain(checkpoint))[::-1]
-        (self._directory / "base").unlink(missing_ok=True)
-        for_each(self._upper_dirs, lambda node: self._extract(node, chain))
+        """Put the files of all nodes, which must be off, back; return the nodes that are to be powered on.
+
+        Compares with what is there, so it may be killed and done again.
+        """
+        powered: list[str] = json.loads(self._read(checkpoint, "powered.json"))
+        for_each(self._upper_dirs, lambda node: self._put_back(node, checkpoint))
         write_atomically(self._directory / "base", checkpoint)
-        return self._about(checkpoint)["powered"]
+        return powered
 
     def keep_only(self, checkpoints: set[str]) -> None:
-        base = self._base()
-        wanted = {link for name in {*checkpoints, *([base] if base else [])} for link in self._chain(name)}
+        """Remove all others, but for archives that these, or the base, still need."""
+        wanted = {*checkpoints, *filter(None, [self._base()])}
+        needed = {
+            source for name in wanted for node in self._upper_dirs for _, source in self._index(name, node).values()
+        }
         for entry in self._directory.glob("*/"):
-            if entry.name not in wanted:
+            if entry.name not in wanted | needed:
                 shutil.rmtree(entry)
 
-    def _archive(self, node: str, base: str | None, target: Path) -> None:
-        snapshot = target / f"{node}.snar"
-        if base:
-            shutil.copyfile(self._directory / base / snapshot.name, snapshot)
-        self._tar_to(node, target / f"{node}.tar", snapshot)
-
-    def _tar_to(self, node: str, archive: Path, snapshot: Path) -> None:
+    def _archive(self, node: str, base: str | None, checkpoint: str, target: Path) -> None:
         upper = self._upper_dirs[node](node)
-        listed = f"--listed-incremental={snapshot}"
-        must([*TAR, "--sparse", listed, "--create", f"--file={archive}", f"--directory={upper}", "."], timeout=600)
+        before = self._index(base, node) if base else {}
+        after: Index = {}
+        for path, signature in _listing(upper).items():
+            known = before.get(path)
+            after[path] = known if known and known[0] == signature else (signature, checkpoint)
+        changed = [path for path, (_, source) in after.items() if source == checkpoint]
+        archive = target / f"{node}.tar"
+        _tar(["--sparse", "--create", f"--file={archive}", f"--directory={upper}"], changed)
+        (target / f"{node}.json").write_text(json.dumps(after))
 
-    def _extract(self, node: str, chain: list[str]) -> None:
-        upper = Path(self._upper_dirs[node](node))
-        _empty(upper)
-        for checkpoint in chain:
-            archive = self._directory / checkpoint / f"{node}.tar"
-            must(
-                [*TAR, "--listed-incremental=/dev/null", "--extract", f"--file={archive}", f"--directory={upper}"],
-                timeout=600,
-            )
-        # The files are new, so the next archive would hold them all again: take their present state for the base.
-        snapshot = self._directory / chain[-1] / f"{node}.snar"
-        renewed = snapshot.with_suffix(".new")
-        renewed.unlink(missing_ok=True)
-        self._tar_to(node, Path("/dev/null"), renewed)
-        renewed.replace(snapshot)
+    def _put_back(self, node: str, checkpoint: str) -> None:
+        upper = self._upper_dirs[node](node)
+        index = self._index(checkpoint, node)
+        remove, extract = differences(_listing(upper), {path: signature for path, (signature, _) in index.items()})
+        for path in remove:
+            _remove(Path(upper, path))
+        by_source = defaultdict(list)
+        for path in extract:
+            by_source[index[path][1]].append(path)
+        for source, paths in by_source.items():
+            archive = self._directory / source / f"{node}.tar"
+            _tar(["--extract", f"--file={archive}", f"--directory={upper}"], paths)
+        # What was put back has new inodes and times: list it as it is now, so that it is not changed the next time.
+        now = _listing(upper)
+        renewed = {path: (now.get(path, signature), source) for path, (signature, source) in index.items()}
+        write_atomically(self._directory / checkpoint / f"{node}.json", json.dumps(renewed))
 
     def _base(self) -> str | None:
         try:
@@ -95,24 +104,64 @@ class Disks:
         except FileNotFoundError:
             return None
 
-    def _chain(self, checkpoint: str) -> Iterator[str]:
-        """The checkpoint, its parent, and so on to the one that stands on the bare image."""
-        link: str | None = checkpoint
-        while link:
-            yield link
-            link = self._about(link)["parent"]
+    def _index(self, checkpoint: str, node: str) -> Index:
+        index: Index = {
+            path: (entry[0], entry[1]) for path, entry in json.loads(self._read(checkpoint, f"{node}.json")).items()
+        }
+        return index
 
-    def _about(self, checkpoint: str) -> About:
+    def _read(self, checkpoint: str, name: str) -> str:
         try:
-            about: About = json.loads((self._directory / checkpoint / "about.json").read_text())
+            return (self._directory / checkpoint / name).read_text()
         except FileNotFoundError:
-            raise LabError(f"the saved state {checkpoint} is gone from {self._directory}; try: inv down up") from None
-        return about
+            raise LabError(f"{self._directory / checkpoint / name} is gone; try: inv down up") from None
 
 
-def _empty(directory: Path) -> None:
-    for entry in directory.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+def differences(there: Listing, wanted: Listing) -> tuple[list[str], list[str]]:
+    """What to remove and what to extract, so that what is there becomes what is wanted.
+
+    A directory that is still the same inode is extracted again for its owner and mode, but never removed.
+    """
+    remove: list[str] = []
+    gone = ""  # the directory removed last, with a slash; all below it goes with it
+    extract = [path for path in wanted if path not in there]
+    for path in sorted(there, key=lambda path: path.split("/")):
+        below = bool(gone) and path.startswith(gone)
+        same = there[path] == wanted.get(path)
+        if same and not below:
+            continue
+        if path in wanted:
+            extract.append(path)
+        if not below and not (path in wanted and _same_directory(there[path], wanted[path])):
+            remove.append(path)
+            gone = f"{path}/"
+    return remove, sorted(extract, key=lambda path: path.split("/"))
+
+
+def _same_directory(first: str, second: str) -> bool:
+    """Signatures begin with type and inode."""
+    return first.startswith("d ") and first.split(" ")[:2] == second.split(" ")[:2]
+
+
+def _listing(upper: str) -> Listing:
+    """All but sockets, which are nothing without the process that listens."""
+    find = ["find", upper, "!", "-type", "s", "-printf", r"%y %i %s %C@ %P\0"]
+    found = must(find, timeout=TIMEOUT, errors=NAMES).stdout
+    listing = {}
+    for entry in found.split("\0")[:-1]:
+        kind, inode, size, ctime, path = entry.split(" ", 4)
+        # a directory's size tells only how its entries happened to be stored
+        listing[path] = f"{kind} {inode} {'-' if kind == 'd' else size} {ctime}"
+    return listing
+
+
+def _tar(options: list[str], paths: list[str]) -> None:
+    names = "".join(f"{path or '.'}\0" for path in paths)
+    must([*TAR, *options, "--null", "--files-from=-"], input=names, timeout=TIMEOUT, errors=NAMES)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
