@@ -42,7 +42,7 @@ class NodeBmc(Bmc):  # type: ignore[misc]
     """
 
     def __init__(
-        self, node: NodeSpec, credentials: Credentials, switch: PowerSwitch, log: Path, post: float = POST
+        self, node: NodeSpec, credentials: Credentials, switch: PowerSwitch, log: Path, post: float = POST, port: int = 623
     ) -> None:
         self._post = post
         self._firmware: threading.Timer | None = None
@@ -51,7 +51,7 @@ class NodeBmc(Bmc):  # type: ignore[misc]
         self._log = log
         self._guid = uuid.uuid5(uuid.NAMESPACE_URL, f"halab:{node.bmc}")
         accounts = {credentials.bmc_user: credentials.bmc_password}
-        super().__init__(accounts, bmcuuid=self._guid, address=str(node.bmc), port=623)
+        super().__init__(accounts, bmcuuid=self._guid, address=str(node.bmc), port=port)
 
     def control_chassis(self, request: dict[str, Any], session: Any) -> None:
         actions = {0: "off", 1: "on", 2: "cycle", 3: "reset", 4: "diag", 5: "soft"}

@@ -4,9 +4,10 @@ The format is published by Pacemaker as RELAX NG schemas (xml/api/crm_mon-*.rng,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
+from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from halab.errors import LabError
@@ -23,7 +24,10 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class ResourceStatus:
-    """One resource; a member of a group or a clone counts by itself. `nodes` are those it is active on."""
+    """One resource; a member of a group counts by itself. `nodes` are those it is active on.
+
+    The instances of a clone have one id and are one resource here, on all their nodes, as bad as the worst of them.
+    """
 
     id: str
     agent: str
@@ -86,12 +90,12 @@ def parse_status(text: str) -> ClusterStatus:
         fencing=settings.get("stonith-enabled") == "true",
         options=settings,
         nodes={node.get("name", ""): _node(node) for node in root.findall("nodes/node")},
-        resources={item.get("id", ""): _resource(item) for item in root.findall("resources//resource")},
+        resources=_resources(root.findall("resources//resource")),
     )
 
 
 def parse_history(text: str) -> tuple[FencingEvent, ...]:
-    """`stonith_admin --history '*' --output-as=xml`, newest first."""
+    """`stonith_admin --history '*' --verbose --output-as=xml`, newest first; without --verbose failures are left out."""
     return tuple(
         FencingEvent(
             target=event.get("target", ""),
@@ -107,7 +111,7 @@ def parse_history(text: str) -> tuple[FencingEvent, ...]:
 def _root(text: str) -> Element:
     try:
         root: Element = fromstring(text)
-    except ParseError as error:
+    except (ParseError, DefusedXmlException) as error:
         raise LabError(f"the cluster's tools answered with something that is no XML: {error}") from error
     return root
 
@@ -117,6 +121,23 @@ def _node(node: Element) -> NodeStatus:
         return node.get(name) == "true"
 
     return NodeStatus(node.get("name", ""), flag("online"), flag("standby"), flag("maintenance"), flag("unclean"))
+
+
+def _resources(items: list[Element]) -> dict[str, ResourceStatus]:
+    found: dict[str, ResourceStatus] = {}
+    for resource in map(_resource, items):
+        found[resource.id] = _both(found[resource.id], resource) if resource.id in found else resource
+    return found
+
+
+def _both(one: ResourceStatus, other: ResourceStatus) -> ResourceStatus:
+    return replace(
+        one if one.nodes else other,
+        managed=one.managed and other.managed,
+        failed=one.failed or other.failed,
+        blocked=one.blocked or other.blocked,
+        nodes=one.nodes + other.nodes,
+    )
 
 
 def _resource(item: Element) -> ResourceStatus:

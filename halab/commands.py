@@ -58,11 +58,10 @@ def status(json: bool) -> None:
 def walk(to: str | None, json: bool) -> None:
     """Perform and verify every step left, up to and with `to`."""
     with _walking(json) as (walk, _):
-        steps = walk.left(to)
-        if not steps:
+        if not walk.left(to):
             raise NothingChecked("every step is passed already; go back to one with: inv reset --to STEP")
-        for step in steps:
-            _judge(walk.perform(step))
+        while left := walk.left(to):  # going back to do one step afresh may take the results of others along
+            _judge(walk.perform(left[0]))
 
 
 def next_step(json: bool) -> None:
@@ -118,8 +117,11 @@ def reset(to: str | None, json: bool) -> None:
             checkpoints.restore(instance, name)
         report.say(f"Every node is back at {name}.")
         last = _last_passed(instance)
-        if last != checkpoints.START:
-            _judge(Walk(instance, report).verify(instance.folder.step(last)))
+        try:
+            if last != checkpoints.START:
+                _judge(Walk(instance, report).verify(instance.folder.step(last)))
+        finally:
+            report.finish()
 
 
 def list_checkpoints(json: bool) -> None:

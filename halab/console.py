@@ -5,6 +5,7 @@ printf from an octal escape, so that neither a typed command nor its output cont
 """
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +87,8 @@ class Console:
         Raises LabError when the command does not end, or the terminal does.
         """
         self._show(f"[root@{self._name} ~]# " + command.replace("\n", "\n> ") + "\n")
-        self._child.sendline(command)
+        # Several lines are one command to bash, so that there is one prompt, and one marker, at its end.
+        self._child.sendline(f"{{ {command}\n}}" if "\n" in command else command)
         output, rc = self._read_to_end(answers, within * timeout_factor())
         return Typed(command, output, rc)
 
@@ -97,8 +99,9 @@ class Console:
         patterns: list[Any] = [END, pexpect.TIMEOUT, pexpect.EOF, *map(re.compile, answers)]
         replies = list(answers.values())
         printed = ""
+        deadline = time.monotonic() + within
         while True:
-            index = self._child.expect(patterns, timeout=within)
+            index = self._child.expect(patterns, timeout=max(0, deadline - time.monotonic()))
             self._screen.end()
             printed += self._child.before + (self._child.after if index > 2 else "")
             output = "\n".join(map(_visible, printed.split("\n")))

@@ -48,15 +48,15 @@ class LabFolder:
             ) from None
 
 
-def names() -> list[str]:
-    return sorted(path.parent.name for path in LABS.glob("*/lab.toml"))
+def names(folder: Path | None = None) -> list[str]:
+    return sorted(path.parent.name for path in (folder or LABS).glob("*/lab.toml"))
 
 
-def load(name: str, folder: Path = LABS) -> LabFolder:
+def load(name: str, folder: Path | None = None) -> LabFolder:
     """Read a lab and all its steps. Raises LabError with file, place and reason."""
-    path = folder / name
+    path = (folder or LABS) / name
     if not (path / "lab.toml").is_file():
-        raise LabError(f'there is no lab "{name}", {suggestion(name, names())}')
+        raise LabError(f'there is no lab "{name}", {suggestion(name, names(folder))}')
     spec = read(path / "lab.toml", LabSpec)
     files = sorted(path.glob("[0-9]*_*.py"))
     if not files:

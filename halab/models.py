@@ -96,8 +96,8 @@ class LabSpec(Frozen):
 
         Raises ValueError when the continued addresses clash or leave their network.
         """
-        nodes = list(self.nodes[:count])
-        while len(nodes) < count:
+        nodes = list(self.nodes[: max(count, 0)])
+        while nodes and len(nodes) < count:
             nodes.append(_following(nodes[-1]))
         return LabSpec.model_validate({**dict(self), "nodes": nodes})
 

@@ -194,6 +194,7 @@ def status_as_data(report: StatusReport) -> dict[str, Any]:
         ],
         "cluster": {"quorate": cluster.quorate, "dc": cluster.dc, "fencing": cluster.fencing} if cluster else None,
         "resources": [dataclasses.asdict(resource) for resource in cluster.resources.values()] if cluster else [],
+        "reason": report.reason,
         "vip": {"address": str(instance.spec.vip), "owners": list(report.vip_owners)},
     }
 

@@ -35,7 +35,7 @@ class Selection(BaseModel):
     @classmethod
     def remembered(cls) -> Self:
         try:
-            return cls.model_validate_json((state_dir() / "selection.json").read_text())
+            return cls.model_validate_json((state_dir() / "selection.json").read_bytes())
         except (FileNotFoundError, ValidationError):
             return cls()
 

@@ -53,7 +53,7 @@ def read_state(directory: Path) -> State | None:
     """The state of the instance in `directory`, or None when there is no such instance."""
     file = directory / "state.json"
     try:
-        return State.model_validate_json(file.read_text())
+        return State.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError as error:

@@ -65,9 +65,12 @@ class Walk:
 
     def hint(self, step: Step) -> str:
         """Verify, and return one hint more for the first check that does not pass."""
-        failing = next((result for result in self.verify(step).checks if result.outcome != Outcome.PASSED), None)
-        if failing is None:
+        report = self.verify(step)
+        failing = next((result for result in report.checks if result.outcome != Outcome.PASSED), None)
+        if failing is None and report.outcome == Outcome.PASSED:
             return f"Step {step.name} is passed; nothing to hint at."
+        if failing is None:
+            raise LabError(f"step {step.name} could not be checked: {report.reason or 'it has no checks'}; see {report.log}")
         record = self._instance.state.steps[step.name]
         shown = min(record.hints_shown + 1, len(failing.hints))
         self._instance.remember(self._instance.state.with_hints(step.name, shown))
@@ -76,7 +79,7 @@ class Walk:
 
     def perform(self, step: Step) -> StepReport:
         """Perform a step and verify it. Raises LabError when a step before it is not passed."""
-        waiting = [before.name for before in self.left(step.name)[:-1]]
+        waiting = [before.name for before in self.left(step.name) if before.name != step.name]
         if waiting:
             raise LabError(
                 f"step {step.name} comes after {waiting[0]}, which is not passed; try: inv walk --to {step.name}"

@@ -1,0 +1,64 @@
+"""The whole tutorial on a real cluster, step by step: every verify fails before its perform, and passes after it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from halab import labs
+
+from .conftest import Cli, addresses_of_host
+
+pytestmark = pytest.mark.timeout(600)
+STEPS = [step.name for step in labs.load("ha-web").steps]
+
+
+@pytest.fixture(scope="module")
+def cli(instances: Callable[..., Cli]) -> Cli:
+    return instances("main")
+
+
+def test_up_makes_bare_nodes_and_leaves_the_host_alone(cli: Cli, host_addresses: str) -> None:
+    cli("up", timeout=1800)
+
+    status = cli.json("status")
+
+    assert [node["power"] for node in status["nodes"]] == ["on", "on"]
+    assert all(step["outcome"] is None for step in status["steps"])
+    assert status["cluster"] is None
+    assert addresses_of_host() == host_addresses
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_step_fails_before_and_passes_after_it_is_performed(cli: Cli, step: str) -> None:
+    before = cli.json("check", "--step", step, expect=1)
+    cli("reset")  # a failed check leaves its record; the walk starts from the checkpoint
+
+    cli("next")
+
+    after = cli.json("check", "--step", step)
+    assert before[0]["outcome"] == "failed"
+    assert {check["outcome"] for check in before[0]["checks"]} <= {"passed", "failed"}
+    assert after[0]["outcome"] == "passed"
+    assert step in [point["name"] for point in cli.json("checkpoints")]
+
+
+def test_walk_with_nothing_left_says_so(cli: Cli) -> None:
+    output = cli("walk", expect=2)
+
+    assert "every step is passed" in output
+
+
+def test_status_tells_where_the_vip_is(cli: Cli) -> None:
+    status = cli.json("status")
+
+    owners = status["vip"]["owners"]
+    assert len(owners) == 1
+    assert next(item["nodes"] for item in status["resources"] if item["id"] == "virtual_ip") == owners
+    assert status["cluster"] == {"quorate": True, "dc": status["cluster"]["dc"], "fencing": True}
+
+
+def test_a_log_keeps_every_command_and_its_output(cli: Cli) -> None:
+    log = (cli.instance().directory / "logs" / "vip.log").read_text()
+
+    assert "[root@node1 ~]# pcs resource create virtual_ip" in log
+    assert "Cluster name: ha_cluster" in log

@@ -1,0 +1,192 @@
+"""The fidelity rules: what a container node must have in common with a server (docs: ../../docs/providers.md)."""
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from halab import checkpoints
+from halab.conditions import answers_http
+from halab.checks import Outcome, evaluate
+from halab.lab import Lab
+from halab.wait import wait
+
+from .conftest import Cli, addresses_of_host
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def cli(instances: Callable[..., Cli]) -> Cli:
+    cli = instances("main")
+    if not (cli.instance().directory / "checkpoints" / "stonith.json").exists():
+        cli("walk")
+    return cli
+
+
+@pytest.fixture
+def lab(cli: Cli) -> Iterator[Lab]:
+    """The finished lab, whatever the test before left."""
+    cli("up", "reset", "--to", "stonith")
+    lab = Lab(cli.instance())
+    yield lab
+    lab.close()
+
+
+def test_a_node_without_power_is_gone_and_comes_back_empty(cli: Cli, lab: Lab) -> None:
+    victim = lab.where("virtual_ip")
+    before = _pids_in_user_namespace(lab)
+    victim.run("touch", "/run/mark")
+    lab.node(victim.name).run("pcs", "property", "set", "stonith-enabled=false")
+
+    cli("bmc", victim.name, "off")
+
+    assert cli("bmc", victim.name, "status").strip().endswith("Chassis Power is off")
+    assert lab.workstation.run("arping", "-c", "2", "-w", "2", "-I", "lan", str(victim.lan)).rc != 0
+    assert len(_pids_in_user_namespace(lab)) < len(before)
+    served = evaluate("served", answers_http(f"http://{lab.vip}/", lab.others(victim)[0].name), lab, within=60)
+    assert served.outcome is Outcome.PASSED, served.seen
+
+    cli("bmc", victim.name, "on")
+    wait(victim.power, lambda state: state == "on", within=30, successes=1)
+    victim.wait_booted()
+
+    assert victim.run("test", "-e", "/run/mark").rc == 1
+    assert str(lab.vip) not in victim.run("ip", "address").stdout
+
+
+def test_root_on_a_node_is_not_root_on_the_host(lab: Lab) -> None:
+    node = lab.nodes[0]
+
+    mapping = node.run("cat", "/proc/self/uid_map").stdout.split()
+
+    assert int(mapping[1]) >= 1_000_000
+    assert not node.run("sh", "-c", "echo 1 > /proc/sys/kernel/panic").ok
+    assert not node.run("mknod", "/root/disk", "b", "254", "0").ok
+
+
+def test_two_instances_have_the_same_addresses_and_do_not_meet(
+    lab: Lab, instances: Callable[..., Cli], host_addresses: str
+) -> None:
+    other = instances("twin")
+    other("up")
+
+    twin = Lab(other.instance())
+
+    assert twin.nodes[0].run("ping", "-c", "1", "-W", "1", str(twin.nodes[1].lan)).ok
+    assert not twin.workstation.run("ping", "-c", "1", "-W", "1", str(twin.vip)).ok
+    assert lab.workstation.run("ping", "-c", "1", "-W", "1", str(lab.vip)).ok
+    assert addresses_of_host() == host_addresses
+    other("down")
+
+
+def test_a_checkpoint_of_a_running_cluster_changes_no_membership(cli: Cli, lab: Lab) -> None:
+    def memberships() -> list[int]:
+        logs = [node.run("journalctl", "--boot", "--unit=corosync", "--no-pager").stdout for node in lab.nodes]
+        return [len(re.findall(r"A new membership|A processor failed", log)) for log in logs]
+
+    before = memberships()
+
+    with cli.instance().lock():
+        started = time.monotonic()
+        checkpoints.save(cli.instance(), "while-running")
+        took = time.monotonic() - started
+    time.sleep(4)  # longer than corosync's token timeout, after which a lost token shows
+
+    assert memberships() == before
+    assert sum(before) > 0
+    assert took < 5
+
+
+def test_reset_forgets_what_was_done_and_brings_back_what_was_lost(cli: Cli, lab: Lab) -> None:
+    for node in lab.nodes:
+        node.run("sh", "-c", "rm /etc/corosync/corosync.conf; echo x > /root/new; mv /etc/nginx /etc/apache; sync")
+
+    cli("reset", "--to", "stonith")
+
+    for node in lab.nodes:
+        assert node.run("test", "-e", "/etc/corosync/corosync.conf").ok
+        assert node.run("sh", "-c", "test -d /etc/nginx && test ! -e /etc/apache && test ! -e /root/new").ok
+
+
+@pytest.mark.parametrize("checkpoint", ["start", "install", "auth", "setup", "vip", "nginx", "constraints", "stonith"])
+def test_reset_to_each_checkpoint_is_verified(cli: Cli, checkpoint: str) -> None:
+    cli("reset", "--to", checkpoint)
+
+    passed = [step["name"] for step in cli.json("status")["steps"] if step["outcome"] == "passed"]
+    assert passed[-1:] == ([] if checkpoint == "start" else [checkpoint])
+    installed = cli.instance().provider.run("node1", ["sh", "-c", "command -v pcs"]).ok
+    assert installed is (checkpoint != "start")
+
+
+def test_a_powered_off_node_is_part_of_a_checkpoint_as_such(cli: Cli, lab: Lab) -> None:
+    cli("bmc", "node2", "off")
+    cli("save", "node2-off")
+    cli("reset", "--to", "stonith")
+
+    cli("reset", "--to", "node2-off", expect=1)  # a step's verify rightly misses the node
+
+    assert cli.instance().provider.power_states() == {"node1": "on", "node2": "off"}
+
+
+def test_a_frozen_node_answers_nothing_and_does_not_know(lab: Lab, cli: Cli) -> None:
+    node = lab.others(lab.where("virtual_ip"))[0]
+    provider = cli.instance().provider
+    lab.nodes[0].run("pcs", "property", "set", "stonith-enabled=false")
+    boot = node.run("cat", "/proc/1/stat").stdout.split()[21]
+
+    provider.freeze([node.name])
+
+    assert provider.power_states()[node.name] == "frozen"
+    assert lab.workstation.run("arping", "-c", "2", "-w", "2", "-I", "lan", str(node.lan)).rc != 0
+    provider.thaw([node.name])
+    assert lab.workstation.run("ping", "-c", "3", "-W", "1", str(node.lan)).ok
+    assert node.run("cat", "/proc/1/stat").stdout.split()[21] == boot
+
+
+def test_a_wrong_bmc_password_is_refused_and_changes_nothing(lab: Lab) -> None:
+    node, account = lab.nodes[0], lab.credentials
+    login = ["-H", str(node.bmc), "-U", account.bmc_user, "-P", "wrong"]
+
+    refused = lab.workstation.run("ipmitool", "-I", "lanplus", "-R", "1", *login, "power", "off")
+
+    assert refused.rc != 0
+    assert node.power() == "on"
+
+
+def test_fence_ipmilan_reaches_a_bmc_from_a_node_and_from_the_workstation(lab: Lab) -> None:
+    one, two = lab.nodes
+    account = lab.credentials
+    login = [f"--ip={two.bmc}", f"--username={account.bmc_user}", f"--password={account.bmc_password}", "--lanplus"]
+
+    from_node = one.run("fence_ipmilan", *login, "--action=status")
+    from_workstation = lab.workstation.run("fence_ipmilan", *login, "--action=status")
+
+    assert from_node.stdout.strip() == "Status: ON"
+    assert from_workstation.stdout.strip() == "Status: ON"
+
+
+def test_a_bmc_survives_many_power_cycles(cli: Cli, lab: Lab) -> None:
+    cli("reset", "--to", "start")
+    for _ in range(5):
+        cli("bmc", "node1", "cycle")
+
+    wait(lab.nodes[0].power, lambda state: state == "on", within=30, successes=1)
+    lab.nodes[0].wait_booted()
+    assert cli.instance().dead_bmcs() == []
+
+
+def _pids_in_user_namespace(lab: Lab) -> list[str]:
+    """Processes on this host that have the user namespace of one of the lab's nodes."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if Path(f"/proc/{pid}/uid_map").read_text().split()[1:2] == ["1900000000"]:
+                found.append(pid)
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,147 @@
+"""Commands killed at any moment can be run again, and `down` leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from halab.process import find_daemons
+
+from .conftest import Cli, addresses_of_host
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def cli(instances: Callable[..., Cli]) -> Cli:
+    return instances("killed")
+
+
+def kill_after(cli: Cli, seconds: float, *arguments: str) -> bool:
+    """Start a command, SIGKILL it with all its helpers after some seconds; tell whether it was still running."""
+    process = subprocess.Popen(
+        cli.argv(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def leftovers(cli: Cli) -> list[str]:
+    """Everything that this instance could have left on the host."""
+    state = Path(os.environ["XDG_STATE_HOME"], "halab", "instances", cli.name)
+    names = subprocess.run(["podman", "ps", "--all", "--format={{.Names}}"], capture_output=True, text=True, check=True)
+    mounts = Path("/proc/self/mounts").read_text()
+    return [
+        *(f"container {name}" for name in names.stdout.split() if f"halab-{cli.name}-" in name),
+        *(f"process {pid}" for pid in find_daemons(str(state))),
+        *([f"directory {state}"] if state.exists() else []),
+        *(["a mount"] if cli.name in mounts else []),
+    ]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.8, 1.2, 1.8, 3.0])
+def test_up_killed_at_any_moment_can_be_run_again(cli: Cli, seconds: float) -> None:
+    cli("down")
+    kill_after(cli, seconds, "up")
+
+    cli("up")
+
+    status = cli.json("status")
+    assert [node["power"] for node in status["nodes"]] == ["on", "on"]
+    assert [node["bmc"] for node in status["nodes"]] == ["192.168.2.110", "192.168.2.111"]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.9, 1.5])
+def test_down_after_an_up_that_was_killed_leaves_nothing(cli: Cli, host_addresses: str, seconds: float) -> None:
+    cli("down")
+    kill_after(cli, seconds, "up")
+
+    cli("down")
+
+    assert leftovers(cli) == []
+    assert addresses_of_host() == host_addresses
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.8])
+def test_down_killed_at_any_moment_can_be_run_again(cli: Cli, seconds: float) -> None:
+    cli("up")
+    kill_after(cli, seconds, "down")
+
+    cli("down")
+
+    assert leftovers(cli) == []
+
+
+def test_walk_killed_in_the_middle_of_a_step_goes_on_from_the_checkpoint_before(cli: Cli) -> None:
+    cli("up", "walk", "--to", "auth")
+    assert kill_after(cli, 9, "walk", "--to", "vip")
+
+    output = cli("walk", "--to", "vip")
+
+    assert "was interrupted; going back to" in output
+    assert [step["outcome"] for step in cli.json("status")["steps"][:4]] == ["passed"] * 4
+
+
+@pytest.mark.parametrize("seconds", [0.6, 1.0, 1.6, 3.0])
+def test_reset_killed_at_any_moment_can_be_run_again(cli: Cli, seconds: float) -> None:
+    cli("up", "walk", "--to", "vip", expect=2 if seconds > 0.6 else 0)
+    kill_after(cli, seconds, "reset", "--to", "auth")
+
+    cli("up", "reset", "--to", "vip")
+
+    status = cli.json("status")
+    assert status["restoring"] is None
+    assert status["vip"]["owners"]
+
+
+def test_an_instance_whose_namespaces_were_killed_comes_back(cli: Cli) -> None:
+    cli("up", "reset", "--to", "vip")
+    for pid in find_daemons(f"{cli.instance().directory}/holder"):
+        os.kill(pid, signal.SIGKILL)
+
+    cli("up")
+    cli("check", "--step", "vip")
+
+    assert cli.json("status")["vip"]["owners"]
+
+
+def test_a_second_command_is_refused_with_the_owner_while_one_runs(cli: Cli) -> None:
+    cli("up")
+    process = subprocess.Popen(cli.argv("reset", "--to", "vip"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(1)
+
+    refused = cli("save", "mine", expect=4)
+
+    process.wait()
+    assert f"pid {process.pid}" in refused
+
+
+def test_interrupting_a_walk_says_how_to_go_on(cli: Cli) -> None:
+    cli("up", "reset", "--to", "vip")
+    process = subprocess.Popen(
+        cli.argv("walk", "--to", "nginx"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    time.sleep(3)
+
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "to go on, type the same again" in output
+    cli("walk", "--to", "nginx")
+
+
+def test_down_leaves_nothing_behind(cli: Cli, host_addresses: str) -> None:
+    cli("down")
+
+    assert leftovers(cli) == []
+    assert addresses_of_host() == host_addresses
