@@ -20,12 +20,15 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
         from halab.errors import Exit as Code
         from halab.errors import HalabError
 
+        if os.environ.get("HALAB_DEBUG"):
+            return body(*arguments, **options)
         try:
-            body(*arguments, **options)
+            return body(*arguments, **options)
         except HalabError as error:
-            if os.environ.get("HALAB_DEBUG"):
-                raise
             raise Exit(f"halab: {error}", code=error.exit_code) from None
+        except Exception as error:  # noqa: BLE001  # a bug, or a host as nobody foresaw it
+            what = f"{type(error).__name__}: {error}"
+            raise Exit(f"halab: {what}; HALAB_DEBUG=1 shows where", code=Code.LAB_BROKEN) from None
         except KeyboardInterrupt:
             again = f"inv {' '.join(sys.argv[1:])}"
             raise Exit(f"halab: interrupted; to go on, type the same again: {again}", code=Code.INTERRUPTED) from None

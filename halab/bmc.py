@@ -42,7 +42,13 @@ class NodeBmc(Bmc):  # type: ignore[misc]
     """
 
     def __init__(
-        self, node: NodeSpec, credentials: Credentials, switch: PowerSwitch, log: Path, post: float = POST, port: int = 623
+        self,
+        node: NodeSpec,
+        credentials: Credentials,
+        switch: PowerSwitch,
+        log: Path,
+        post: float = POST,
+        port: int = 623,
     ) -> None:
         self._post = post
         self._firmware: threading.Timer | None = None
@@ -110,8 +116,3 @@ class NodeBmc(Bmc):  # type: ignore[misc]
     def _is_on(self) -> bool:
         in_firmware = self._firmware is not None and self._firmware.is_alive()
         return in_firmware or self._switch.power_states()[self._node] != "off"
-
-
-def events(log: Path) -> list[dict[str, Any]]:
-    """The power commands a BMC was given, oldest first: `time` (seconds since the epoch), `action`, `from` (IPv4)."""
-    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []

@@ -14,11 +14,14 @@ def up(instance: Instance, say: Callable[[str], None]) -> None:
     if problems := instance.provider.problems():
         raise LabError("; ".join(problems))
     instance.up()
-    checkpoints.wait_booted(instance)
-    if START not in checkpoints.names(instance):
+    is_new = START not in checkpoints.names(instance)
+    if is_new:
         for_each(instance.spec.nodes, lambda node: _introduce(instance, node.name))
+    checkpoints.wait_booted(instance)
+    if is_new:
         checkpoints.save(instance, START)
-    settle(instance, say)
+    instance.start_bmcs()
+    _finish(instance, say)
 
 
 def settle(instance: Instance, say: Callable[[str], None]) -> None:
@@ -26,6 +29,11 @@ def settle(instance: Instance, say: Callable[[str], None]) -> None:
     states = instance.provider.power_states()
     if "absent" in states.values() or START not in checkpoints.names(instance):
         raise LabError(f"instance {instance.name} is only half up; try: inv up")
+    instance.provider.thaw([name for name, state in states.items() if state == "frozen"])  # by a save that was killed
+    _finish(instance, say)
+
+
+def _finish(instance: Instance, say: Callable[[str], None]) -> None:
     if instance.state.restoring:
         say(f"The reset to {instance.state.restoring} was interrupted; doing it again.")
         checkpoints.restore(instance, instance.state.restoring)

@@ -13,7 +13,7 @@ from halab.files import write_atomically
 from halab.instance import Instance
 from halab.nodes import Node
 from halab.parallel import for_each
-from halab.state import StepRecord
+from halab.state import State, StepRecord
 from halab.toml import suggestion
 
 START = "start"
@@ -50,15 +50,18 @@ def find(instance: Instance, name: str) -> Checkpoint:
     raise LabError(f'there is no checkpoint "{name}", {suggestion(name, names(instance))}')
 
 
-def save(instance: Instance, name: str) -> None:
-    """Save the cluster as it is, in place of an older checkpoint of that name. Needs the lock."""
+def save(instance: Instance, name: str, state: State | None = None) -> None:
+    """Save the cluster as it is, in place of an older checkpoint of that name. Needs the lock.
+
+    `state` is what the instance will be remembered with, when that is not what it is now.
+    """
     saved = uuid.uuid4().hex
     instance.provider.save(saved)
     checkpoint = Checkpoint(
         name=name,
         at=datetime.now().astimezone(),
         saved=saved,
-        steps=instance.state.steps,
+        steps=(state or instance.state).steps,
         events={node.name: instance.read_bmc_log(node.name) for node in instance.spec.nodes},
     )
     write_atomically(instance.directory / "checkpoints" / f"{name}.json", checkpoint.model_dump_json(indent=2))

@@ -19,6 +19,7 @@ class NodeStatus:
     online: bool
     standby: bool
     maintenance: bool
+    pending: bool  # it talks to its peers, and is not a member that runs resources yet
     unclean: bool
 
 
@@ -53,7 +54,7 @@ class ClusterStatus:
 
     @property
     def online(self) -> tuple[str, ...]:
-        return tuple(name for name, node in self.nodes.items() if node.online and not node.unclean)
+        return tuple(name for name, node in self.nodes.items() if node.online and not node.unclean and not node.pending)
 
     def where(self, resource: str) -> tuple[str, ...]:
         """The nodes a resource is active on; empty when there is no such resource."""
@@ -95,7 +96,7 @@ def parse_status(text: str) -> ClusterStatus:
 
 
 def parse_history(text: str) -> tuple[FencingEvent, ...]:
-    """`stonith_admin --history '*' --verbose --output-as=xml`, newest first; without --verbose failures are left out."""
+    """`stonith_admin --history '*' --verbose --output-as=xml`, newest first; without --verbose most are left out."""
     return tuple(
         FencingEvent(
             target=event.get("target", ""),
@@ -120,7 +121,14 @@ def _node(node: Element) -> NodeStatus:
     def flag(name: str) -> bool:
         return node.get(name) == "true"
 
-    return NodeStatus(node.get("name", ""), flag("online"), flag("standby"), flag("maintenance"), flag("unclean"))
+    return NodeStatus(
+        name=node.get("name", ""),
+        online=flag("online"),
+        standby=flag("standby"),
+        maintenance=flag("maintenance"),
+        pending=flag("pending"),
+        unclean=flag("unclean"),
+    )
 
 
 def _resources(items: list[Element]) -> dict[str, ResourceStatus]:

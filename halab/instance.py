@@ -1,5 +1,6 @@
 """One running copy of a lab: its directory, its state, its provider and its BMCs."""
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -61,10 +62,9 @@ class Instance:
         write_state(self.directory, state)
 
     def up(self) -> None:
-        """Make what is missing, power on what is off, start the BMCs. Needs the lock."""
+        """Make what is missing and power on what is off. Needs the lock."""
         self.remember(self.state)
         self.provider.up()
-        self.start_bmcs()
 
     def down(self) -> None:
         """Remove everything of the instance from the host. Needs the lock, which goes with it."""
@@ -81,15 +81,20 @@ class Instance:
 
     def dead_bmcs(self) -> list[str]:
         """The nodes whose BMC does not run."""
-        return [node.name for node in self.spec.nodes if not any(find_daemons(self._bmc_mark(node.name)))]
+        alive = set(find_daemons(self._bmc_mark("")).values())
+        return [node.name for node in self.spec.nodes if self._bmc_mark(node.name) not in alive]
 
     def bmc_log(self, node: str) -> Path:
-        """The event log of a node's BMC (see bmc.events)."""
+        """The event log of a node's BMC, one JSON object a line."""
         return self.directory / "bmc" / f"{node}.events"
 
     def read_bmc_log(self, node: str) -> str:
         log = self.bmc_log(node)
         return log.read_text() if log.exists() else ""
+
+    def power_events(self, node: str) -> list[dict[str, object]]:
+        """What a BMC was told, oldest first: `time` (since the epoch), `action`, `from` (address)."""
+        return [json.loads(line) for line in self.read_bmc_log(node).splitlines()]
 
     def _bmc_mark(self, node: str) -> str:
         return f"{self.directory}/bmc/{node}".rstrip("/")

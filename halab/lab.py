@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 
 from halab import distros
-from halab.bmc import events
 from halab.checks import CheckResult, Condition, Outcome, evaluate
 from halab.cluster import ClusterStatus, parse_status
 from halab.errors import CheckFailed, LabError
@@ -96,8 +95,8 @@ class Lab:
         return self.node(names[0])
 
     def power_events(self, node: Node) -> list[dict[str, object]]:
-        """What the node's BMC was told to do, oldest first (see bmc.events)."""
-        return events(self._instance.bmc_log(node.name))
+        """What the node's BMC was told to do, oldest first (see Instance.power_events)."""
+        return self._instance.power_events(node.name)
 
     def check(
         self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()

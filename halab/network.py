@@ -5,12 +5,13 @@ and a mount namespace. Nothing of it is visible in the host's own namespaces; al
 """
 
 import shlex
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from halab.errors import LabError
 from halab.models import LabSpec, NodeSpec
-from halab.process import end_daemons, find_daemons, must, run, start_daemon
+from halab.process import end_daemons, find_daemons, mark_of, must, run, start_daemon
 from halab.wait import TimedOut, wait
 
 # Where cgroups are v1 or hybrid, podman and systemd find the unified hierarchy they need in the mount namespace.
@@ -31,10 +32,13 @@ class Network:
         self._mark = mark
         self._spec = spec
         self._log = log
+        self._known: int | None = None
 
     def holder(self) -> int | None:
         """The pid that keeps the namespaces, or None when there are none. One that is still setting up is not it."""
-        return next((pid for pid in find_daemons(self._mark) if _program(pid) == "sleep"), None)
+        if self._known is None or mark_of(self._known) != self._mark:
+            self._known = next((pid for pid in find_daemons(self._mark) if _program(pid) == "sleep"), None)
+        return self._known
 
     def up(self) -> None:
         """Make the namespaces if they are not there."""
@@ -43,9 +47,9 @@ class Network:
         end_daemons(self._mark)
         script = HOLDER.format(batch=shlex.quote(self._batch()))
         argv = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script]
-        start_daemon(argv, self._mark, log=self._log)
+        process = start_daemon(argv, self._mark, log=self._log)
         try:
-            wait(self._started, bool, within=10, successes=1, interval=0.01)
+            wait(lambda: self._is_ready(process), bool, within=10, successes=1, interval=0.01)
         except TimedOut as error:
             raise LabError(f"the instance's namespaces could not be made; see {self._log}") from error
 
@@ -84,8 +88,8 @@ class Network:
         for name, _ in self._spec.networks.by_name():
             must(self.enter(["bridge", "link", "set", "dev", port_name(node, name), "state", state]))
 
-    def _started(self) -> bool:
-        if not any(find_daemons(self._mark)):
+    def _is_ready(self, process: subprocess.Popen[bytes]) -> bool:
+        if process.poll() is not None:
             raise LabError(f"the instance's namespaces could not be made: {_last_line(self._log)}")
         return self.holder() is not None
 

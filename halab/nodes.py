@@ -91,7 +91,7 @@ class Node:
 
     def _system_state(self) -> str:
         try:
-            return self.run("systemctl", "is-system-running").stdout.strip()
+            return self.run("systemctl", "is-system-running", "--wait").stdout.strip()
         except LabError as error:
             return str(error)
 

@@ -1,11 +1,10 @@
 """Running programs: results with exit status and text, and processes found again by a mark in their environment."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,44 +65,50 @@ def must(
     return result
 
 
-def start_daemon(argv: Sequence[str], mark: str, *, log: Path | None = None, env: Mapping[str, str] = {}) -> int:
-    """Start a program in a session of its own, findable by `mark`, and return its pid.
+def start_daemon(
+    argv: Sequence[str], mark: str, *, log: Path | None = None, env: Mapping[str, str] = {}
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, findable by `mark`.
 
     The mark lives in the process's environment, so there is no pid file that could outlive the process or be lost
     when the starter is killed: the process table is the truth.
     """
-    output = log.open("ab") if log else subprocess.DEVNULL
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        cwd="/",
-        env={**os.environ, **env, "HALAB_MARK": mark},
-    )
-    return process.pid
+    with (log or Path(os.devnull)).open("ab") as output:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, **env, "HALAB_MARK": mark},
+        )
 
 
-def find_daemons(mark: str) -> Iterator[int]:
-    """The pids of the living processes that were started with `mark`, or with a mark below it (`mark/...`)."""
-    wanted = f"HALAB_MARK={mark}".encode()
+def find_daemons(mark: str) -> dict[int, str]:
+    """The living processes that were started with `mark`, or with a mark below it (`mark/...`): pid -> mark."""
+    found = {}
     for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        try:
-            environ = Path(entry.path, "environ").read_bytes()
-        except OSError:
-            continue
-        if any(item == wanted or item.startswith(wanted + b"/") for item in environ.split(b"\0")):
-            yield int(entry.name)
+        if entry.name.isdigit() and (its := mark_of(int(entry.name))) and (its == mark or its.startswith(f"{mark}/")):
+            found[int(entry.name)] = its
+    return found
+
+
+def mark_of(pid: int) -> str | None:
+    """The mark that a process was started with, or None: it has none, or it is gone (a zombie has no environment)."""
+    try:
+        environ = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return None
+    marks = [item for item in environ.split(b"\0") if item.startswith(b"HALAB_MARK=")]
+    return marks[0].partition(b"=")[2].decode(errors="replace") if marks else None
 
 
 def end_daemons(mark: str, *, grace: float = 3) -> None:
     """End every process of a mark, SIGTERM first, SIGKILL after `grace` seconds, and wait until they are gone."""
     deadline = time.monotonic() + grace
-    while pids := [pid for pid in find_daemons(mark) if not _is_zombie(pid)]:
-        late = time.monotonic() > deadline
+    while pids := find_daemons(mark):
+        late = time.monotonic() >= deadline
         for pid in pids:
             _signal(pid, signal.SIGKILL if late else signal.SIGTERM)
         time.sleep(0.02)
@@ -114,12 +119,3 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
-
-
-def _is_zombie(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True

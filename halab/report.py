@@ -29,7 +29,9 @@ class Report:
 
     def __init__(self, as_json: bool = False) -> None:
         self._json = as_json
-        self._out = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, emoji=False, soft_wrap=True)
+        file = sys.stderr if as_json else sys.stdout
+        wide = None if file.isatty() else 200  # what is piped is searched, not looked at
+        self._out = Console(file=file, width=wide, highlight=False, emoji=False, soft_wrap=True)
         self._steps: list[StepReport] = []
 
     def say(self, text: str) -> None:
@@ -96,18 +98,18 @@ class Report:
         self._out.print(
             f"[bold]{report.instance.name}[/]: lab {found['lab']} on {found['provider']}, {found['distro']}"
         )
-        nodes = Table("Node", "Address", "Power", "BMC", "Member")
+        nodes = _table("Node", "Address", "Power", "BMC", "Member")
         for node in found["nodes"]:
             nodes.add_row(node["name"], node["lan"], node["power"], node["bmc"], node["member"])
         self._out.print(nodes)
-        steps = Table("Step", "Result", "Title")
+        steps = _table("Step", "Result", "Title")
         for step in found["steps"]:
             steps.add_row(step["name"], MARKS.get(step["outcome"], step["outcome"] or ""), escape(step["title"]))
         self._out.print(steps)
         if report.cluster is None:
             self.say(f"No cluster: {report.reason}")
             return
-        resources = Table("Resource", "Agent", "Role", "Node")
+        resources = _table("Resource", "Agent", "Role", "Node")
         for item in found["resources"]:
             resources.add_row(item["id"], item["agent"], item["role"], ", ".join(item["nodes"]))
         if report.cluster.resources:
@@ -161,6 +163,14 @@ class Report:
         print(json.dumps(data, indent=2, default=_plain))
 
 
+def _table(*headings: str) -> Table:
+    """A table that folds what is too wide for the terminal, and never leaves anything out."""
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
 def status_as_data(report: StatusReport) -> dict[str, Any]:
     """What `inv status --json` prints."""
     instance, cluster = report.instance, report.cluster
@@ -170,7 +180,14 @@ def status_as_data(report: StatusReport) -> dict[str, Any]:
         if name not in members:
             return ""
         node = members[name]
-        return "unclean" if node.unclean else "offline" if not node.online else "standby" if node.standby else "online"
+        signs = {
+            "unclean": node.unclean,
+            "offline": not node.online,
+            "pending": node.pending,
+            "standby": node.standby,
+            "maintenance": node.maintenance,
+        }
+        return next((sign for sign, shown in signs.items() if shown), "online")
 
     return {
         "instance": instance.name,

@@ -70,7 +70,10 @@ class Walk:
         if failing is None and report.outcome == Outcome.PASSED:
             return f"Step {step.name} is passed; nothing to hint at."
         if failing is None:
-            raise LabError(f"step {step.name} could not be checked: {report.reason or 'it has no checks'}; see {report.log}")
+            kind = CheckFailed if report.outcome == Outcome.FAILED else LabError
+            raise kind(
+                f"step {step.name} cannot be checked to its end: {report.reason or 'no checks'}; see {report.log}"
+            )
         record = self._instance.state.steps[step.name]
         shown = min(record.hints_shown + 1, len(failing.hints))
         self._instance.remember(self._instance.state.with_hints(step.name, shown))
@@ -137,12 +140,13 @@ class Walk:
         return report
 
     def _conclude(self, step: Step, report: StepReport) -> None:
-        before = self._instance.state.outcome(step.name)
-        self._remember(step, report.outcome)
+        concluded = self._instance.state.with_step(step.name, report.outcome)
+        # A step is passed once its checkpoint is there: killed in between, it is done again rather than without one.
+        if report.outcome == Outcome.PASSED and self._instance.state.outcome(step.name) != Outcome.PASSED:
+            checkpoints.save(self._instance, step.name, concluded)
+        self._instance.remember(concluded)
         if report.outcome != Outcome.PASSED:
             collect(self._instance, report.log.with_suffix(".evidence"))
-        elif before != Outcome.PASSED:
-            checkpoints.save(self._instance, step.name)
 
     def _remember(self, step: Step, outcome: str) -> None:
         self._instance.remember(self._instance.state.with_step(step.name, outcome))

@@ -33,9 +33,9 @@ Index = dict[str, tuple[str, str]]  # path -> signature, checkpoint whose archiv
 
 
 class Disks:
-    """`upper_dirs` tells for each node how to find the directory with all that it wrote (overlayfs's upperdir)."""
+    """`upper_dirs` tells for each node the directory with all that it wrote (overlayfs's upperdir)."""
 
-    def __init__(self, directory: Path, upper_dirs: Mapping[str, Callable[[str], str]]) -> None:
+    def __init__(self, directory: Path, upper_dirs: Callable[[], Mapping[str, str]]) -> None:
         self._directory = directory
         self._upper_dirs = upper_dirs
 
@@ -44,7 +44,7 @@ class Disks:
         unfinished = self._directory / f".{checkpoint}"
         unfinished.mkdir(parents=True)
         base = self._base()
-        for_each(self._upper_dirs, lambda node: self._archive(node, base, checkpoint, unfinished))
+        for_each(self._upper_dirs().items(), lambda item: self._archive(*item, base, checkpoint, unfinished))
         (unfinished / "powered.json").write_text(json.dumps(sorted(powered)))
         unfinished.rename(self._directory / checkpoint)
         write_atomically(self._directory / "base", checkpoint)
@@ -55,22 +55,19 @@ class Disks:
         Compares with what is there, so it may be killed and done again.
         """
         powered: list[str] = json.loads(self._read(checkpoint, "powered.json"))
-        for_each(self._upper_dirs, lambda node: self._put_back(node, checkpoint))
+        for_each(self._upper_dirs().items(), lambda item: self._put_back(*item, checkpoint))
         write_atomically(self._directory / "base", checkpoint)
         return powered
 
     def keep_only(self, checkpoints: set[str]) -> None:
         """Remove all others, but for archives that these, or the base, still need."""
         wanted = {*checkpoints, *filter(None, [self._base()])}
-        needed = {
-            source for name in wanted for node in self._upper_dirs for _, source in self._index(name, node).values()
-        }
+        needed = {source for name in wanted for source in self._sources(name)}
         for entry in self._directory.glob("*/"):
             if entry.name not in wanted | needed:
                 shutil.rmtree(entry)
 
-    def _archive(self, node: str, base: str | None, checkpoint: str, target: Path) -> None:
-        upper = self._upper_dirs[node](node)
+    def _archive(self, node: str, upper: str, base: str | None, checkpoint: str, target: Path) -> None:
         before = self._index(base, node) if base else {}
         after: Index = {}
         for path, signature in _listing(upper).items():
@@ -81,8 +78,7 @@ class Disks:
         _tar(["--sparse", "--create", f"--file={archive}", f"--directory={upper}"], changed)
         (target / f"{node}.json").write_text(json.dumps(after))
 
-    def _put_back(self, node: str, checkpoint: str) -> None:
-        upper = self._upper_dirs[node](node)
+    def _put_back(self, node: str, upper: str, checkpoint: str) -> None:
         index = self._index(checkpoint, node)
         remove, extract = differences(_listing(upper), {path: signature for path, (signature, _) in index.items()})
         for path in remove:
@@ -103,6 +99,10 @@ class Disks:
             return (self._directory / "base").read_text()
         except FileNotFoundError:
             return None
+
+    def _sources(self, checkpoint: str) -> set[str]:
+        nodes = [file.stem for file in (self._directory / checkpoint).glob("*.tar")]
+        return {source for node in nodes for _, source in self._index(checkpoint, node).values()}
 
     def _index(self, checkpoint: str, node: str) -> Index:
         index: Index = {

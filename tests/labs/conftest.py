@@ -42,7 +42,12 @@ class Cli:
 
     def _run(self, arguments: tuple[str, ...], expect: int, timeout: float) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            self.argv(*arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+            self.argv(*arguments),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
         assert done.returncode == expect, f"inv {' '.join(arguments)}: {done.stdout[-4000:]}\n{done.stderr[-2000:]}"
         return done

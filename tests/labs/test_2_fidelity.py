@@ -1,8 +1,6 @@
 """The fidelity rules: what a container node must have in common with a server (docs: ../../docs/providers.md)."""
 
-import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from halab import checkpoints
-from halab.conditions import answers_http
 from halab.checks import Outcome, evaluate
+from halab.conditions import answers_http
 from halab.lab import Lab
 from halab.wait import wait
 
@@ -183,7 +181,7 @@ def test_a_bmc_survives_many_power_cycles(cli: Cli, lab: Lab) -> None:
 def _pids_in_user_namespace(lab: Lab) -> list[str]:
     """Processes on this host that have the user namespace of one of the lab's nodes."""
     found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in (entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         try:
             if Path(f"/proc/{pid}/uid_map").read_text().split()[1:2] == ["1900000000"]:
                 found.append(pid)

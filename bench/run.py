@@ -1,0 +1,136 @@
+"""Measure halab against bare scripts that do the same, in one run: `.venv/bin/python bench/run.py`, as root.
+
+Prints each figure beside what it must reach. Takes about ten minutes; needs the image of debian12 (`./inv up` makes it).
+"""
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from halab import checkpoints
+from halab.distros import load
+from halab.images import ensure
+from halab.instance import Instance
+from halab.lab import Lab
+from halab.process import find_daemons
+from halab.wait import wait
+
+HERE = Path(__file__).parent
+ROUNDS = 5
+
+
+def inv(*arguments: str) -> None:
+    argv = [HERE.parent / "inv", *arguments]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        sys.exit(f"inv {' '.join(arguments)} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def seconds(act: Callable[[], object]) -> float:
+    started = time.monotonic()
+    act()
+    return time.monotonic() - started
+
+
+def report(what: str, measured: float, limit: float, unit: str, detail: str = "") -> None:
+    verdict = "ok" if measured <= limit else "TOO SLOW"
+    print(f"{what:<48} {measured:6.2f} {unit:<2} at most {limit:g} {unit:<2} {verdict:<8} {detail}", flush=True)
+
+
+def start_up() -> None:
+    for what, arguments, limit in (("inv --list", ("--list",), 0.4), ("inv status", ("status",), 0.7)):
+        taken = [seconds(lambda: inv(*arguments)) for _ in range(ROUNDS)]  # noqa: B023
+        report(what, statistics.median(taken), limit, "s")
+
+
+def up() -> None:
+    image = ensure(load("debian12"), print)
+    ours, bare = [], []
+    for _ in range(ROUNDS):
+        inv("down")
+        started = time.monotonic()
+        script = [HERE / "bare_up.sh", image.reference, str(image.pool)]
+        holder = subprocess.run(script, check=True, capture_output=True, text=True).stdout.strip()
+        bare.append(time.monotonic() - started)
+        subprocess.run([HERE / "bare_down.sh", holder], check=True)
+        ours.append(seconds(lambda: inv("up")))
+    one, other = statistics.median(ours), statistics.median(bare)
+    report("up, against a bare script", one / other, 1.5, "x", f"{one:.2f} s and {other:.2f} s")
+
+
+def walk() -> None:
+    ours = seconds(lambda: inv("walk"))
+    inv("down")
+    inv("up")
+    instance = Instance.open("bench")
+    (holder,) = find_daemons(f"{instance.directory}/holder")
+    account = instance.spec.credentials
+    nodes = ["halab-bench-node1", "halab-bench-node2"]
+    script = [HERE / "bare_walk.sh", str(holder), *nodes, account.bmc_user, account.bmc_password]
+    bare = seconds(lambda: subprocess.run(script, check=True))
+    report("walk, against a bare script", ours / bare, 1.25, "x", f"{ours:.1f} s and {bare:.1f} s")
+
+
+def checkpoint() -> None:
+    instance = Instance.open("bench")
+    lab = Lab(instance)
+
+    def memberships() -> list[int]:
+        logs = [node.run("journalctl", "--boot", "--unit=corosync", "--no-pager").stdout for node in lab.nodes]
+        return [len(re.findall("A new membership|A processor failed", log)) for log in logs]
+
+    before = memberships()
+    with instance.lock():
+        taken = [seconds(lambda: checkpoints.save(instance, "bench")) for _ in range(ROUNDS)]
+    time.sleep(5)
+    changes = sum(memberships()) - sum(before)
+    report("checkpoint of a running cluster", statistics.median(taken), 0.6, "s", f"{changes} membership changes")
+
+
+def reset() -> None:
+    taken = []
+    for _ in range(ROUNDS):
+        instance = Instance.open("bench")
+        lab = Lab(instance)
+        url = f"http://{lab.vip}/"
+        started = time.monotonic()
+        process = subprocess.Popen(
+            [HERE.parent / "inv", "reset", "--to", "constraints"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait(
+            lambda: lab.workstation.run("ping", "-c1", "-W1", str(lab.vip)).ok,
+            lambda up: not up,
+            within=20,
+            successes=1,
+        )
+        ask = ["curl", "--silent", "--max-time", "1", "--output", "/dev/null", "--write-out", "%{http_code}", url]
+        wait(lambda: lab.workstation.run(*ask).stdout, lambda code: code == "200", within=60, successes=1, interval=0.1)
+        taken.append(time.monotonic() - started)
+        process.wait()
+    report("reset to constraints, until HTTP 200", statistics.median(taken), 9, "s")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as state:
+        os.environ["XDG_STATE_HOME"] = state
+        inv("lab", "--instance", "bench", "--distro", "debian12", "up")
+        try:
+            start_up()
+            up()
+            walk()
+            inv("reset", "--to", "start")
+            inv("walk")
+            checkpoint()
+            reset()
+        finally:
+            inv("down")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
