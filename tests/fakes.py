@@ -1,0 +1,274 @@
+"""Stand-ins for what unit tests do without: a clock, a lab of three steps, a provider, and a node behind a BMC."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from halab.bmc import NodeBmc
+from halab.checks import CheckResult, Condition, Observation
+from halab.errors import LabError
+from halab.labs import Step
+from halab.models import LabSpec
+from halab.process import CommandResult
+from halab.providers import Site
+from halab.wait import Clock
+from halab.walk import StepReport
+
+LAB_TOML = """\
+title = "A lab to test with"
+cluster = "test_cluster"
+vip = "10.1.0.100"
+
+[networks.lan]
+subnet = "10.1.0.0/24"
+workstation = "10.1.0.1"
+
+[networks.mgmt]
+subnet = "10.2.0.0/24"
+workstation = "10.2.0.1"
+
+[[nodes]]
+name = "node1"
+lan = "10.1.0.10"
+mgmt = "10.2.0.10"
+bmc = "10.2.0.110"
+
+[[nodes]]
+name = "node2"
+lan = "10.1.0.11"
+mgmt = "10.2.0.11"
+bmc = "10.2.0.111"
+
+[credentials]
+hacluster = "secret"
+bmc_user = "admin"
+bmc_password = "fence-me"
+"""
+
+STEP = '''\
+"""Do {name}
+
+What {name} is good for.
+"""
+
+from tests.fakes import World, done
+
+
+def perform(lab):
+    World.current.perform("{name}")
+
+
+def verify(lab):
+    lab.check("{name} is done", done("{name}"), hint=("look", "look again"))
+'''
+
+STEPS = ("one", "two", "three")
+
+
+class FakeClock:
+    """Time passes only by sleeping, and by what `look` is told to take."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.slept: list[float] = []
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.seconds, self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.seconds += seconds
+
+
+def write_lab(folder: Path, name: str = "tiny", toml: str = LAB_TOML, steps: Sequence[str] = STEPS) -> Path:
+    """A lab folder whose steps do nothing but tell `World.current`."""
+    lab = folder / name
+    lab.mkdir(parents=True)
+    (lab / "lab.toml").write_text(toml)
+    for number, step in enumerate(steps, 1):
+        (lab / f"{number}0_{step}.py").write_text(STEP.format(name=step))
+    return lab
+
+
+@dataclass
+class World:
+    """What a fake instance is made of; outlives the providers that commands make, as real nodes do."""
+
+    current: "World" = field(init=False, repr=False)  # the one of the running test, set on the class
+
+    done: list[str] = field(default_factory=list)  # what is "on disk": steps that were performed
+    power: dict[str, str] = field(default_factory=dict)
+    saved: dict[str, list[str]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)  # what the provider was told, in order
+    problems: list[str] = field(default_factory=list)
+    crm_mon: str | None = None  # None: no cluster runs
+    arp: str = ""
+    unreachable: bool = False
+    before_perform: Callable[[str], None] = lambda name: None
+    before_call: Callable[[str], None] = lambda call: None
+    looks_broken: bool = False
+
+    def perform(self, name: str) -> None:
+        self.before_perform(name)
+        self.done.append(name)
+
+    def told(self, call: str) -> None:
+        self.before_call(call)
+        self.calls.append(call)
+
+
+def done(name: str) -> Condition:
+    """That a step was performed, as `World.done` says."""
+
+    def look(lab: object) -> Observation:
+        if World.current.looks_broken:
+            raise LabError("node1 is not reachable")
+        return Observation(name in World.current.done, f"done: {World.current.done}")
+
+    return Condition(f"{name} is among what is done", look)
+
+
+class FakeProvider:
+    """The protocol in halab.providers on `World.current`. BMCs are processes that only sleep."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._names = [node.name for node in site.spec.nodes]
+
+    def problems(self) -> list[str]:
+        return World.current.problems
+
+    def up(self) -> None:
+        World.current.told("up")
+        World.current.power = dict.fromkeys(self._names, "on")
+
+    def down(self) -> None:
+        World.current.told("down")
+        World.current.power = {}
+
+    def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+        if World.current.unreachable or World.current.power[node] != "on":
+            raise LabError(f"{node} is not reachable: it is {World.current.power[node]}")
+        match argv[0]:
+            case "systemctl":
+                rc, said = 0, "running\n"
+            case "crm_mon" if World.current.crm_mon is None:
+                rc, said = 102, "crm_mon: Connection to cluster failed: Connection refused\n"
+            case "crm_mon":
+                rc, said = 0, World.current.crm_mon
+            case _:
+                rc, said = 0, ""
+        return CommandResult(tuple(argv), rc, said, "")
+
+    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str]) -> list[str]:
+        return ["env", "-i", "PATH=/usr/bin:/bin", *(f"{key}={value}" for key, value in env.items()), *shell]
+
+    def workstation_argv(self, argv: Sequence[str]) -> list[str]:
+        if "halab.bmcd" in argv:
+            return ["sleep", "60"]
+        if argv[0] == "arping":
+            return ["echo", World.current.arp]
+        return list(argv)
+
+    def power_states(self) -> dict[str, str]:
+        return {name: World.current.power.get(name, "absent") for name in self._names}
+
+    def power_on(self, node: str) -> None:
+        World.current.power[node] = "on"
+
+    def power_off(self, node: str) -> None:
+        World.current.power[node] = "off"
+
+    def shut_down(self, node: str) -> None:
+        World.current.power[node] = "off"
+
+    def freeze(self, nodes: Sequence[str]) -> None:
+        World.current.power.update(dict.fromkeys(nodes, "frozen"))
+
+    def thaw(self, nodes: Sequence[str]) -> None:
+        World.current.power.update(dict.fromkeys(nodes, "on"))
+
+    def port(self, node: str, network: str) -> str:
+        return f"{network}-{node}"
+
+    def save(self, checkpoint: str) -> None:
+        World.current.told("save")
+        World.current.saved[checkpoint] = list(World.current.done)
+
+    def restore(self, checkpoint: str) -> None:
+        World.current.told("restore")
+        World.current.done = list(World.current.saved[checkpoint])
+        World.current.power = dict.fromkeys(self._names, "on")
+
+    def keep_only(self, checkpoints: set[str]) -> None:
+        World.current.saved = {key: value for key, value in World.current.saved.items() if key in checkpoints}
+
+
+class FakeAudience:
+    """Remembers what a walk tells."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.begun: list[str] = []
+        self.shown = ""
+        self.results: list[CheckResult] = []
+        self.ended: list[StepReport] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def step_begins(self, step: Step, doing: str) -> None:
+        self.begun.append(f"{doing} {step.name}")
+
+    def shows(self, text: str) -> None:
+        self.shown += text
+
+    def checked(self, result: CheckResult) -> None:
+        self.results.append(result)
+
+    def step_ends(self, report: StepReport) -> None:
+        self.ended.append(report)
+
+
+class FileSwitch:
+    """A node's power switch for a BMC in another process: its state and what it was told are files."""
+
+    def __init__(self, directory: Path) -> None:
+        self._power = directory / "power"
+        self._told = directory / "told"
+
+    def power_states(self) -> dict[str, str]:
+        return {"node1": self._power.read_text()}
+
+    def power_on(self, node: str) -> None:
+        self._tell("on", "on")
+
+    def power_off(self, node: str) -> None:
+        if self._power.read_text() == "stuck":
+            raise LabError("the switch is stuck")
+        self._tell("off", "off")
+
+    def shut_down(self, node: str) -> None:
+        self._tell("soft", "off")
+
+    def _tell(self, what: str, becomes: str) -> None:
+        with self._told.open("a") as told:
+            told.write(f"{what}\n")
+        self._power.write_text(becomes)
+
+
+def serve_bmc(directory: str, port: str, post: str) -> None:
+    """Be the BMC of node1 of LAB_TOML, on 127.0.0.1, for ever; a file `ready` says that it listens."""
+    place = Path(directory)
+    spec = LabSpec.model_validate_json((place / "spec.json").read_text())
+    node = spec.nodes[0].model_copy(update={"bmc": "127.0.0.1"})
+    log = place / "events"
+    NodeBmc(node, spec.credentials, FileSwitch(place), log, post=float(post), port=int(port))
+    (place / "ready").touch()
+    NodeBmc.listen()
+
+
+def events_of(directory: Path) -> list[dict[str, object]]:
+    """What a BMC served by `serve_bmc` wrote to its event log."""
+    return [json.loads(line) for line in (directory / "events").read_text().splitlines()]

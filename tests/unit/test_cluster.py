@@ -1,0 +1,215 @@
+"""What crm_mon and stonith_admin of Pacemaker 2.1.5 printed on real clusters, and what it is read as."""
+
+from pathlib import Path
+
+import pytest
+
+from halab.cluster import ClusterStatus, FencingEvent, parse_history, parse_status
+from halab.errors import LabError
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "crm_mon"
+IPADDR2 = "ocf:heartbeat:IPaddr2"
+BOMB = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><pacemaker-result>&b;</pacemaker-result>'
+FOREIGN = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><pacemaker-result>&a;</pacemaker-result>'
+
+
+def captured(name: str) -> str:
+    return (FIXTURES / f"{name}.xml").read_text()
+
+
+def status(name: str) -> ClusterStatus:
+    return parse_status(captured(name))
+
+
+def test_every_captured_status_is_read() -> None:
+    names = [path.stem for path in FIXTURES.glob("*.xml") if not path.stem.startswith("history")]
+
+    read = [status(name) for name in names]
+
+    assert len(read) >= 17
+
+
+def test_a_cluster_that_has_just_started_knows_no_nodes() -> None:
+    seen = status("starting")
+
+    assert (seen.quorate, seen.dc, seen.nodes, seen.resources) == (False, None, {}, {})
+
+
+def test_a_cluster_without_a_coordinator_is_not_quorate_and_nobody_is_online() -> None:
+    seen = status("no-coordinator")
+
+    assert (seen.quorate, seen.dc, seen.online) == (False, None, ())
+    assert seen.nodes["node1"].unclean
+
+
+def test_a_cluster_without_resources() -> None:
+    seen = status("no-resources")
+
+    assert (seen.quorate, seen.dc) == (True, "node2")
+    assert seen.online == ("node1", "node2")
+    assert seen.resources == {}
+    assert seen.fencing
+    assert seen.options["no-quorum-policy"] == "stop"
+
+
+def test_a_started_resource() -> None:
+    seen = status("started")
+
+    vip = seen.resources["virtual_ip"]
+    assert (vip.agent, vip.role, vip.nodes) == (IPADDR2, "Started", ("node1",))
+    assert (vip.started, vip.managed, vip.failed, vip.blocked) == (True, True, False, False)
+    assert seen.where("virtual_ip") == ("node1",)
+    assert seen.of_agent(IPADDR2) == (vip,)
+    assert not seen.fencing
+
+
+def test_a_stopped_resource_is_nowhere() -> None:
+    seen = status("stopped")
+
+    assert seen.resources["virtual_ip"].role == "Stopped"
+    assert not seen.resources["virtual_ip"].started
+    assert seen.where("virtual_ip") == ()
+
+
+def test_a_resource_that_does_not_exist_is_nowhere() -> None:
+    seen = status("started")
+
+    assert seen.where("webserver") == ()
+    assert seen.of_agent("ocf:heartbeat:nginx") == ()
+
+
+def test_a_resource_that_could_not_start_is_stopped() -> None:
+    seen = status("failed-to-start").resources["webserver"]
+
+    assert (seen.agent, seen.role, seen.started) == ("ocf:heartbeat:nginx", "Stopped", False)
+
+
+def test_a_resource_that_could_not_stop_is_failed_and_blocked_and_not_started() -> None:
+    seen = status("failed-blocked").resources["broken"]
+
+    assert (seen.role, seen.failed, seen.blocked, seen.managed) == ("Started", True, True, False)
+    assert seen.nodes == ("node2",)
+    assert not seen.started
+
+
+def test_a_node_in_standby_is_online() -> None:
+    seen = status("standby")
+
+    assert seen.online == ("node1", "node2")
+    assert [name for name, node in seen.nodes.items() if node.standby] == ["node2"]
+
+
+def test_a_node_in_maintenance() -> None:
+    seen = status("node-maintenance")
+
+    assert [name for name, node in seen.nodes.items() if node.maintenance] == ["node2"]
+
+
+def test_in_maintenance_mode_resources_are_not_managed() -> None:
+    seen = status("maintenance")
+
+    assert seen.options["maintenance-mode"] == "true"
+    assert not seen.resources["virtual_ip"].managed
+    assert seen.resources["virtual_ip"].started
+
+
+def test_a_node_without_power_is_offline_and_not_unclean_when_fencing_is_off() -> None:
+    seen = status("offline")
+
+    assert seen.online == ("node1",)
+    assert (seen.nodes["node2"].online, seen.nodes["node2"].unclean) == (False, False)
+    assert not seen.fencing
+
+
+def test_a_lost_node_that_could_not_be_fenced_is_unclean() -> None:
+    seen = status("unclean")
+
+    assert seen.online == ("node1",)
+    assert seen.nodes["node2"].unclean
+    assert seen.fencing
+
+
+def test_a_node_that_is_still_joining_is_not_online() -> None:
+    seen = status("pending")
+
+    assert seen.online == ("node1",)
+    assert (seen.nodes["node2"].online, seen.nodes["node2"].pending) == (True, True)
+
+
+def test_members_of_a_group_count_by_themselves() -> None:
+    seen = status("group")
+
+    assert list(seen.resources) == ["second", "virtual_ip"]
+    assert seen.where("second") == seen.where("virtual_ip") == ("node2",)
+
+
+def test_a_clone_is_on_all_its_nodes() -> None:
+    seen = status("clone")
+
+    assert seen.where("dummy") == ("node1", "node2")
+    assert seen.resources["dummy"].started
+
+
+def test_a_clone_with_a_stopped_instance_is_where_the_others_are() -> None:
+    seen = status("clone-one-stopped")
+
+    assert seen.where("dummy") == ("node1",)
+    assert seen.resources["dummy"].started
+
+
+@pytest.mark.parametrize("flag", ["failed", "blocked"])
+def test_a_clone_is_as_bad_as_the_worst_of_its_instances(flag: str) -> None:
+    head, mark, tail = captured("clone").rpartition(f'{flag}="false" failure_ignored' if flag == "failed" else f'{flag}="false"')
+    text = head + mark.replace("false", "true") + tail
+
+    clone = parse_status(text).resources["dummy"]
+
+    assert getattr(clone, flag)
+
+
+def test_a_promotable_clone_is_on_all_its_nodes() -> None:
+    seen = status("promotable").resources["state"]
+
+    assert (seen.role, seen.nodes) == ("Promoted", ("node1", "node2"))
+
+
+def test_fencing_devices_are_resources() -> None:
+    seen = status("fencing-devices")
+
+    devices = seen.of_agent("stonith:fence_ipmilan")
+    assert {device.id: device.nodes for device in devices} == {"fence_node1": ("node2",), "fence_node2": ("node1",)}
+
+
+def test_agents_are_named_alike_whatever_the_version_of_pacemaker() -> None:
+    text = captured("started").replace(IPADDR2, "ocf::heartbeat:IPaddr2")
+
+    found = parse_status(text).of_agent(IPADDR2)
+
+    assert len(found) == 1
+
+
+def test_the_fencing_history_is_read_newest_first() -> None:
+    events = parse_history(captured("history"))
+
+    assert len(events) == 11
+    assert events[0] == FencingEvent("node2", "reboot", True, "pacemaker-controld.5339", "node1")
+    assert [event.succeeded for event in events[1:]] == [False] * 10
+    assert events[-1].client == "stonith_admin.6981"
+
+
+def test_a_fencing_history_may_be_empty() -> None:
+    events = parse_history(captured("history-empty"))
+
+    assert events == ()
+
+
+@pytest.mark.parametrize("text", ["", "crm_mon: not connected", "<pacemaker-result><summary>", BOMB, FOREIGN])
+@pytest.mark.parametrize("parse", [parse_status, parse_history])
+def test_what_is_no_plain_xml_is_refused(parse: type, text: str) -> None:
+    with pytest.raises(LabError, match="answered with something that is no XML"):
+        parse(text)
+
+
+def test_xml_without_a_summary_is_refused() -> None:
+    with pytest.raises(LabError, match="has no <summary>"):
+        parse_status("<pacemaker-result><status code='102'/></pacemaker-result>")

@@ -1,0 +1,203 @@
+"""Lab files and step files: what is read, and what is refused with file, place and reason."""
+
+from pathlib import Path
+
+import pytest
+
+from halab import labs
+from halab.errors import LabError
+from halab.models import LabSpec
+from halab.toml import read
+from tests.fakes import LAB_TOML, STEP, write_lab
+
+
+def refusal(folder: Path, toml: str) -> str:
+    write_lab(folder, toml=toml)
+
+    with pytest.raises(LabError) as caught:
+        labs.load("tiny", folder)
+
+    return str(caught.value)
+
+
+def edited(*changes: tuple[str, str]) -> str:
+    toml = LAB_TOML
+    for old, new in changes:
+        assert toml.count(old) == 1
+        toml = toml.replace(old, new)
+    return toml
+
+
+def spec(tmp_path: Path, toml: str = LAB_TOML) -> LabSpec:
+    file = tmp_path / "lab.toml"
+    file.write_text(toml)
+    return read(file, LabSpec)
+
+
+def test_a_good_lab_is_read_with_its_nodes_and_steps(tmp_path: Path) -> None:
+    write_lab(tmp_path)
+
+    lab = labs.load("tiny", tmp_path)
+
+    assert [node.name for node in lab.spec.nodes] == ["node1", "node2"]
+    assert lab.step("two").title == "Do two"
+    assert lab.step("two").prose == "What two is good for."
+
+
+def test_the_labs_of_the_repository_are_good() -> None:
+    loaded = [labs.load(name) for name in labs.names()]
+
+    assert "ha-web" in [lab.name for lab in loaded]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "reason"),
+    [
+        ('vip = "', 'vpi = "', "vpi", 'unknown key, did you mean "vip"?'),
+        ('workstation = "10.1.0.1"', 'workstaton = "10.1.0.1"', "networks.lan.workstaton", '"workstation"?'),
+        ('mgmt = "10.2.0.11"', 'mgnt = "10.2.0.11"', "nodes[1].mgnt", 'unknown key, did you mean "mgmt"?'),
+        ('lan = "10.1.0.11"', 'lan = "10.9.0.11"', "node2.lan = 10.9.0.11", "no address of network lan, 10.1.0.0/24"),
+        ('mgmt = "10.2.0.11"', 'mgmt = "10.1.0.12"', "node2.mgmt", "no address of network mgmt, 10.2.0.0/24"),
+        ('bmc = "10.2.0.111"', 'bmc = "10.1.0.111"', "node2.bmc", "no address of network mgmt"),
+        ('workstation = "10.1.0.1"', 'workstation = "10.1.1.1"', "networks.lan.workstation", "no address of network"),
+        ('lan = "10.1.0.11"', 'lan = "10.1.0.255"', "node2.lan", "no address of network lan"),
+        ('lan = "10.1.0.11"', 'lan = "10.1.0.0"', "node2.lan", "no address of network lan"),
+        ('lan = "10.1.0.11"', 'lan = "10.1.0.10"', "node2.lan and node1.lan", "have the same address, 10.1.0.10"),
+        ('bmc = "10.2.0.111"', 'bmc = "10.2.0.10"', "node2.bmc and node1.mgmt", "have the same address, 10.2.0.10"),
+        ('lan = "10.1.0.11"', 'lan = "10.1.0.1"', "node2.lan and networks.lan.workstation", "have the same address"),
+        ('vip = "10.1.0.100"', 'vip = "10.1.0.11"', "vip and node2.lan", "have the same address, 10.1.0.11"),
+        ('vip = "10.1.0.100"', 'vip = "10.2.0.100"', "vip = 10.2.0.100", "no address of network lan"),
+        ('vip = "10.1.0.100"', 'vip = "ten"', "vip", "not 'ten'"),
+        ('name = "node2"', 'name = "node1"', "lab.toml", "two nodes are called node1"),
+        ('name = "node2"', 'name = "Node_2"', "nodes[1].name", "'Node_2' is no node name"),
+        ('title = "A lab to test with"\n', "", "title", "missing"),
+        ('bmc_password = "fence-me"', f'bmc_password = "{"x" * 21}"', "credentials.bmc_password", "at most 20"),
+        ("10.2.0.0/24", "10.0.0.0/8", "lab.toml", "networks.lan and networks.mgmt overlap"),
+        ("[networks.lan]", "[networks.lan", "lab.toml", "not valid TOML: "),
+    ],
+)
+def test_a_bad_lab_file_is_refused_with_file_place_and_reason(
+    tmp_path: Path, old: str, new: str, place: str, reason: str
+) -> None:
+    said = refusal(tmp_path, edited((old, new)))
+
+    assert str(tmp_path / "tiny" / "lab.toml") in said
+    assert place in said
+    assert reason in said
+
+
+def test_a_lab_without_nodes_is_refused(tmp_path: Path) -> None:
+    head, _, rest = LAB_TOML.partition("[[nodes]]")
+    credentials = rest[rest.index("[credentials]") :]
+
+    said = refusal(tmp_path, head.replace('vip = "10.1.0.100"', 'vip = "10.1.0.100"\nnodes = []') + credentials)
+
+    assert str(tmp_path / "tiny" / "lab.toml") in said
+    assert "nodes: tuple should have at least 1 item" in said
+
+
+def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    said = refusal(tmp_path, edited(('cluster = "test_cluster"', 'cluster = "no good"'), ('"secret"', '""')))
+
+    assert "cluster" in said
+    assert "credentials.hacluster" in said
+
+
+def test_an_unknown_lab_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    write_lab(tmp_path, "tiny")
+
+    with pytest.raises(LabError, match='no lab "tiyn", did you mean "tiny"?'):
+        labs.load("tiyn", tmp_path)
+
+
+def test_a_lab_without_steps_is_refused(tmp_path: Path) -> None:
+    write_lab(tmp_path, steps=())
+
+    with pytest.raises(LabError, match=r"tiny has no steps: expected files such as 10_install\.py"):
+        labs.load("tiny", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('"""Title"""\nimport os\nimport no_such_module\n', ", line 3: .*ModuleNotFoundError.*no_such_module"),
+        ('"""Title"""\n\ndef perform(lab:\n', ", line 3: .*SyntaxError"),
+        ('"""Title"""\n1 / 0\n', ", line 2: .*ZeroDivisionError"),
+        ('"""Title"""\ndef verify(lab): ...\n', r": expected a function perform\(lab\), found none"),
+        ('"""Title"""\ndef perform(lab): ...\n', r": expected a function verify\(lab\), found none"),
+        ("def perform(lab): ...\ndef verify(lab): ...\n", ": expected a docstring"),
+    ],
+)
+def test_a_bad_step_file_is_refused_with_file_line_and_reason(tmp_path: Path, text: str, reason: str) -> None:
+    lab = write_lab(tmp_path)
+    (lab / "20_two.py").write_text(text)
+
+    with pytest.raises(LabError, match=rf"tiny/20_two\.py{reason}"):
+        labs.load("tiny", tmp_path)
+
+
+def test_steps_come_in_the_order_of_their_file_names(tmp_path: Path) -> None:
+    lab = write_lab(tmp_path, steps=("first", "last"))
+    (lab / "15_between.py").write_text(STEP.format(name="between"))
+
+    steps = labs.load("tiny", tmp_path).steps
+
+    assert [step.name for step in steps] == ["first", "between", "last"]
+
+
+def test_an_unknown_step_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    write_lab(tmp_path)
+
+    with pytest.raises(LabError, match='lab tiny has no step "there", did you mean "three"?'):
+        labs.load("tiny", tmp_path).step("there")
+
+
+def test_more_nodes_continue_the_row(tmp_path: Path) -> None:
+    three = spec(tmp_path).with_nodes(3)
+
+    added = three.nodes[2]
+    assert (added.name, str(added.lan), str(added.mgmt), str(added.bmc)) == (
+        "node3",
+        "10.1.0.12",
+        "10.2.0.12",
+        "10.2.0.112",
+    )
+
+
+def test_fewer_nodes_are_the_first_of_the_file(tmp_path: Path) -> None:
+    one = spec(tmp_path).with_nodes(1)
+
+    assert [node.name for node in one.nodes] == ["node1"]
+
+
+def test_the_rest_of_the_lab_stays_as_it_is_with_more_nodes(tmp_path: Path) -> None:
+    two = spec(tmp_path)
+
+    three = two.with_nodes(3)
+
+    assert three.model_copy(update={"nodes": two.nodes}) == two
+
+
+@pytest.mark.parametrize(
+    ("changes", "count", "reason"),
+    [
+        ([('"10.1.0.100"', '"10.1.0.12"')], 3, "vip and node3.lan have the same address, 10.1.0.12"),
+        ([('lan = "10.1.0.11"', 'lan = "10.1.0.254"')], 3, "node3.lan = 10.1.0.255 is no address of network lan"),
+        ([('"10.2.0.111"', '"10.2.0.9"')], 3, "node3.bmc and node1.mgmt have the same address"),
+        ([], 17, "at most 16 items"),
+        ([], 0, "at least 1 item"),
+        ([], -1, "at least 1 item"),
+    ],
+)
+def test_a_number_of_nodes_that_the_lab_cannot_have_is_refused(
+    tmp_path: Path, changes: list[tuple[str, str]], count: int, reason: str
+) -> None:
+    write_lab(tmp_path, toml=edited(*changes))
+    lab = labs.load("tiny", tmp_path)
+
+    with pytest.raises(LabError) as caught:
+        lab.with_nodes(count)
+
+    assert str(tmp_path / "tiny" / "lab.toml") in str(caught.value)
+    assert f"cannot have {count} nodes: " in str(caught.value)
+    assert reason in str(caught.value)
