@@ -74,6 +74,9 @@ def restore(instance: Instance, name: str) -> None:
     Needs the lock. When this is killed, the state says that it is not finished, and `settle` does it again.
     """
     checkpoint = find(instance, name)
+    if "absent" in instance.provider.power_states().values():
+        raise LabError(f"instance {instance.name} is only half up; try: inv up")
+    instance.stop_bmcs()  # a node that a BMC is about to power on, on a peer's order, must stay off meanwhile
     instance.remember(instance.state.model_copy(update={"restoring": name}))
     instance.provider.restore(checkpoint.saved)
     for node, log in checkpoint.events.items():

@@ -15,7 +15,7 @@ from halab.models import NodeSpec
 from halab.nodes import Workstation
 from halab.paths import ROOT
 from halab.report import Report
-from halab.selection import Selection, instance_to_make, instance_to_remove, select
+from halab.selection import current, instance_to_make, instance_to_remove, select
 from halab.status import look
 from halab.toml import suggestion
 from halab.walk import StepReport, Walk
@@ -32,7 +32,7 @@ def up() -> None:
     """Make the selected instance, or complete it."""
     report = Report()
     host.ensure(_tools(), report.say)
-    instance = instance_to_make(Selection.remembered())
+    instance = instance_to_make(current())
     with instance.lock(), report.progress(f"Bringing up {instance.name}"):
         bringup.up(instance, report.say)
     names = ", ".join(node.name for node in instance.spec.nodes)
@@ -42,9 +42,9 @@ def up() -> None:
 def down() -> None:
     """Remove the selected instance."""
     report = Report()
-    instance = instance_to_remove(Selection.remembered())
+    instance = instance_to_remove(current())
     if instance is None:
-        report.say(f"Instance {Selection.remembered().instance_name} is not there: nothing to remove.")
+        report.say(f"Instance {current().instance_name} is not there: nothing to remove.")
         return
     with instance.lock(), report.progress(f"Removing {instance.name}"):
         instance.down()
@@ -90,7 +90,7 @@ def hint() -> None:
 
 def show_step(name: str | None, json: bool) -> None:
     """Read a step without running it; works whether the instance is up or not."""
-    instance = instance_to_make(Selection.remembered())
+    instance = instance_to_make(current())
     left = [step for step in instance.folder.steps if instance.state.outcome(step.name) != Outcome.PASSED]
     step = instance.folder.step(name) if name else (left or instance.folder.steps)[0]
     Report(json).step(step, show.record(step, instance.spec, instance.state.distro))
@@ -158,14 +158,14 @@ def list_labs(json: bool) -> None:
 def doctor(json: bool) -> None:
     """Tell everything that keeps the selected lab from running here."""
     missing = [f"{tool.command} is missing, which {tool.why}; `inv up` installs it" for tool in host.missing(_tools())]
-    problems = missing or instance_to_make(Selection.remembered()).provider.problems()
+    problems = missing or instance_to_make(current()).provider.problems()
     Report(json).problems(problems)
     if problems:
         raise LabError(f"{len(problems)} problems keep labs from running here")
 
 
 def _current() -> Instance:
-    return Instance.open(Selection.remembered().instance_name)
+    return Instance.open(current().instance_name)
 
 
 @contextmanager
@@ -205,7 +205,7 @@ def _node(instance: Instance, name: str) -> NodeSpec:
 def test(select: str, unit: bool) -> None:
     """Run pytest with the checkout's own Python: `tests/unit`, and unless `unit` also `tests/labs`."""
     report = Report()
-    if not unit:
+    if not unit and os.geteuid() == 0:
         host.ensure(_tools(), report.say)
     argv = [
         sys.executable,

@@ -68,7 +68,7 @@ class Instance:
 
     def down(self) -> None:
         """Remove everything of the instance from the host. Needs the lock, which goes with it."""
-        end_daemons(self._bmc_mark(""))
+        self.stop_bmcs()
         self.provider.down()
         shutil.rmtree(self.directory)
 
@@ -78,6 +78,9 @@ class Instance:
             log = self.directory / "bmc" / f"{name}.log"
             log.parent.mkdir(exist_ok=True)
             start_daemon(argv, self._bmc_mark(name), log=log, env={"PYTHONPATH": str(ROOT)})
+
+    def stop_bmcs(self) -> None:
+        end_daemons(self._bmc_mark(""))
 
     def dead_bmcs(self) -> list[str]:
         """The nodes whose BMC does not run."""

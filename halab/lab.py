@@ -49,14 +49,17 @@ class Lab:
         return [other for other in self.nodes if other.name != node.name]
 
     def type_on_all(self, commands: Sequence[str]) -> None:
-        """Type the same commands on every node at once; each node's terminal is shown as a whole when it is done."""
-        recorded = {node.name: "" for node in self.nodes}
+        """Type the same commands on every node at once.
+
+        The first node's terminal is shown as it goes, each other one as a whole when all are done.
+        """
+        first, *others = self.nodes
+        recorded: dict[str, list[str]] = {node.name: [] for node in others}
 
         def on(node: Node) -> None:
-            def record(text: str) -> None:
-                recorded[node.name] += text
-
-            typist = Node(node.spec, self._instance.provider, record)
+            typist = Node(
+                node.spec, self._instance.provider, self._show if node is first else recorded[node.name].append
+            )
             try:
                 for command in commands:
                     typist.type(command)
@@ -66,8 +69,8 @@ class Lab:
         try:
             for_each(self.nodes, on)
         finally:
-            for text in recorded.values():
-                self._show(text)
+            for pieces in recorded.values():
+                self._show("".join(pieces))
 
     def status(self) -> ClusterStatus:
         """The cluster as the first node that answers sees it.

@@ -43,8 +43,8 @@ def run(
             input=input,
             stdin=subprocess.DEVNULL if input is None else None,
             capture_output=True,
-            text=True,
-            errors="replace",
+            encoding="utf-8",
+            errors=errors,
             timeout=timeout,
             check=False,
         )

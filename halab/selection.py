@@ -43,6 +43,14 @@ class Selection(BaseModel):
         write_atomically(state_dir() / "selection.json", self.model_dump_json(exclude_none=True))
 
 
+_of_this_command_line: Selection | None = None
+
+
+def current() -> Selection:
+    """What this very command line selected, whatever another one selects meanwhile; or else what was selected last."""
+    return _of_this_command_line or Selection.remembered()
+
+
 def select(
     lab: str | None, instance: str | None, provider: str | None, distro: str | None, nodes: int | None
 ) -> Selection:
@@ -52,13 +60,15 @@ def select(
     """
     old = Selection.remembered()
     if (lab and lab != old.lab) or (instance and instance != old.instance_name):
-        known = read_state(instances_dir() / (instance or lab or ""))
+        known = _readable_state(instance or lab or "")
         old = Selection(lab=lab or (known.lab if known else old.lab))
     given = {"lab": lab, "instance": instance, "provider": provider, "distro": distro, "nodes": nodes}
     new = old.model_copy(update={key: value for key, value in given.items() if value is not None})
     _refuse_what_does_not_exist(new)
     _refuse_another_shape(new)
     new.remember()
+    global _of_this_command_line  # noqa: PLW0603  # tasks of one command line share nothing but their process
+    _of_this_command_line = new
     return new
 
 
@@ -73,11 +83,15 @@ def instance_to_remove(selection: Selection) -> Instance | None:
     directory = instances_dir() / selection.instance_name
     if not directory.exists():
         return None
+    return Instance(selection.instance_name, _readable_state(selection.instance_name) or _new_state(selection))
+
+
+def _readable_state(instance: str) -> State | None:
+    """None too when the state is spoilt: such an instance can still be selected, to be removed."""
     try:
-        state = read_state(directory)
+        return read_state(instances_dir() / instance)
     except LabError:
-        state = None
-    return Instance(selection.instance_name, state or _new_state(selection))
+        return None
 
 
 def _new_state(selection: Selection) -> State:
@@ -104,7 +118,7 @@ def _refuse_what_does_not_exist(selection: Selection) -> None:
 
 
 def _refuse_another_shape(selection: Selection) -> None:
-    state = read_state(instances_dir() / selection.instance_name)
+    state = _readable_state(selection.instance_name)
     if not state:
         return
     there = {"lab": state.lab, "provider": state.provider, "distro": state.distro, "nodes": len(state.spec.nodes)}

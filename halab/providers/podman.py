@@ -5,6 +5,7 @@ user namespace, and a power cut is real, because addresses die with the processe
 """
 
 import json
+import os
 import resource
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -46,6 +47,8 @@ class Podman:
         self._disks = Disks(site.directory / "disks", self._upper_dirs)
 
     def problems(self) -> list[str]:
+        if os.geteuid() != 0:
+            return ["containers with networks of their own need root; become root and type the same again"]
         needed = len(self._nodes)
         found = host.shortage(needed * MEMORY_PER_NODE, needed * DISK_PER_NODE, self._site.directory)
         # Asking podman about itself takes a quarter of a second; that it finds the image says as much.

@@ -7,7 +7,7 @@ neither saving nor restoring touches it.
 
     disks/<checkpoint>/<node>.tar     the files that were changed when this was saved
     disks/<checkpoint>/<node>.json    the listing: path -> [signature, checkpoint with the content]
-    disks/<checkpoint>/powered.json   the nodes that had power
+    disks/<checkpoint>/about.json     the nodes that had power, and all checkpoints whose archives it needs
     disks/base                        the checkpoint that the nodes' files were last in accord with
 """
 
@@ -16,6 +16,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypedDict
 
 from halab.errors import LabError
 from halab.files import write_atomically
@@ -32,6 +33,11 @@ Listing = dict[str, str]  # path below the upper directory ("" for itself) -> si
 Index = dict[str, tuple[str, str]]  # path -> signature, checkpoint whose archive has the content
 
 
+class About(TypedDict):
+    powered: list[str]
+    sources: list[str]
+
+
 class Disks:
     """`upper_dirs` tells for each node the directory with all that it wrote (overlayfs's upperdir)."""
 
@@ -44,8 +50,9 @@ class Disks:
         unfinished = self._directory / f".{checkpoint}"
         unfinished.mkdir(parents=True)
         base = self._base()
-        for_each(self._upper_dirs().items(), lambda item: self._archive(*item, base, checkpoint, unfinished))
-        (unfinished / "powered.json").write_text(json.dumps(sorted(powered)))
+        sources = for_each(self._upper_dirs().items(), lambda item: self._archive(*item, base, checkpoint, unfinished))
+        about: About = {"powered": sorted(powered), "sources": sorted(set().union(*sources))}
+        (unfinished / "about.json").write_text(json.dumps(about))
         unfinished.rename(self._directory / checkpoint)
         write_atomically(self._directory / "base", checkpoint)
 
@@ -54,7 +61,7 @@ class Disks:
 
         Compares with what is there, so it may be killed and done again.
         """
-        powered: list[str] = json.loads(self._read(checkpoint, "powered.json"))
+        powered = self._about(checkpoint)["powered"]
         for_each(self._upper_dirs().items(), lambda item: self._put_back(*item, checkpoint))
         write_atomically(self._directory / "base", checkpoint)
         return powered
@@ -62,12 +69,13 @@ class Disks:
     def keep_only(self, checkpoints: set[str]) -> None:
         """Remove all others, but for archives that these, or the base, still need."""
         wanted = {*checkpoints, *filter(None, [self._base()])}
-        needed = {source for name in wanted for source in self._sources(name)}
+        needed = {source for name in wanted for source in self._about(name)["sources"]}
         for entry in self._directory.glob("*/"):
             if entry.name not in wanted | needed:
                 shutil.rmtree(entry)
 
-    def _archive(self, node: str, upper: str, base: str | None, checkpoint: str, target: Path) -> None:
+    def _archive(self, node: str, upper: str, base: str | None, checkpoint: str, target: Path) -> set[str]:
+        """Return the checkpoints whose archives this one needs."""
         before = self._index(base, node) if base else {}
         after: Index = {}
         for path, signature in _listing(upper).items():
@@ -77,6 +85,7 @@ class Disks:
         archive = target / f"{node}.tar"
         _tar(["--sparse", "--create", f"--file={archive}", f"--directory={upper}"], changed)
         (target / f"{node}.json").write_text(json.dumps(after))
+        return {source for _, source in after.values()}
 
     def _put_back(self, node: str, upper: str, checkpoint: str) -> None:
         index = self._index(checkpoint, node)
@@ -100,9 +109,9 @@ class Disks:
         except FileNotFoundError:
             return None
 
-    def _sources(self, checkpoint: str) -> set[str]:
-        nodes = [file.stem for file in (self._directory / checkpoint).glob("*.tar")]
-        return {source for node in nodes for _, source in self._index(checkpoint, node).values()}
+    def _about(self, checkpoint: str) -> About:
+        about: About = json.loads(self._read(checkpoint, "about.json"))
+        return about
 
     def _index(self, checkpoint: str, node: str) -> Index:
         index: Index = {

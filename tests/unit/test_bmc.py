@@ -1,0 +1,261 @@
+"""A BMC over real RMCP+ on the loopback, with ipmitool as its client and a switch that is a file."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from halab.models import LabSpec
+from halab.paths import ROOT
+from halab.toml import read
+from tests.fakes import LAB_TOML, events_of
+
+pytestmark = pytest.mark.skipif(not shutil.which("ipmitool"), reason="ipmitool, the client, is not installed here")
+
+SERVE = "import sys; from tests.fakes import serve_bmc; serve_bmc(*sys.argv[1:])"
+
+
+@dataclass
+class Chassis:
+    """A node behind its BMC, for one test."""
+
+    directory: Path
+    port: int
+
+    def power(self, action: str, password: str = "fence-me") -> str:
+        """What ipmitool says; `Error: ...` when it fails."""
+        login = ["-H", "127.0.0.1", "-p", str(self.port), "-U", "admin", "-P", password, "-N", "1", "-R", "3"]
+        argv = ["ipmitool", "-I", "lanplus", *login, "power", action]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+        return done.stdout.strip() if done.returncode == 0 else f"Error: {done.stderr.strip()}"
+
+    def set_switch(self, state: str) -> None:
+        (self.directory / "power").write_text(state)
+
+    @property
+    def switch(self) -> str:
+        return (self.directory / "power").read_text()
+
+    @property
+    def told(self) -> list[str]:
+        return (self.directory / "told").read_text().split()
+
+    def is_told(self, *expected: str) -> bool:
+        """Whether the switch was told just this, within five seconds."""
+        deadline = time.monotonic() + 5
+        while self.told != [*expected] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return self.told == [*expected]
+
+
+def serve(directory: Path, post: float) -> Iterator[Chassis]:
+    (directory / "lab.toml").write_text(LAB_TOML)
+    (directory / "spec.json").write_text(read(directory / "lab.toml", LabSpec).model_dump_json())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+    argv = [sys.executable, "-c", SERVE, str(directory), str(port), str(post)]
+    with subprocess.Popen(argv, cwd=ROOT) as process:
+        while not (directory / "ready").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        yield Chassis(directory, port)
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chassis]:
+    """Its firmware takes no time."""
+    yield from serve(tmp_path_factory.mktemp("quick"), post=0)
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chassis]:
+    """Its firmware takes longer than any test."""
+    yield from serve(tmp_path_factory.mktemp("slow"), post=60)
+
+
+@pytest.fixture
+def chassis(quick: Chassis) -> Chassis:
+    return cleared(quick)
+
+
+@pytest.fixture
+def booting(slow: Chassis) -> Chassis:
+    slow.power("off")
+    return cleared(slow)
+
+
+def cleared(chassis: Chassis) -> Chassis:
+    for name in ("told", "events"):
+        (chassis.directory / name).write_text("")
+    return chassis
+
+
+@pytest.fixture(autouse=True)
+def _switch_is_there(request: pytest.FixtureRequest) -> None:
+    """A switch is on until a test says otherwise, even before the first power command of a fixture."""
+    for name in ("quick", "slow"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name).set_switch("on")
+
+
+@pytest.mark.parametrize(("switch", "said"), [("on", "on"), ("off", "off"), ("frozen", "on")])
+def test_status_tells_whether_the_chassis_has_power(chassis: Chassis, switch: str, said: str) -> None:
+    chassis.set_switch(switch)
+
+    assert chassis.power("status") == f"Chassis Power is {said}"
+
+
+def test_off_cuts_the_power(chassis: Chassis) -> None:
+    said = chassis.power("off")
+
+    assert said == "Chassis Power Control: Down/Off"
+    assert (chassis.told, chassis.switch) == (["off"], "off")
+
+
+def test_on_starts_the_system(chassis: Chassis) -> None:
+    chassis.set_switch("off")
+
+    said = chassis.power("on")
+
+    assert said == "Chassis Power Control: Up/On"
+    assert chassis.is_told("on")
+
+
+@pytest.mark.parametrize("action", ["cycle", "reset"])
+def test_cycle_and_reset_cut_the_power_and_start_the_system(chassis: Chassis, action: str) -> None:
+    said = chassis.power(action)
+
+    assert not said.startswith("Error")
+    assert chassis.is_told("off", "on")
+
+
+@pytest.mark.parametrize("action", ["cycle", "reset"])
+def test_cycle_and_reset_of_a_chassis_without_power_are_refused(chassis: Chassis, action: str) -> None:
+    chassis.set_switch("off")
+
+    said = chassis.power(action)
+
+    assert said.startswith("Error")
+    assert "not supported in present state" in said
+    assert chassis.told == []
+
+
+def test_soft_leaves_it_to_the_nodes_own_system(chassis: Chassis) -> None:
+    said = chassis.power("soft")
+
+    assert said == "Chassis Power Control: Soft"
+    assert chassis.told == ["soft"]
+
+
+def test_on_twice_starts_the_system_once(chassis: Chassis) -> None:
+    chassis.set_switch("off")
+
+    chassis.power("on")
+    assert chassis.is_told("on")
+    chassis.power("on")
+
+    assert chassis.told == ["on"]
+    assert chassis.power("status") == "Chassis Power is on"
+
+
+def test_off_twice_is_harmless(chassis: Chassis) -> None:
+    said = [chassis.power("off"), chassis.power("off")]
+
+    assert said == ["Chassis Power Control: Down/Off"] * 2
+    assert chassis.power("status") == "Chassis Power is off"
+
+
+def test_a_wrong_password_is_refused_quickly(chassis: Chassis) -> None:
+    started = time.monotonic()
+
+    said = chassis.power("off", password="guessed")
+
+    assert said.startswith("Error")
+    assert time.monotonic() - started < 5
+    assert (chassis.told, chassis.switch) == ([], "on")
+
+
+def test_a_right_password_works_after_a_wrong_one(chassis: Chassis) -> None:
+    chassis.power("status", password="guessed")
+
+    assert chassis.power("status") == "Chassis Power is on"
+
+
+def test_a_switch_that_fails_is_told_to_the_client_and_the_bmc_lives_on(chassis: Chassis) -> None:
+    chassis.set_switch("stuck")
+
+    said = chassis.power("off")
+    chassis.set_switch("on")
+
+    assert said.startswith("Error")
+    assert chassis.power("status") == "Chassis Power is on"
+
+
+def test_many_power_cycles_in_a_row_are_survived(chassis: Chassis) -> None:
+    for _ in range(10):
+        chassis.power("cycle")
+
+    assert chassis.is_told(*["off", "on"] * 10)
+
+
+def test_a_chassis_in_its_firmware_has_power_though_its_system_has_not_started(booting: Chassis) -> None:
+    booting.set_switch("off")
+
+    booting.power("on")
+
+    assert booting.power("status") == "Chassis Power is on"
+    assert (booting.told, booting.switch) == ([], "off")
+
+
+def test_power_off_during_the_firmware_cancels_the_start(booting: Chassis) -> None:
+    booting.set_switch("off")
+
+    booting.power("on")
+    booting.power("off")
+
+    assert booting.power("status") == "Chassis Power is off"
+    assert booting.told == ["off"]
+
+
+def test_on_during_the_firmware_does_not_begin_it_again(booting: Chassis) -> None:
+    booting.set_switch("off")
+
+    booting.power("on")
+    booting.power("on")
+    booting.power("off")
+
+    assert booting.power("status") == "Chassis Power is off"
+
+
+def test_power_commands_are_logged_with_time_and_client(chassis: Chassis) -> None:
+    before = time.time()
+
+    for action in ("status", "off", "on", "cycle"):
+        chassis.power(action)
+
+    events = events_of(chassis.directory)
+    assert [event["action"] for event in events] == ["off", "on", "cycle"]
+    assert {event["from"] for event in events} == {"127.0.0.1"}
+    assert all(before <= float(str(event["time"])) <= time.time() for event in events)
+
+
+def test_a_command_that_was_refused_is_logged_too(chassis: Chassis) -> None:
+    chassis.set_switch("off")
+
+    chassis.power("cycle")
+
+    assert [event["action"] for event in events_of(chassis.directory)] == ["cycle"]
+
+
+def test_a_wrong_password_leaves_no_event(chassis: Chassis) -> None:
+    chassis.power("off", password="guessed")
+
+    assert events_of(chassis.directory) == []
