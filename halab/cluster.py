@@ -78,7 +78,7 @@ class FencingEvent:
 
 def parse_status(text: str) -> ClusterStatus:
     """Raises LabError when the text is no output of crm_mon."""
-    root = _root(text)
+    root = parse_xml(text)
     summary = root.find("summary")
     if summary is None:
         raise LabError("crm_mon answered with XML that has no <summary>; is this a Pacemaker older than 2.1?")
@@ -105,11 +105,17 @@ def parse_history(text: str) -> tuple[FencingEvent, ...]:
             client=event.get("client", ""),
             delegate=event.get("delegate", ""),
         )
-        for event in _root(text).iter("fence_event")
+        for event in parse_xml(text).iter("fence_event")
     )
 
 
-def _root(text: str) -> Element:
+def parse_devices(text: str) -> tuple[str, ...]:
+    """`stonith_admin --list NODE --output-as=xml`: the devices by which the node that is asked can fence NODE."""
+    return tuple(item.text or "" for item in parse_xml(text).iter("item") if item.get("name") == "device")
+
+
+def parse_xml(text: str) -> Element:
+    """Raises LabError when the text is no XML, or XML that defines entities."""
     try:
         root: Element = fromstring(text)
     except (ParseError, DefusedXmlException) as error:

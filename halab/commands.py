@@ -16,6 +16,7 @@ from halab.nodes import Workstation
 from halab.paths import ROOT
 from halab.report import Report
 from halab.selection import current, instance_to_make, instance_to_remove, select
+from halab.state import locked
 from halab.status import look
 from halab.toml import suggestion
 from halab.walk import StepReport, Walk
@@ -46,7 +47,7 @@ def down() -> None:
     if instance is None:
         report.say(f"Instance {current().instance_name} is not there: nothing to remove.")
         return
-    with instance.lock(), report.progress(f"Removing {instance.name}"):
+    with locked(instance.directory), report.progress(f"Removing {instance.name}"):  # its state may be spoilt
         instance.down()
     report.say(f"Instance {instance.name} is removed.")
 

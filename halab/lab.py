@@ -72,23 +72,29 @@ class Lab:
             for pieces in recorded.values():
                 self._show("".join(pieces))
 
-    def status(self) -> ClusterStatus:
-        """The cluster as the first node that answers sees it.
+    def ask(self, *argv: str, input: str | None = None) -> str:
+        """What one of the cluster's commands prints, out of band, on the first node where it succeeds.
 
-        Raises CheckFailed when nodes answer and none runs the cluster, LabError when no node answers.
+        Raises CheckFailed when nodes answer and it fails on each of them, LabError when no node answers.
         """
         reasons, reached = [], False
         for node in self.nodes:
             try:
-                result = node.run(*CRM_MON, timeout=20)
+                result = node.run(*argv, input=input, timeout=20)
             except LabError as error:
                 reasons.append(str(error))
                 continue
             reached = True
             if result.ok:
-                return parse_status(result.stdout)
-            reasons.append(f"{node.name}: no cluster status: {result.last_line()}")
+                return result.stdout
+            missing = result.rc in (126, 127)  # what a shell says of a command that is not there
+            said = "it is not installed" if missing else result.last_line()
+            reasons.append(f"{node.name}: no answer from {argv[0]}: {said}")
         raise (CheckFailed if reached else LabError)("; ".join(reasons))
+
+    def status(self) -> ClusterStatus:
+        """The cluster as the first node that answers sees it. Raises as `ask` does."""
+        return parse_status(self.ask(*CRM_MON))
 
     def where(self, resource: str) -> Node:
         """The one node that a resource is active on. Raises CheckFailed when it is on none or on several."""

@@ -135,11 +135,18 @@ class Workstation:
         self._provider = provider
         self._show = show
 
-    def type(self, command: str) -> str:
-        """Type a command, show it and what it printed. Raises LabError when it fails."""
-        self._show(f"[root@workstation ~]# {command}\n")
-        result = self.run("sh", "-c", command)
-        self._show(result.stdout + result.stderr)
+    def type(self, command: str, *, within: float = 0) -> str:
+        """Type a command, show it and what it printed. One that fails is typed again, at most `within` seconds.
+
+        Raises LabError when it fails still.
+        """
+        try:
+            result = wait(
+                lambda: self.run("sh", "-c", command), lambda result: result.ok, within=within, successes=1, interval=1
+            )
+        except TimedOut as error:
+            result = error.last
+        self._show(f"[root@workstation ~]# {command}\n{result.stdout}{result.stderr}")
         if not result.ok:
             raise LabError(f"workstation: expected `{command}` to succeed; it said {result.last_line()!r}")
         return result.stdout

@@ -67,7 +67,7 @@ def select(
     _refuse_what_does_not_exist(new)
     _refuse_another_shape(new)
     new.remember()
-    global _of_this_command_line  # noqa: PLW0603  # tasks of one command line share nothing but their process
+    global _of_this_command_line  # tasks of one command line share nothing but their process
     _of_this_command_line = new
     return new
 

@@ -108,6 +108,17 @@ class World:
     before_perform: Callable[[str], None] = lambda name: None
     before_call: Callable[[str], None] = lambda call: None
     looks_broken: bool = False
+    daemons: dict[int, str] = field(default_factory=dict)  # pid -> mark
+
+    def start_daemon(self, argv: Sequence[str], mark: str, *, log: Path, env: dict[str, str]) -> None:
+        self.daemons[max(self.daemons, default=0) + 1] = mark
+
+    def find_daemons(self, mark: str) -> dict[int, str]:
+        return {pid: its for pid, its in self.daemons.items() if its == mark or its.startswith(f"{mark}/")}
+
+    def end_daemons(self, mark: str) -> None:
+        for pid in self.find_daemons(mark):
+            del self.daemons[pid]
 
     def perform(self, name: str) -> None:
         self.before_perform(name)
@@ -130,7 +141,7 @@ def done(name: str) -> Condition:
 
 
 class FakeProvider:
-    """The protocol in halab.providers on `World.current`. BMCs are processes that only sleep."""
+    """The protocol in halab.providers on `World.current`."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -165,8 +176,6 @@ class FakeProvider:
         return ["env", "-i", "PATH=/usr/bin:/bin", *(f"{key}={value}" for key, value in env.items()), *shell]
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
-        if "halab.bmcd" in argv:
-            return ["sleep", "60"]
         if argv[0] == "arping":
             return ["echo", World.current.arp]
         return list(argv)

@@ -21,6 +21,7 @@ def perform(lab):
     for node in lab.nodes[::-1]:
         peer = lab.others(node)[0]
         peer.type(f"pcs stonith fence {node.name}")
+        node.wait_booted()  # until the membership has noticed, the fenced node still shows as online
         peer.type("pcs status nodes", expect=r"Online: " + " ".join(n.name for n in lab.nodes) + r"\n", within=120)
         lab.workstation.type(f"curl --silent --max-time 2 http://{lab.vip}/")
 

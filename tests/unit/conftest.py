@@ -1,13 +1,10 @@
 """What keeps unit tests apart from the user's own instances, images and settings."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from halab import labs, selection
-from halab.instance import instances_dir
-from halab.process import end_daemons
 from halab.providers import PROVIDERS
 from tests.fakes import World, write_lab
 
@@ -17,18 +14,21 @@ def _own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     place: Path = tmp_path_factory.mktemp("xdg")
     monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    monkeypatch.setattr("halab.selection._of_this_command_line", None)
     monkeypatch.delenv("HALAB_TIMEOUT_FACTOR", raising=False)
     monkeypatch.delenv("HALAB_DEBUG", raising=False)
     monkeypatch.setattr(selection, "_of_this_command_line", None)
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """The labs `tiny` and `other`, and the provider `fake`, whose nodes live in this world."""
     World.current = World()
     write_lab(tmp_path / "labs", "tiny")
     write_lab(tmp_path / "labs", "other")
     monkeypatch.setattr(labs, "LABS", tmp_path / "labs")
     monkeypatch.setitem(PROVIDERS, "fake", "tests.fakes:FakeProvider")
-    yield World.current
-    end_daemons(str(instances_dir()))
+    for name in ("start_daemon", "find_daemons", "end_daemons"):
+        monkeypatch.setattr(f"halab.instance.{name}", getattr(World.current, name))
+    monkeypatch.setattr("os.fsync", lambda file: None)
+    return World.current

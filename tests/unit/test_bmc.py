@@ -18,6 +18,7 @@ from tests.fakes import LAB_TOML, events_of
 
 pytestmark = pytest.mark.skipif(not shutil.which("ipmitool"), reason="ipmitool, the client, is not installed here")
 
+PASSWORD = "fence-me"  # as in LAB_TOML
 SERVE = "import sys; from tests.fakes import serve_bmc; serve_bmc(*sys.argv[1:])"
 
 
@@ -28,7 +29,7 @@ class Chassis:
     directory: Path
     port: int
 
-    def power(self, action: str, password: str = "fence-me") -> str:
+    def power(self, action: str, password: str = PASSWORD) -> str:
         """What ipmitool says; `Error: ...` when it fails."""
         login = ["-H", "127.0.0.1", "-p", str(self.port), "-U", "admin", "-P", password, "-N", "1", "-R", "3"]
         argv = ["ipmitool", "-I", "lanplus", *login, "power", action]

@@ -49,27 +49,27 @@ def fresh(tmp_path: Path) -> Iterator[Terminal]:
 
 @pytest.mark.parametrize(("command", "rc"), [("true", 0), ("false", 1), ("(exit 77)", 77), ("no-such-command", 127)])
 def test_the_exit_status_is_read(terminal: Terminal, command: str, rc: int) -> None:
-    typed = terminal.console.type(command, {}, within=5)
+    typed = terminal.console.type(command, {}, within=30)
 
     assert typed.rc == rc
 
 
 def test_output_comes_without_echo_prompt_or_marker(terminal: Terminal) -> None:
-    typed = terminal.console.type("echo hello; echo world >&2", {}, within=5)
+    typed = terminal.console.type("echo hello; echo world >&2", {}, within=30)
 
     assert typed.output == "hello\nworld\n"
 
 
 def test_a_learner_sees_prompt_command_and_output(terminal: Terminal) -> None:
-    terminal.console.type("echo hello", {}, within=5)
+    terminal.console.type("echo hello", {}, within=30)
 
     assert terminal.shown == "[root@node1 ~]# echo hello\nhello\n"
 
 
 def test_the_shell_keeps_its_variables_and_directory_between_commands(terminal: Terminal) -> None:
-    terminal.console.type("cd /usr && greeting=hi", {}, within=5)
+    terminal.console.type("cd /usr && greeting=hi", {}, within=30)
 
-    typed = terminal.console.type('echo "$greeting from $PWD"', {}, within=5)
+    typed = terminal.console.type('echo "$greeting from $PWD"', {}, within=30)
 
     assert typed.output == "hi from /usr\n"
 
@@ -77,7 +77,7 @@ def test_the_shell_keeps_its_variables_and_directory_between_commands(terminal: 
 def test_a_hidden_prompt_is_answered_and_the_answer_is_not_shown(terminal: Terminal) -> None:
     command = 'read -s -p "Password: " word; echo; echo "${#word} letters"'
 
-    typed = terminal.console.type(command, {"Password: ": "geheim"}, within=5)
+    typed = terminal.console.type(command, {"Password: ": "geheim"}, within=30)
 
     assert typed.output == "Password: \n6 letters\n"
     assert "geheim" not in terminal.shown
@@ -87,7 +87,7 @@ def test_a_hidden_prompt_is_answered_and_the_answer_is_not_shown(terminal: Termi
 def test_two_prompts_are_answered_each_with_its_own_line(terminal: Terminal) -> None:
     command = 'read -p "Name: " name; read -sp "Retype name: " again; echo; echo "$name/$again"'
 
-    typed = terminal.console.type(command, {"Retype name: ": "two", "^Name: ": "one"}, within=5)
+    typed = terminal.console.type(command, {"Retype name: ": "two", "^Name: ": "one"}, within=30)
 
     assert typed.output.splitlines()[-1] == "one/two"
 
@@ -95,7 +95,7 @@ def test_two_prompts_are_answered_each_with_its_own_line(terminal: Terminal) -> 
 def test_the_text_of_the_marker_is_no_end_of_a_command(terminal: Terminal) -> None:
     command = r"echo '\0360\037' '^^0^_' $PROMPT_COMMAND; (exit 3)"
 
-    typed = terminal.console.type(command, {}, within=5)
+    typed = terminal.console.type(command, {}, within=30)
 
     assert r"\0360\037" in typed.output
     assert typed.rc == 3
@@ -108,7 +108,7 @@ def test_a_megabyte_of_output_is_read_whole(terminal: Terminal) -> None:
 
 
 def test_a_here_document_is_typed_as_one_command(terminal: Terminal) -> None:
-    typed = terminal.console.type("cat <<EOF\none\n\ttwo\nEOF", {}, within=5)
+    typed = terminal.console.type("cat <<EOF\none\n\ttwo\nEOF", {}, within=30)
 
     assert typed.output == "one\n\ttwo\n"
     assert terminal.shown.startswith("[root@node1 ~]# cat <<EOF\n> one\n> \ttwo\n> EOF\n")
@@ -117,54 +117,54 @@ def test_a_here_document_is_typed_as_one_command(terminal: Terminal) -> None:
 def test_a_here_document_longer_than_the_terminals_buffer_arrives_whole(terminal: Terminal) -> None:
     lines = "\n".join(f"{number:060}" for number in range(200))
 
-    typed = terminal.console.type(f"cat <<EOF\n{lines}\nEOF", {}, within=5)
+    typed = terminal.console.type(f"cat <<EOF\n{lines}\nEOF", {}, within=30)
 
     assert typed.output == f"{lines}\n"
 
 
 def test_several_lines_are_one_command_with_one_end(terminal: Terminal) -> None:
-    several = terminal.console.type("echo one\necho two\n(exit 4)", {}, within=5)
-    following = terminal.console.type("echo three", {}, within=5)
+    several = terminal.console.type("echo one\necho two\n(exit 4)", {}, within=30)
+    following = terminal.console.type("echo three", {}, within=30)
 
     assert (several.output, several.rc) == ("one\ntwo\n", 4)
     assert following.output == "three\n"
 
 
 def test_utf_8_goes_both_ways(terminal: Terminal) -> None:
-    typed = terminal.console.type("echo 'Käse → 日本'", {}, within=5)
+    typed = terminal.console.type("echo 'Käse → 日本'", {}, within=30)
 
     assert typed.output == "Käse → 日本\n"
 
 
 def test_bytes_that_are_no_utf_8_do_not_end_the_console(terminal: Terminal) -> None:
-    typed = terminal.console.type(r"printf 'a\377b\n'", {}, within=5)
+    typed = terminal.console.type(r"printf 'a\377b\n'", {}, within=30)
 
     assert typed.output == "a\ufffdb\n"
 
 
 def test_output_without_a_newline_at_its_end_is_kept_apart_from_the_marker(terminal: Terminal) -> None:
-    typed = terminal.console.type("printf unfinished", {}, within=5)
+    typed = terminal.console.type("printf unfinished", {}, within=30)
 
     assert typed.output == "unfinished"
     assert terminal.shown.endswith("unfinished")
 
 
 def test_a_progress_bar_is_seen_as_it_was_in_the_end(terminal: Terminal) -> None:
-    typed = terminal.console.type(r"printf ' 10%%\r 50%%\r100%%\ndone\n'", {}, within=5)
+    typed = terminal.console.type(r"printf ' 10%%\r 50%%\r100%%\ndone\n'", {}, within=30)
 
     assert typed.output == "100%\ndone\n"
     assert terminal.shown.endswith("100%\ndone\n")
 
 
 def test_colours_are_left_out(terminal: Terminal) -> None:
-    typed = terminal.console.type(r"printf '\033[1;31mred\033[0m\n'", {}, within=5)
+    typed = terminal.console.type(r"printf '\033[1;31mred\033[0m\n'", {}, within=30)
 
     assert typed.output == "red\n"
 
 
 def test_a_command_that_does_not_end_is_an_error_with_the_last_line(fresh: Terminal) -> None:
-    with pytest.raises(LabError, match=r"node1: expected the command to end within 0\.2 s; last line was 'waiting'"):
-        fresh.console.type("echo begun; echo waiting; sleep 60", {}, within=0.2)
+    with pytest.raises(LabError, match=r"node1: expected the command to end within 0\.5 s; last line was 'waiting'"):
+        fresh.console.type("echo begun; echo waiting; sleep 60", {}, within=0.5)
 
 
 def test_a_prompt_that_comes_again_for_ever_does_not_stretch_the_deadline(fresh: Terminal) -> None:
@@ -177,13 +177,11 @@ def test_a_prompt_that_comes_again_for_ever_does_not_stretch_the_deadline(fresh:
 
 
 def test_a_closed_terminal_is_an_error_that_says_what_to_do(fresh: Terminal) -> None:
-    with pytest.raises(LabError, match="node1: the terminal was closed; .*inv status"):
-        fresh.console.type("exit", {}, within=5)
+    with pytest.raises(LabError, match=r"node1: the terminal was closed; .*inv status"):
+        fresh.console.type("exit", {}, within=30)
 
 
-def test_the_timeout_factor_stretches_what_a_command_is_given(
-    fresh: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_timeout_factor_stretches_what_a_command_is_given(fresh: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "100")
 
     typed = fresh.console.type("sleep 0.1; echo slow", {}, within=0.05)

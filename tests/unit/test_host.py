@@ -130,9 +130,7 @@ def test_a_user_who_is_not_root_is_told_the_command_and_nothing_runs(
     stub("apt-get", INSTALLS_FROB)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
 
-    with pytest.raises(
-        LabError, match=r"halab-frob; as root, run: apt-get update && apt-get install .* frob-deb$"
-    ):
+    with pytest.raises(LabError, match=r"halab-frob; as root, run: apt-get update && apt-get install .* frob-deb$"):
         host.ensure([FROB], lambda _: None)
 
     assert not (tmp_path / "log").exists()

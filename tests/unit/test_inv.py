@@ -51,9 +51,7 @@ class Bench:
         path.write_text(text)
         path.chmod(0o755)
 
-    def start(
-        self, *args: str, pip: str = "", inv: str = "", path: Path | None = None
-    ) -> subprocess.Popen[str]:
+    def start(self, *args: str, pip: str = "", inv: str = "", path: Path | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["/bin/bash", inv or str(self.repo / "inv"), *args],
             cwd=self.directory,
@@ -224,9 +222,7 @@ def test_a_python_that_cannot_make_virtualenvs_is_passed_over(bench: Bench) -> N
         ("dnf", "dnf makecache && dnf install -y python3.12"),
     ],
 )
-def test_without_python_a_user_is_told_the_command_and_nothing_runs(
-    bench: Bench, manager: str, command: str
-) -> None:
+def test_without_python_a_user_is_told_the_command_and_nothing_runs(bench: Bench, manager: str, command: str) -> None:
     bench.command("python3", NO_PYTHON)
     bench.command("id", "#!/bin/bash\necho 1000")
     bench.command(manager, '#!/bin/bash\n[[ $* == "-q list "* ]] || echo "$*" >>"$BENCH/log"')
@@ -243,9 +239,7 @@ def test_without_python_root_gets_one_and_is_told_so(bench: Bench, manager: str)
     bench.command("python3", NO_PYTHON)
     bench.command("fetched", PYTHON)
     bench.command("id", "#!/bin/bash\necho 0")
-    bench.command(
-        manager, '#!/bin/bash\n[[ $1 != install ]] || mv "$BENCH/bin/fetched" "$BENCH/bin/python3.12"'
-    )
+    bench.command(manager, '#!/bin/bash\n[[ $1 != install ]] || mv "$BENCH/bin/fetched" "$BENCH/bin/python3.12"')
 
     result = bench.run("up")
 

@@ -106,7 +106,7 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 def test_an_unknown_lab_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     write_lab(tmp_path, "tiny")
 
-    with pytest.raises(LabError, match='no lab "tiyn", did you mean "tiny"?'):
+    with pytest.raises(LabError, match=r'no lab "tiyn", did you mean "tiny"\?'):
         labs.load("tiyn", tmp_path)
 
 
@@ -148,7 +148,7 @@ def test_steps_come_in_the_order_of_their_file_names(tmp_path: Path) -> None:
 def test_an_unknown_step_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     write_lab(tmp_path)
 
-    with pytest.raises(LabError, match='lab tiny has no step "there", did you mean "three"?'):
+    with pytest.raises(LabError, match=r'lab tiny has no step "there", did you mean "three"\?'):
         labs.load("tiny", tmp_path).step("there")
 
 

@@ -134,9 +134,7 @@ def test_ending_what_does_not_run_is_no_error(mark: str) -> None:
     assert not find_daemons(mark)
 
 
-def test_a_daemon_writes_its_output_to_its_log_after_what_is_there(
-    mark: str, daemon: Daemon, tmp_path: Path
-) -> None:
+def test_a_daemon_writes_its_output_to_its_log_after_what_is_there(mark: str, daemon: Daemon, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("before\n")
 

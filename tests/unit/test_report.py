@@ -1,0 +1,96 @@
+"""What a person sees on a terminal of 80 columns, and in a pipe."""
+
+import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from halab.checks import CheckResult, Outcome
+from halab.report import Report
+from halab.selection import Selection, instance_to_make
+from halab.status import StatusReport
+
+CURSED = CheckResult("it is [red]there[/]", Outcome.FAILED, ":heart: [a-z]+", "[/] :smile:", (), 0)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    screen = Terminal()
+    monkeypatch.setattr("halab.report.sys", SimpleNamespace(stdout=screen))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    return screen
+
+
+def test_a_terminal_gets_colours(terminal: Terminal) -> None:
+    Report().checked(CURSED)
+
+    assert "\x1b[31mFAIL" in terminal.getvalue()
+
+
+def test_a_terminal_gets_none_with_no_color(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    Report().checked(CURSED)
+
+    assert "\x1b[31m" not in terminal.getvalue()
+
+
+def test_text_that_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    Report().checked(CURSED)
+    Report().say("[bold]not[/] :smile: ocf:heartbeat:IPaddr2")
+    Report().shows("[root@node1 ~]# echo [green] :heart:\n")
+
+    out = capsys.readouterr().out
+    assert "FAIL it is [red]there[/]" in out
+    assert "expected: :heart: [a-z]+" in out
+    assert "seen:     [/] :smile:" in out
+    assert "[bold]not[/] :smile: ocf:heartbeat:IPaddr2\n" in out
+    assert "[root@node1 ~]# echo [green] :heart:\n" in out
+
+
+def test_long_lines_of_a_pipe_are_not_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    Report().say("word " * 100)
+
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_a_pipe_is_shown_no_spinner(capsys: pytest.CaptureFixture[str]) -> None:
+    with Report().progress("Bringing up"):
+        pass
+
+    assert capsys.readouterr().out == ""
+
+
+def test_with_json_nothing_else_is_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report(as_json=True)
+
+    report.say("Going back.")
+    report.checked(CURSED)
+    report.shows("console\n")
+    report.finish()
+
+    assert capsys.readouterr().out == "[]\n"
+
+
+@pytest.mark.usefixtures("world")
+def test_a_narrow_terminal_folds_tables_and_leaves_nothing_out(terminal: Terminal, tmp_path: Path) -> None:
+    title = "a title that is far too long for what is left of eighty columns beside names and results"
+    step = tmp_path / "labs" / "tiny" / "10_one.py"
+    step.write_text(step.read_text().replace("Do one", title))
+    instance = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
+
+    Report().status(StatusReport(instance, {"node1": "on", "node2": "off"}, ["node2"], None, "no node answers", ()))
+
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).splitlines()
+    assert max(map(len, lines)) == 80
+    assert title in " ".join(" ".join(lines).replace("│", " ").split())
