@@ -32,7 +32,7 @@ def lab(
 def up() -> None:
     """Make the selected instance, or complete it."""
     report = Report()
-    host.ensure(_tools(), report.say)
+    host.ensure(host.TOOLS, report.say)
     instance = instance_to_make(current())
     with instance.lock(), report.progress(f"Bringing up {instance.name}"):
         bringup.up(instance, report.say)
@@ -158,7 +158,9 @@ def list_labs(json: bool) -> None:
 
 def doctor(json: bool) -> None:
     """Tell everything that keeps the selected lab from running here."""
-    missing = [f"{tool.command} is missing, which {tool.why}; `inv up` installs it" for tool in host.missing(_tools())]
+    missing = [
+        f"{tool.command} is missing, which {tool.why}; `inv up` installs it" for tool in host.missing(host.TOOLS)
+    ]
     problems = missing or instance_to_make(current()).provider.problems()
     Report(json).problems(problems)
     if problems:
@@ -207,7 +209,7 @@ def test(select: str, unit: bool) -> None:
     """Run pytest with the checkout's own Python: `tests/unit`, and unless `unit` also `tests/labs`."""
     report = Report()
     if not unit and os.geteuid() == 0:
-        host.ensure(_tools(), report.say)
+        host.ensure(host.TOOLS, report.say)
     argv = [
         sys.executable,
         "-m",
@@ -229,7 +231,3 @@ def _pass_on(argv: list[str]) -> None:
     """Run a program of the project on this terminal; its failure is ours."""
     if code := subprocess.run(argv, cwd=ROOT, check=False).returncode:
         raise CheckFailed(f"`{' '.join(argv[1:])}` ended with exit status {code}")
-
-
-def _tools() -> tuple[host.Tool, ...]:
-    return (*host.TOOLS, *host.DEBIAN_TOOLS)

@@ -32,8 +32,7 @@ TOOLS = (
     Tool("nsenter", "enters the namespaces of an instance", "util-linux", "util-linux"),
     Tool("unshare", "makes the namespaces of an instance", "util-linux", "util-linux"),
     Tool("ip", "makes the networks of an instance", "iproute2", "iproute"),
-    Tool("nft", "filters packets between nodes", "nftables", "nftables"),
-    Tool("tar", "packs and unpacks images", "tar", "tar"),
+    Tool("tar", "saves and restores checkpoints", "tar", "tar"),
     Tool("ping", "asks from the workstation whether an address answers", "iputils-ping", "iputils"),
     Tool("arping", "asks from the workstation which node holds an address", "iputils-arping", "iputils"),
     Tool("curl", "asks the service through the VIP", "curl", "curl"),
@@ -42,11 +41,8 @@ TOOLS = (
 )
 """What every lab on container nodes needs."""
 
-DEBIAN_TOOLS = (
-    Tool("mmdebstrap", "bootstraps the image of a Debian node", "mmdebstrap", None),
-    Tool("apt-ftparchive", "indexes the package pool of a Debian node", "apt-utils", None),
-)
-"""What the image and pool of a Debian distro need besides; only hosts with apt-get can have them."""
+BOOTSTRAP_TOOLS = (Tool("mmdebstrap", "bootstraps the image of a Debian node", "mmdebstrap", None),)
+"""What the image of a Debian distro needs besides; on other hosts than Debian there may be no package of it."""
 
 
 @dataclass(frozen=True)

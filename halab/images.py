@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from halab import host
 from halab.distros import Distro, load
 from halab.errors import LabError
 from halab.paths import PROVISION, cache_dir
@@ -48,6 +49,8 @@ def ensure(distro: Distro, say: Say) -> Image:
     recipe = Recipe(distro)
     if image := recipe.made():
         return image
+    if distro.bootstrap:
+        host.ensure(host.BOOTSTRAP_TOOLS, say)
     try:
         with _lock(distro, say) as lock:
             return recipe.made() or _Build(recipe, lock, say).image()

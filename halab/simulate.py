@@ -13,11 +13,11 @@ from halab.cluster import parse_xml
 from halab.errors import LabError
 
 SIMULATE = ("crm_simulate", "--simulate", "--xml-pipe", "--output-as=xml")
-# The graph goes to a file only; a node's /tmp is not shared, and the file is gone when this ends.
-GRAPH = (
+GRAPH = (  # which crm_simulate writes to a file only
     "sh",
     "-c",
-    'graph=$(mktemp) && crm_simulate --simulate --xml-pipe --save-graph="$graph" >&2 && cat "$graph"; rm -f "$graph"',
+    "trap 'rm -f \"$graph\"' EXIT; graph=$(mktemp) &&"
+    ' crm_simulate --simulate --xml-pipe --save-graph="$graph" >&2 && cat "$graph"',
 )
 
 

@@ -1,13 +1,42 @@
 """Install the cluster's software
 
-TODO
+Three programs make a cluster of separate machines, and each has one job. Corosync passes
+messages between the nodes and decides who is a member and whether there are enough members
+(quorum). Pacemaker decides what runs where, and starts, watches and stops it. pcs is the
+tool you type; its daemon pcsd carries your commands to the other nodes.
+
+The software must be on every node, in the same version, so everything in this step happens
+on all nodes. pcsd must run now and after every boot. Corosync and Pacemaker need not run
+yet: there is no cluster to be a member of. Some distros' packages start a cluster of one
+node by themselves when they are installed; then that one must be destroyed first.
+
+Cluster traffic has to pass the firewall. firewalld has a service for it, and
+`firewall-cmd --info-service=high-availability` tells its ports:
+
+    2224/tcp        pcsd
+    5404-5412/udp   Corosync, 5405 being the one that always matters
+    3121/tcp        Pacemaker Remote
+    5403/tcp        Corosync's quorum device
+
+Forget 2224 and `pcs host auth` hangs. Forget 5405 and it is worse, for nothing complains:
+each node forms a cluster of its own and calls the other one offline.
+--permanent alone changes only the next start of the firewall: hence the --reload.
+
+Do not turn off the firewall or SELinux to get on. Where SELinux is enforcing, its policy
+knows clusters, and `ausearch -m AVC -ts recent` tells what it has refused.
 """
 
-from halab.conditions import active, command, enabled
+from halab.conditions import active, command, enabled, lets_in
 
 
 def perform(lab):
-    lab.type_on_all([*lab.distro.commands.install_cluster, *lab.distro.commands.open_cluster_ports, *lab.distro.commands.enable_pcsd])
+    lab.type_on_all(
+        [
+            *lab.distro.commands.install_cluster,
+            *lab.distro.commands.open_cluster_ports,
+            *lab.distro.commands.enable_pcsd,
+        ]
+    )
 
 
 def verify(lab):
@@ -15,12 +44,36 @@ def verify(lab):
         lab.check(
             f"{node.name} has Pacemaker, Corosync and pcs",
             command(node, "pacemakerd --version && crm_mon --version && corosync -v && pcs --version"),
-            hint="the package manager tells which packages there are: they are called as in the sentence",
+            hint=(
+                f"see what is missing on {node.name}: type pacemakerd --version, corosync -v and pcs --version there",
+                "the packages are called pacemaker, corosync and pcs, on every distro; have you installed them on every node?",
+                f"on {node.name}: {' && '.join(lab.distro.commands.install_cluster)}",
+            ),
         )
-        lab.check(f"pcsd runs on {node.name}", active(node, "pcsd"), within=20, hint="systemctl status pcsd")
-        lab.check(f"pcsd starts when {node.name} boots", enabled(node, "pcsd"), hint="systemctl enable pcsd")
+        lab.check(
+            f"pcsd runs on {node.name}",
+            active(node, "pcsd"),
+            within=20,
+            hint=(
+                f"on {node.name}: systemctl status pcsd",
+                "installing a daemon does not always start it",
+                f"on {node.name}: systemctl start pcsd",
+            ),
+        )
+        lab.check(
+            f"pcsd starts when {node.name} boots",
+            enabled(node, "pcsd"),
+            hint=(
+                "a started daemon is gone after the next boot, unless it is enabled",
+                f"on {node.name}: systemctl enable --now pcsd",
+            ),
+        )
         lab.check(
             f"the firewall of {node.name} lets cluster traffic in",
-            command(node, "firewall-cmd --query-service=high-availability && firewall-cmd --permanent --query-service=high-availability"),
-            hint="firewalld has a service called high-availability",
+            lets_in(node, "high-availability", "2224/tcp", "5405/udp"),
+            hint=(
+                f"on {node.name}: firewall-cmd --list-all, and again with --permanent",
+                "firewalld has a service high-availability; it must be let in now, and still after a restart of the firewall",
+                f"on {node.name}: {' && '.join(lab.distro.commands.open_cluster_ports)}",
+            ),
         )

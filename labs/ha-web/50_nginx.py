@@ -1,21 +1,96 @@
 """Let the cluster run nginx
 
-TODO
+Now the service itself. nginx is installed on every node and set up alike, but runs on one,
+and only the cluster starts and stops it. So systemd must neither start it at boot nor have
+started it already. Otherwise, the trap of this step, two masters pull at one daemon: after a
+reboot nginx runs on both nodes, and Pacemaker, which looks at a resource everywhere before it
+starts one (a probe), finds "multiple active" and stops both before it starts one again.
+Some packages enable and start what they install, hence the `disable --now`.
+
+The resource is called webserver; its agent, ocf:heartbeat:nginx, takes the configuration file
+and looks every 10 s whether nginx answers. `systemd:nginx` would do as well: it uses the
+distro's own unit, and sees only that the process is there, not that it answers. Compare
+`pcs resource describe ocf:heartbeat:nginx`.
+
+The page tells which node served it, to make a failover visible. That is for the lab only:
+in production the content must be the same on every node, and keeping it so (replication,
+shared storage, deployment) is a task of its own, which the cluster does not do for you.
+
+Look where webserver is started: often not where virtual_ip is. Pacemaker spreads resources
+over the nodes, and nobody has told it yet that these two belong together. Clients who ask
+the address get "connection refused". The next step mends that.
+
+In practice also: a typing mistake in nginx.conf on the node that is only used in an emergency
+(`nginx -t` on all of them), a firewall that knows http on one node only, and content in an
+unusual place that SELinux does not let nginx read (`restorecon -Rv`, semanage-fcontext(8)).
 """
 
-from halab.conditions import command, not_enabled, started
+from halab.conditions import command, lets_in, not_enabled, only_by_cluster, served_at_home, started
 
 
 def perform(lab):
     lab.type_on_all([*lab.distro.commands.install_web, *lab.distro.commands.open_web_port])
     for node in lab.nodes:
         node.type(f"echo 'Served by {node.name}' > {lab.distro.paths.web_page}")
-    lab.nodes[0].type(f"pcs resource create webserver ocf:heartbeat:nginx configfile={lab.distro.paths.web_config} op monitor interval=10s")
+    lab.nodes[0].type(
+        f"pcs resource create webserver ocf:heartbeat:nginx configfile={lab.distro.paths.web_config} op monitor interval=10s"
+    )
     lab.nodes[0].type("pcs status", expect=r"webserver\s+\(ocf:+heartbeat:nginx\):\s+Started", within=30)
 
 
 def verify(lab):
-    lab.check("webserver is started on one node", started("webserver"), within=60)
+    page, config = lab.distro.paths.web_page, lab.distro.paths.web_config
+    lab.check(
+        "webserver is started on one node",
+        started("webserver"),
+        within=90,
+        hint=(
+            "pcs status; Failed Resource Actions quotes what the agent said",
+            "nginx -t, on every node; is nginx installed on all of them?",
+            f"pcs resource create webserver ocf:heartbeat:nginx configfile={config} op monitor interval=10s; pcs resource cleanup webserver, after mending",
+        ),
+    )
+    lab.check(
+        "nginx runs only where the cluster started it",
+        only_by_cluster("webserver", "nginx"),
+        hint=(
+            "systemctl status nginx, on every node",
+            "a daemon that systemd started is not the cluster's, even on the right node",
+            "systemctl disable --now nginx, where systemd runs it",
+        ),
+    )
+    lab.check(
+        "the node that runs webserver serves its page at its own address",
+        served_at_home("webserver"),
+        within=10,
+        hint=(
+            "curl the node's own address, from the workstation and on the node itself",
+            "if it answers on the node only, it is the firewall; if the page is another one, look for the file that nginx serves",
+        ),
+    )
     for node in lab.nodes:
-        lab.check(f"systemd of {node.name} does not start nginx by itself", not_enabled(node, "nginx"))
-        lab.check(f"the page of {node.name} tells its name", command(node, f"cat {lab.distro.paths.web_page}", node.name))
+        lab.check(
+            f"systemd of {node.name} does not start nginx by itself",
+            not_enabled(node, "nginx"),
+            hint=(
+                f"on {node.name}: systemctl is-enabled nginx",
+                "some packages enable what they install",
+                f"on {node.name}: systemctl disable nginx",
+            ),
+        )
+        lab.check(
+            f"the page of {node.name} tells its name",
+            command(node, f"cat {page}", rf"(?<![\w-]){node.name}(?![\w-])"),
+            hint=(
+                "every node may come to serve: look at the page on each",
+                f"on {node.name}: echo 'Served by {node.name}' > {page}",
+            ),
+        )
+        lab.check(
+            f"the firewall of {node.name} lets web traffic in",
+            lets_in(node, "http", "80/tcp"),
+            hint=(
+                f"on {node.name}: firewall-cmd --list-all, and again with --permanent",
+                f"on {node.name}: {' && '.join(lab.distro.commands.open_web_port)}",
+            ),
+        )

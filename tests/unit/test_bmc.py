@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from halab.bmc import NodeBmc
 from halab.models import LabSpec
 from halab.paths import ROOT
 from halab.toml import read
-from tests.fakes import LAB_TOML, events_of
+from tests.fakes import LAB_TOML, FileSwitch, events_of
 
 pytestmark = pytest.mark.skipif(not shutil.which("ipmitool"), reason="ipmitool, the client, is not installed here")
 
@@ -55,12 +57,22 @@ class Chassis:
         return self.told == [*expected]
 
 
-def serve(directory: Path, post: float) -> Iterator[Chassis]:
-    (directory / "lab.toml").write_text(LAB_TOML)
-    (directory / "spec.json").write_text(read(directory / "lab.toml", LabSpec).model_dump_json())
+def lab_file(directory: Path) -> Path:
+    file = directory / "lab.toml"
+    file.write_text(LAB_TOML)
+    return file
+
+
+def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         port: int = unused.getsockname()[1]
+    return port
+
+
+def serve(directory: Path, post: float) -> Iterator[Chassis]:
+    (directory / "spec.json").write_text(read(lab_file(directory), LabSpec).model_dump_json())
+    port = free_port()
     argv = [sys.executable, "-c", SERVE, str(directory), str(port), str(post)]
     with subprocess.Popen(argv, cwd=ROOT) as process:
         while not (directory / "ready").exists():
@@ -196,7 +208,7 @@ def test_a_switch_that_fails_is_told_to_the_client_and_the_bmc_lives_on(chassis:
     said = chassis.power("off")
     chassis.set_switch("on")
 
-    assert said.startswith("Error")
+    assert "Node busy" in said
     assert chassis.power("status") == "Chassis Power is on"
 
 
@@ -224,6 +236,18 @@ def test_power_off_during_the_firmware_cancels_the_start(booting: Chassis) -> No
 
     assert booting.power("status") == "Chassis Power is off"
     assert booting.told == ["off"]
+
+
+def test_a_start_that_was_cancelled_never_comes(tmp_path: Path) -> None:
+    spec = read(lab_file(tmp_path), LabSpec)
+    (tmp_path / "power").write_text("off")
+    node = spec.nodes[0].model_copy(update={"bmc": "127.0.0.1"})
+    bmc = NodeBmc(node, spec.credentials, FileSwitch(tmp_path), tmp_path / "events", post=60, port=free_port())
+    bmc.power_on()
+
+    bmc.power_off()
+
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
 def test_on_during_the_firmware_does_not_begin_it_again(booting: Chassis) -> None:

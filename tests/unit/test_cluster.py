@@ -129,6 +129,23 @@ def test_a_lost_node_that_could_not_be_fenced_is_unclean() -> None:
     assert seen.fencing
 
 
+def test_a_node_that_is_unclean_though_it_answers_is_not_online() -> None:
+    text = captured("started").replace('unclean="false"', 'unclean="true"', 1)
+
+    seen = parse_status(text)
+
+    assert seen.nodes["node1"].online
+    assert seen.online == ("node2",)
+
+
+def test_a_partition_without_quorum_has_a_coordinator_all_the_same() -> None:
+    text = captured("started").replace('with_quorum="true"', 'with_quorum="false"')
+
+    seen = parse_status(text)
+
+    assert (seen.quorate, seen.dc) == (False, "node2")
+
+
 def test_a_node_that_is_still_joining_is_not_online() -> None:
     seen = status("pending")
 

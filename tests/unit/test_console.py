@@ -1,5 +1,6 @@
 """The console, on a real bash of this machine."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,6 +46,19 @@ def fresh(tmp_path: Path) -> Iterator[Terminal]:
     terminal = Terminal(tmp_path)
     yield terminal
     terminal.console.close()
+
+
+@pytest.mark.skipif(not shutil.which("script"), reason="script, a terminal in a terminal, is not installed here")
+def test_a_terminal_behind_the_terminal_does_not_echo_either(tmp_path: Path) -> None:
+    settings = {**ENVIRONMENT, "PATH": "/usr/bin:/bin", "HISTFILE": str(tmp_path / "history")}
+    inner = ["script", "--quiet", "--flush", "--command", " ".join(SHELL), "/dev/null"]
+    argv = ["env", "-i", *(f"{key}={value}" for key, value in settings.items()), *inner]
+    console = Console(argv, "node1", lambda text: None)
+
+    typed = console.type("echo hello", {}, within=30)
+    console.close()
+
+    assert typed.output == "hello\n"
 
 
 @pytest.mark.parametrize(("command", "rc"), [("true", 0), ("false", 1), ("(exit 77)", 77), ("no-such-command", 127)])

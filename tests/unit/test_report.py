@@ -84,7 +84,7 @@ def test_with_json_nothing_else_is_on_standard_output(capsys: pytest.CaptureFixt
 
 @pytest.mark.usefixtures("world")
 def test_a_narrow_terminal_folds_tables_and_leaves_nothing_out(terminal: Terminal, tmp_path: Path) -> None:
-    title = "a title that is far too long for what is left of eighty columns beside names and results"
+    title = "z" * 100
     step = tmp_path / "labs" / "tiny" / "10_one.py"
     step.write_text(step.read_text().replace("Do one", title))
     instance = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
@@ -93,4 +93,4 @@ def test_a_narrow_terminal_folds_tables_and_leaves_nothing_out(terminal: Termina
 
     lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).splitlines()
     assert max(map(len, lines)) == 80
-    assert title in " ".join(" ".join(lines).replace("│", " ").split())
+    assert "".join(lines).count("z") == 100

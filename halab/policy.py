@@ -1,0 +1,76 @@
+"""Conditions on what Pacemaker would do, told by its own policy engine on a node; the cluster is not touched.
+
+A cluster can look right by luck: two resources without any constraint may share a node today. So the engine is given
+changed copies of the CIB (see simulate.py), and what it would do then is judged.
+"""
+
+from collections.abc import Mapping
+
+from halab import simulate
+from halab.checks import Condition, Observation
+from halab.errors import CheckFailed, LabError
+from halab.lab import Lab
+
+
+def follows(second: str, first: str) -> Condition:
+    """`second` runs where `first` does, or not at all, whatever becomes of `first`. Pacemaker's policy engine tells.
+
+    It is given copies of the CIB in which `first` may not stay, in which `second` may not stay with it, and in which
+    `first` may run nowhere. No constraint is asked for by its kind: a group does as well as a colocation.
+    """
+
+    def look(lab: Lab) -> Observation:
+        cib = lab.ask("cibadmin", "--query")
+        here, everywhere = lab.where(first).name, simulate.node_names(cib)
+        elsewhere = [name for name in everywhere if name != here]
+        moved = _simulated(lab, simulate.ban(cib, first, [here]))
+        if not moved.get(first):
+            return Observation(False, f"{first} could not leave {here}: is another node online, and allowed to it?")
+        if moved.get(second) != moved[first]:
+            return Observation(False, f"if {first} went to {_at(moved, first)}, {second} would be {_at(moved, second)}")
+        torn = _simulated(lab, simulate.ban(simulate.ban(cib, first, elsewhere), second, [here]))
+        if torn.get(second):
+            seen = f"if {second} could not be on {here} and {first} nowhere else, it would be {_at(torn, second)}"
+            return Observation(False, seen)
+        gone = _simulated(lab, simulate.ban(cib, first, everywhere))
+        return Observation(not gone.get(second), f"if {first} were stopped, {second} would be {_at(gone, second)}")
+
+    return Condition(f"{second} runs where {first} does, or nowhere", look)
+
+
+def independent(first: str, second: str) -> Condition:
+    """`first` stays started when `second` can run nowhere. Pacemaker's policy engine tells, as in `follows`."""
+
+    def look(lab: Lab) -> Observation:
+        cib = lab.ask("cibadmin", "--query")
+        left = _simulated(lab, simulate.ban(cib, second, simulate.node_names(cib)))
+        return Observation(bool(left.get(first)), f"if {second} could run nowhere, {first} would be {_at(left, first)}")
+
+    return Condition(f"{first} does not need {second}", look)
+
+
+def ordered(first: str, second: str) -> Condition:
+    """When a cluster starts, `second` starts only after `first`. Read from the plan of Pacemaker's policy engine."""
+
+    def look(lab: Lab) -> Observation:
+        graph = _asked(lab, simulate.GRAPH, simulate.cold(lab.ask("cibadmin", "--query")))
+        waits = simulate.starts_after(graph, second, first)
+        return Observation(waits, f"the start of {second} {'waits' if waits else 'does not wait'} for that of {first}")
+
+    return Condition(f"{second} is started after {first}", look)
+
+
+def _simulated(lab: Lab, cib: str) -> Mapping[str, tuple[str, ...]]:
+    return simulate.places(_asked(lab, simulate.SIMULATE, cib))
+
+
+def _asked(lab: Lab, argv: tuple[str, ...], cib: str) -> str:
+    """Nobody's cluster is wrong because a simulation broke: then nothing can be told."""
+    try:
+        return lab.ask(*argv, input=cib)
+    except CheckFailed as error:
+        raise LabError(str(error)) from error
+
+
+def _at(places: Mapping[str, tuple[str, ...]], resource: str) -> str:
+    return f"on {', '.join(places[resource])}" if places.get(resource) else "stopped"
