@@ -32,11 +32,13 @@ class Observation:
 class Condition:
     """Something that is expected of the cluster, in words, and the way to look.
 
-    `look` returns an Observation; it may raise CheckFailed for "no", and LabError for "cannot be told".
+    `look` returns an Observation; it may raise CheckFailed for "no", and LabError for "cannot be told". `hints` are
+    for a learner: where to look, what is probably wrong, and the command, in this order.
     """
 
     expected: str
     look: Callable[["Lab"], Observation]
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -65,17 +65,6 @@ class ClusterStatus:
         return tuple(resource for resource in self.resources.values() if resource.agent == agent)
 
 
-@dataclass(frozen=True)
-class FencingEvent:
-    """One entry of the fencing history: `target` was fenced by `action` on request of `client`."""
-
-    target: str
-    action: str
-    succeeded: bool
-    client: str
-    delegate: str
-
-
 def parse_status(text: str) -> ClusterStatus:
     """Raises LabError when the text is no output of crm_mon."""
     root = parse_xml(text)
@@ -92,20 +81,6 @@ def parse_status(text: str) -> ClusterStatus:
         options=settings,
         nodes={node.get("name", ""): _node(node) for node in root.findall("nodes/node")},
         resources=_resources(root.findall("resources//resource")),
-    )
-
-
-def parse_history(text: str) -> tuple[FencingEvent, ...]:
-    """`stonith_admin --history '*' --verbose --output-as=xml`, newest first; without --verbose most are left out."""
-    return tuple(
-        FencingEvent(
-            target=event.get("target", ""),
-            action=event.get("action", ""),
-            succeeded=event.get("status") == "success",
-            client=event.get("client", ""),
-            delegate=event.get("delegate", ""),
-        )
-        for event in parse_xml(text).iter("fence_event")
     )
 
 

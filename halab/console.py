@@ -75,9 +75,10 @@ class Console:
         self._child: Any = pexpect.spawn(argv[0], list(argv[1:]), encoding="utf-8", codec_errors="replace", echo=False)
         self._child.delaybeforesend = None
         self._child.setwinsize(50, 200)
-        self._read_to_end({}, within=20)
+        patience = 20 * timeout_factor()
+        self._read_to_end({}, within=patience)
         self._child.sendline("stty -echo")
-        self._read_to_end({}, within=20)
+        self._read_to_end({}, within=patience)
         self._child.logfile_read = self._screen
 
     def type(self, command: str, answers: Mapping[str, str], within: float) -> Typed:

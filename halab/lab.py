@@ -53,23 +53,26 @@ class Lab:
 
         The first node's terminal is shown as it goes, each other one as a whole when all are done.
         """
-        first, *others = self.nodes
-        recorded: dict[str, list[str]] = {node.name: [] for node in others}
+        first, *others = [node.spec for node in self.nodes]
+        recorded: list[list[str]] = [[] for _ in others]
+        shows = [self._show, *(pieces.append for pieces in recorded)]
+        typists = [
+            Node(spec, self._instance.provider, show) for spec, show in zip([first, *others], shows, strict=True)
+        ]
 
-        def on(node: Node) -> None:
-            typist = Node(
-                node.spec, self._instance.provider, self._show if node is first else recorded[node.name].append
-            )
-            try:
-                for command in commands:
-                    typist.type(command)
-            finally:
+        def type_all(typist: Node) -> None:
+            for command in commands:
+                typist.type(command)
+
+        def close() -> None:
+            for typist in typists:
                 typist.close()
 
         try:
-            for_each(self.nodes, on)
+            for_each(typists, type_all, cancel=close)
         finally:
-            for pieces in recorded.values():
+            close()
+            for pieces in recorded:
                 self._show("".join(pieces))
 
     def ask(self, *argv: str, input: str | None = None) -> str:
@@ -110,8 +113,11 @@ class Lab:
     def check(
         self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()
     ) -> CheckResult:
-        """State one check and look, at most `within` seconds. After one that is not passed, later ones do not wait."""
-        hints = (hint,) if isinstance(hint, str) else hint
+        """State one check and look, at most `within` seconds. After one that is not passed, later ones do not wait.
+
+        The condition's own hints are given, unless the step has better ones.
+        """
+        hints = ((hint,) if isinstance(hint, str) else hint) or condition.hints
         waited = any(result.outcome is not Outcome.PASSED for result in self.results)
         result = evaluate(sentence, condition, self, within=0 if waited else within, hints=hints)
         self.results.append(result)

@@ -61,7 +61,13 @@ def load(name: str, folder: Path | None = None) -> LabFolder:
     files = sorted(path.glob("[0-9]*_*.py"))
     if not files:
         raise LabError(f"{_short(path)} has no steps: expected files such as 10_install.py")
-    return LabFolder(name, path, spec, tuple(_load_step(file) for file in files))
+    steps = tuple(_load_step(file) for file in files)
+    names_so_far = {"start"}  # the checkpoint before all steps
+    for step in steps:
+        if step.name in names_so_far:
+            raise LabError(f"{_short(step.path)}: another step, or the checkpoint of bare nodes, is called {step.name}")
+        names_so_far.add(step.name)
+    return LabFolder(name, path, spec, steps)
 
 
 def first_reason(error: ValueError) -> str:

@@ -8,10 +8,19 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def for_each(items: Iterable[Item], act: Callable[[Item], Result]) -> list[Result]:
-    """`act` on all items at once; the results in order. All are finished before the first error is raised."""
+def for_each(
+    items: Iterable[Item], act: Callable[[Item], Result], cancel: Callable[[], None] = lambda: None
+) -> list[Result]:
+    """`act` on all items at once; the results in order. All are finished before the first error is raised.
+
+    On Ctrl-C, which only this thread gets, `cancel` is called to let the others end soon.
+    """
     todo = list(items)
     if not todo:
         return []
     with ThreadPoolExecutor(len(todo)) as pool:
-        return list(pool.map(act, todo))
+        try:
+            return list(pool.map(act, todo))
+        except KeyboardInterrupt:
+            cancel()
+            raise

@@ -50,6 +50,8 @@ def run(
         )
     except FileNotFoundError as error:
         raise LabError(f"{argv[0]} is not installed; `inv doctor` tells what is missing") from error
+    except PermissionError as error:
+        raise LabError(f"{argv[0]} may not be executed; is it a program, and are you allowed to?") from error
     except subprocess.TimeoutExpired as error:
         raise LabError(f"`{' '.join(argv)}` did not finish within {timeout:g} s") from error
     return CommandResult(tuple(argv), done.returncode, done.stdout, done.stderr)

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
+from halab.errors import LabError
+
 State = TypeVar("State")
 
 
@@ -25,7 +27,11 @@ class Clock(NamedTuple):
 
 def timeout_factor() -> float:
     """What every deadline is multiplied by: 1, or HALAB_TIMEOUT_FACTOR on slow machines."""
-    return float(os.environ.get("HALAB_TIMEOUT_FACTOR", "1"))
+    given = os.environ.get("HALAB_TIMEOUT_FACTOR", "1")
+    try:
+        return float(given)
+    except ValueError:
+        raise LabError(f"HALAB_TIMEOUT_FACTOR is {given!r}, expected a number such as 1 or 2.5") from None
 
 
 def wait(

@@ -47,32 +47,16 @@ def verify(lab):
         within=90,
         hint=(
             "pcs status, on each node: do they tell the same story?",
-            "a node that sees only itself is cut off by a firewall; one that says nothing has no cluster running; a standby node must be taken out of standby",
-            f"pcs cluster setup {lab.cluster} {names}, then pcs cluster start --all; journalctl -u corosync -u pacemaker tells why it does not",
+            "a node that sees only itself is cut off by a firewall; one that tells nothing runs no cluster software",
+            f"pcs cluster setup {lab.cluster} {names}; pcs cluster start --all",
         ),
     )
-    lab.check(
-        "the cluster has quorum",
-        quorate(),
-        within=30,
-        hint=(
-            "corosync-quorumtool: how many votes are there, and how many are needed?",
-            "pcs cluster start --all: every node must be a member",
-        ),
-    )
-    lab.check(
-        "a starting cluster waits 2 s for a coordinator",
-        option("dc-deadtime", "2s", "2", "2sec", "2000ms", "PT2S"),
-        hint=("pcs property config", "it is a property of the cluster, dc-deadtime", "pcs property set dc-deadtime=2s"),
-    )
+    lab.check("the cluster has quorum", quorate(), within=30)
+    lab.check("a starting cluster waits 2 s for a coordinator", option("dc-deadtime", "2s", "2", "2000ms", "PT2S"))
     for node in lab.nodes:
         for unit in ("corosync", "pacemaker"):
             lab.check(
                 f"{unit} starts when {node.name} boots",
                 enabled(node, unit),
-                hint=(
-                    f"on {node.name}: systemctl is-enabled corosync pacemaker",
-                    "pcs cluster start starts, and does not enable",
-                    "pcs cluster enable --all",
-                ),
+                hint=(f"on {node.name}: systemctl is-enabled {unit}", "pcs cluster enable --all"),
             )

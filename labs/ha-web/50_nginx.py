@@ -29,13 +29,13 @@ from halab.conditions import command, lets_in, not_enabled, only_by_cluster, ser
 
 
 def perform(lab):
+    page, config = lab.distro.paths.web_page, lab.distro.paths.web_config
     lab.type_on_all([*lab.distro.commands.install_web, *lab.distro.commands.open_web_port])
     for node in lab.nodes:
-        node.type(f"echo 'Served by {node.name}' > {lab.distro.paths.web_page}")
-    lab.nodes[0].type(
-        f"pcs resource create webserver ocf:heartbeat:nginx configfile={lab.distro.paths.web_config} op monitor interval=10s"
-    )
-    lab.nodes[0].type("pcs status", expect=r"webserver\s+\(ocf:+heartbeat:nginx\):\s+Started", within=30)
+        node.type(f"echo 'Served by {node.name}' > {page}")
+    first = lab.nodes[0]
+    first.type(f"pcs resource create webserver ocf:heartbeat:nginx configfile={config} op monitor interval=10s")
+    first.type("pcs status", expect=r"webserver\s+\(ocf:+heartbeat:nginx\):\s+Started", within=30)
 
 
 def verify(lab):
@@ -46,51 +46,17 @@ def verify(lab):
         within=90,
         hint=(
             "pcs status; Failed Resource Actions quotes what the agent said",
-            "nginx -t, on every node; is nginx installed on all of them?",
-            f"pcs resource create webserver ocf:heartbeat:nginx configfile={config} op monitor interval=10s; pcs resource cleanup webserver, after mending",
+            "is nginx installed on every node, and what does nginx -t say there?",
+            f"pcs resource create webserver ocf:heartbeat:nginx configfile={config}; once mended, pcs resource cleanup",
         ),
     )
-    lab.check(
-        "nginx runs only where the cluster started it",
-        only_by_cluster("webserver", "nginx"),
-        hint=(
-            "systemctl status nginx, on every node",
-            "a daemon that systemd started is not the cluster's, even on the right node",
-            "systemctl disable --now nginx, where systemd runs it",
-        ),
-    )
-    lab.check(
-        "the node that runs webserver serves its page at its own address",
-        served_at_home("webserver"),
-        within=10,
-        hint=(
-            "curl the node's own address, from the workstation and on the node itself",
-            "if it answers on the node only, it is the firewall; if the page is another one, look for the file that nginx serves",
-        ),
-    )
+    lab.check("nginx runs only where the cluster started it", only_by_cluster("webserver", "nginx"))
+    lab.check("the node of webserver serves its page at its own address", served_at_home("webserver"), within=10)
     for node in lab.nodes:
-        lab.check(
-            f"systemd of {node.name} does not start nginx by itself",
-            not_enabled(node, "nginx"),
-            hint=(
-                f"on {node.name}: systemctl is-enabled nginx",
-                "some packages enable what they install",
-                f"on {node.name}: systemctl disable nginx",
-            ),
-        )
+        lab.check(f"systemd of {node.name} does not start nginx by itself", not_enabled(node, "nginx"))
         lab.check(
             f"the page of {node.name} tells its name",
             command(node, f"cat {page}", rf"(?<![\w-]){node.name}(?![\w-])"),
-            hint=(
-                "every node may come to serve: look at the page on each",
-                f"on {node.name}: echo 'Served by {node.name}' > {page}",
-            ),
+            hint=("every node may come to serve: look at the page on each", f"echo 'Served by {node.name}' > {page}"),
         )
-        lab.check(
-            f"the firewall of {node.name} lets web traffic in",
-            lets_in(node, "http", "80/tcp"),
-            hint=(
-                f"on {node.name}: firewall-cmd --list-all, and again with --permanent",
-                f"on {node.name}: {' && '.join(lab.distro.commands.open_web_port)}",
-            ),
-        )
+        lab.check(f"the firewall of {node.name} lets web traffic in", lets_in(node, "http", "80/tcp"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from halab.cluster import ClusterStatus, FencingEvent, parse_history, parse_status
+from halab.cluster import ClusterStatus, parse_devices, parse_status
 from halab.errors import LabError
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "crm_mon"
@@ -207,28 +207,20 @@ def test_agents_are_named_alike_whatever_the_version_of_pacemaker() -> None:
     assert len(found) == 1
 
 
-def test_the_fencing_history_is_read_newest_first() -> None:
-    events = parse_history(captured("history"))
-
-    assert len(events) == 11
-    assert events[0] == FencingEvent("node2", "reboot", True, "pacemaker-controld.5339", "node1")
-    assert [event.succeeded for event in events[1:]] == [False] * 10
-    assert events[-1].client == "stonith_admin.6981"
-
-
-def test_a_fencing_history_may_be_empty() -> None:
-    events = parse_history(captured("history-empty"))
-
-    assert events == ()
-
-
 @pytest.mark.parametrize("text", ["", "crm_mon: not connected", "<pacemaker-result><summary>", BOMB, FOREIGN])
-@pytest.mark.parametrize("parse", [parse_status, parse_history])
-def test_what_is_no_plain_xml_is_refused(parse: type, text: str) -> None:
+def test_what_is_no_plain_xml_is_refused(text: str) -> None:
     with pytest.raises(LabError, match="answered with something that is no XML"):
-        parse(text)
+        parse_status(text)
 
 
 def test_xml_without_a_summary_is_refused() -> None:
     with pytest.raises(LabError, match="has no <summary>"):
         parse_status("<pacemaker-result><status code='102'/></pacemaker-result>")
+
+
+def test_the_devices_that_can_fence_a_node_are_read() -> None:
+    text = """<pacemaker-result api-version="2.25" request="stonith_admin --list node1 --output-as=xml">
+      <list name="Fence Devices" count="1"><item name="device">fence_node1</item></list>
+      <status code="0" message="OK"/></pacemaker-result>"""
+
+    assert parse_devices(text) == ("fence_node1",)

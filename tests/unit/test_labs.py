@@ -201,3 +201,11 @@ def test_a_number_of_nodes_that_the_lab_cannot_have_is_refused(
     assert str(tmp_path / "tiny" / "lab.toml") in str(caught.value)
     assert f"cannot have {count} nodes: " in str(caught.value)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("steps", [("auth", "start"), ("auth", "setup", "auth")])
+def test_step_names_that_clash_are_refused(tmp_path: Path, steps: tuple[str, ...]) -> None:
+    write_lab(tmp_path, steps=steps)
+
+    with pytest.raises(LabError, match=f"is called {steps[-1]}"):
+        labs.load("tiny", tmp_path)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from halab.errors import LabError
 from halab.wait import TimedOut, timeout_factor, wait
 from tests.fakes import FakeClock
 
@@ -102,3 +103,10 @@ def test_the_timeout_factor_is_1_by_default() -> None:
     factor = timeout_factor()
 
     assert factor == 1
+
+
+def test_a_timeout_factor_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "slow")
+
+    with pytest.raises(LabError, match="expected a number"):
+        timeout_factor()

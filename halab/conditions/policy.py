@@ -35,7 +35,12 @@ def follows(second: str, first: str) -> Condition:
         gone = _simulated(lab, simulate.ban(cib, first, everywhere))
         return Observation(not gone.get(second), f"if {first} were stopped, {second} would be {_at(gone, second)}")
 
-    return Condition(f"{second} runs where {first} does, or nowhere", look)
+    hints = (
+        f"pcs constraint: that {second} and {first} share a node today may be luck",
+        "is there a colocation with the score INFINITY, or a group? does some location constraint say otherwise?",
+        f"pcs constraint colocation add {second} with {first} INFINITY",
+    )
+    return Condition(f"{second} runs where {first} does, or nowhere", look, hints)
 
 
 def independent(first: str, second: str) -> Condition:
@@ -46,7 +51,12 @@ def independent(first: str, second: str) -> Condition:
         left = _simulated(lab, simulate.ban(cib, second, simulate.node_names(cib)))
         return Observation(bool(left.get(first)), f"if {second} could run nowhere, {first} would be {_at(left, first)}")
 
-    return Condition(f"{first} does not need {second}", look)
+    hints = (
+        f"pcs constraint: which follows, {second} or {first}?",
+        f"`{second} with {first}` is not `{first} with {second}`; in a group the first member leads",
+        f"delete what is the wrong way round, then: pcs constraint colocation add {second} with {first} INFINITY",
+    )
+    return Condition(f"{first} does not need {second}", look, hints)
 
 
 def ordered(first: str, second: str) -> Condition:
@@ -57,7 +67,12 @@ def ordered(first: str, second: str) -> Condition:
         waits = simulate.starts_after(graph, second, first)
         return Observation(waits, f"the start of {second} {'waits' if waits else 'does not wait'} for that of {first}")
 
-    return Condition(f"{second} is started after {first}", look)
+    hints = (
+        "pcs constraint: a colocation says nothing about time",
+        "an order is missing, or the wrong way round",
+        f"pcs constraint order {first} then {second}",
+    )
+    return Condition(f"{second} is started after {first}", look, hints)
 
 
 def _simulated(lab: Lab, cib: str) -> Mapping[str, tuple[str, ...]]:

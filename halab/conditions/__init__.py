@@ -1,0 +1,54 @@
+"""Conditions that checks are made of. Each reads the cluster or looks from outside; none changes anything.
+
+Each has hints of its own, which a step replaces where it knows better.
+"""
+
+from halab.conditions.cluster import (
+    authorized,
+    bmc_power,
+    can_be_fenced,
+    fenced_by_peer,
+    fencing,
+    online,
+    option,
+    quorate,
+    started,
+    together,
+)
+from halab.conditions.policy import follows, independent, ordered
+from halab.conditions.service import (
+    address_only_on_owner,
+    answers_http,
+    answers_ping,
+    only_by_cluster,
+    served_at_home,
+    served_by_owner,
+)
+from halab.conditions.systems import active, command, enabled, lets_in, not_enabled
+
+__all__ = [
+    "active",
+    "address_only_on_owner",
+    "answers_http",
+    "answers_ping",
+    "authorized",
+    "bmc_power",
+    "can_be_fenced",
+    "command",
+    "enabled",
+    "fenced_by_peer",
+    "fencing",
+    "follows",
+    "independent",
+    "lets_in",
+    "not_enabled",
+    "online",
+    "only_by_cluster",
+    "option",
+    "ordered",
+    "quorate",
+    "served_at_home",
+    "served_by_owner",
+    "started",
+    "together",
+]

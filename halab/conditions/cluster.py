@@ -1,0 +1,199 @@
+"""What the cluster says of its members, its properties, its resources and its fence devices."""
+
+from halab.checks import Condition, Observation
+from halab.cluster import parse_devices
+from halab.errors import CheckFailed
+from halab.lab import Lab
+from halab.nodes import Node
+
+
+def authorized() -> Condition:
+    """Some node may drive pcsd on every node: `pcs pcsd status`, which asks each with the stored token."""
+
+    def look(lab: Lab) -> Observation:
+        said = []
+        for node in lab.nodes:
+            result = node.run("sh", "-c", "pcs pcsd status " + " ".join(other.name for other in lab.nodes))
+            if result.ok:
+                return Observation(True, f"{node.name} is authorized everywhere")
+            said.append(f"{node.name}: {result.last_line().strip()}")
+        return Observation(False, "; ".join(said))
+
+    hints = (
+        "pcs pcsd status, followed by the names of all nodes",
+        "hacluster needs the same password on every node: passwd hacluster, on each",
+        "pcs host auth, followed by the names of all nodes, as the user hacluster",
+    )
+    return Condition("pcs on one node is authorized on every node", look, hints)
+
+
+def online() -> Condition:
+    """Every node of the lab is an online member, none in standby."""
+
+    def look(lab: Lab) -> Observation:
+        status = lab.status()
+        here = [name for name in status.online if not status.nodes[name].standby]
+        missing = sorted({node.name for node in lab.nodes} - set(here))
+        return Observation(not missing, f"online: {', '.join(here) or 'none'}; not: {', '.join(missing) or 'none'}")
+
+    hints = (
+        "pcs status, on each node: do they tell the same story? inv status: has each node power?",
+        "a node that sees only itself is cut off by a firewall; one that tells nothing runs no cluster software",
+        "pcs cluster start --all; pcs node unstandby --all; journalctl -u corosync -u pacemaker tells the rest",
+    )
+    return Condition("every node is online", look, hints)
+
+
+def quorate() -> Condition:
+    def look(lab: Lab) -> Observation:
+        status = lab.status()
+        return Observation(
+            status.quorate, f"partition {'with' if status.quorate else 'WITHOUT'} quorum, DC {status.dc}"
+        )
+
+    hints = (
+        "corosync-quorumtool: how many votes are there, and how many are needed?",
+        "pcs cluster start --all: every node must be a member",
+    )
+    return Condition("the partition has quorum", look, hints)
+
+
+def option(name: str, value: str, *as_good: str) -> Condition:
+    """A cluster property is set to a value (`pcs property`), or to one that means the same, read from the CIB."""
+
+    def look(lab: Lab) -> Observation:
+        query = ("crm_attribute", "--type=crm_config", f"--name={name}", "--query", "--quiet")
+        lab.status()  # tells why, when there is no cluster to ask
+        try:
+            seen = lab.ask(*query).strip()
+        except CheckFailed:
+            return Observation(False, f"{name} is not set")
+        return Observation(seen in (value, *as_good), f"{name} is {seen}")
+
+    hints = (
+        "pcs property config",
+        f"{name} is a property of the cluster, not of a resource or a node",
+        f"pcs property set {name}={value}",
+    )
+    return Condition(f"{name} is {value}", look, hints)
+
+
+def fencing(on: bool) -> Condition:
+    """Fencing is enabled, or disabled, as crm_mon sees it."""
+
+    def look(lab: Lab) -> Observation:
+        seen = lab.status().fencing
+        return Observation(seen is on, f"stonith-enabled is {str(seen).lower()}")
+
+    hints = (
+        "pcs property config",
+        "stonith-enabled is true unless somebody has turned it off",
+        f"pcs property set stonith-enabled={str(on).lower()}",
+    )
+    return Condition(f"stonith-enabled is {str(on).lower()}", look, hints)
+
+
+def started(resource: str, on: Node | None = None) -> Condition:
+    """A resource is started on exactly one node, or on exactly that node."""
+    place = on.name if on else "one node"
+
+    def look(lab: Lab) -> Observation:
+        known = lab.status().resources
+        if resource not in known:
+            return Observation(False, f"there is no resource {resource}; there are: {', '.join(known) or 'none'}")
+        found = known[resource]
+        ok = found.started and len(found.nodes) == 1 and (on is None or found.nodes == (on.name,))
+        return Observation(
+            ok,
+            f"{resource} is {found.role} on {', '.join(found.nodes) or 'no node'}{_flags(found.failed, found.blocked)}",
+        )
+
+    hints = (
+        f"pcs status: where is {resource}, and what does Failed Resource Actions say of it?",
+        "what is Stopped without a failure may wait for something: fencing, quorum, a constraint, a disabled resource",
+        f"mend the cause, then: pcs resource enable {resource}; pcs resource cleanup {resource}",
+    )
+    return Condition(f"{resource} is started on {place}", look, hints)
+
+
+def together(first: str, second: str) -> Condition:
+    """Two resources are started on the same node."""
+
+    def look(lab: Lab) -> Observation:
+        status = lab.status()
+        places = status.where(first), status.where(second)
+        words = [", ".join(place) or "no node" for place in places]
+        return Observation(
+            places[0] == places[1] and len(places[0]) == 1, f"{first} is on {words[0]}, {second} on {words[1]}"
+        )
+
+    hints = (
+        "pcs status: where is each of them?",
+        f"pcs constraint: what binds {second} to {first}?",
+        f"pcs constraint colocation add {second} with {first}",
+    )
+    return Condition(f"{first} and {second} are started on the same node", look, hints)
+
+
+def bmc_power(node: Node, state: str) -> Condition:
+    """The node's BMC answers IPMI on the workstation with that power state."""
+
+    def look(lab: Lab) -> Observation:
+        account = lab.credentials
+        login = ["-H", str(node.bmc), "-U", account.bmc_user, "-P", account.bmc_password]
+        result = lab.workstation.run("ipmitool", "-I", "lanplus", *login, "power", "status")
+        return Observation(result.stdout.strip() == f"Chassis Power is {state}", result.last_line(), known=result.ok)
+
+    hints = (
+        f"on the workstation: ipmitool -I lanplus -H {node.bmc} with -U and -P, power status",
+        f"inv status tells whether the BMC of {node.name} runs, and whether the node has power",
+        f"inv bmc {node.name} on",
+    )
+    return Condition(f"the BMC of {node.name} says that power is {state}", look, hints)
+
+
+def can_be_fenced(node: Node) -> Condition:
+    """A device that is started can fence the node, and a peer of the node has it: `stonith_admin --list`.
+
+    Each node tells only of the devices that may run on it, so the peers are asked; the node is no help to itself.
+    """
+
+    def look(lab: Lab) -> Observation:
+        known = lab.status().resources
+        found: dict[str, str] = {}
+        for peer in lab.others(node):
+            result = peer.run("stonith_admin", "--list", node.name, "--output-as=xml", timeout=30)
+            found |= dict.fromkeys(parse_devices(result.stdout) if result.ok else (), peer.name)
+        usable = [device for device in found if device in known and known[device].started]
+        seen = [f"{device} ({'started' if device in usable else 'not started'})" for device in found]
+        return Observation(bool(usable), f"devices of peers that can fence {node.name}: {', '.join(seen) or 'none'}")
+
+    hints = (
+        f"on a peer: stonith_admin --list {node.name}; pcs stonith status",
+        f"{node.name} must be in a device's pcmk_host_list; one that is stopped could not log in to {node.bmc}",
+        f"pcs stonith create fence_{node.name} fence_ipmilan ip={node.bmc} pcmk_host_list={node.name} lanplus=1 ...",
+    )
+    return Condition(f"a started device of a peer can fence {node.name}", look, hints)
+
+
+def fenced_by_peer(node: Node) -> Condition:
+    """The node's BMC was told by another node, over IPMI, to take its power: read from the BMC's own event log."""
+
+    def look(lab: Lab) -> Observation:
+        peers = {str(other.mgmt) for other in lab.others(node)}
+        orders = [event for event in lab.power_events(node) if event["action"] in ("off", "cycle", "reset")]
+        by_peer = [event for event in orders if event["from"] in peers]
+        return Observation(
+            bool(by_peer), f"the BMC of {node.name} was told {len(by_peer)} times by a peer to cut the power"
+        )
+
+    hints = (
+        "pcs stonith history; what counts here is the log of the BMC itself",
+        "a device that was never used is a hope: use it while nothing depends on it",
+        f"on a peer: pcs stonith fence {node.name}",
+    )
+    return Condition(f"{node.name} was fenced by a peer through its BMC", look, hints)
+
+
+def _flags(failed: bool, blocked: bool) -> str:
+    return (", failed" if failed else "") + (", blocked" if blocked else "")

@@ -1,0 +1,77 @@
+"""What one node's own system says: commands, systemd, the firewall."""
+
+import re
+
+from halab.checks import Condition, Observation
+from halab.lab import Lab
+from halab.nodes import Node
+
+
+def command(node: Node, line: str, prints: str = "", expected: str = "", hints: tuple[str, ...] = ()) -> Condition:
+    """A shell command succeeds on a node, out of band, and prints what the regular expression says."""
+
+    def look(lab: Lab) -> Observation:
+        result = lab.node(node.name).run("sh", "-c", line)
+        said = result.stdout.strip() or result.stderr.strip() or "nothing"
+        ok = result.ok and re.search(prints, result.stdout, re.DOTALL) is not None
+        return Observation(ok, f"`{line}` on {node.name}: exit status {result.rc}, {said.splitlines()[-1]!r}")
+
+    return Condition(expected or f"`{line}` succeeds on {node.name}", look, hints)
+
+
+def active(node: Node, unit: str) -> Condition:
+    """A systemd unit runs on a node."""
+    hints = (
+        f"on {node.name}: systemctl status {unit}; journalctl -u {unit}",
+        "to install a daemon is not to start it, on most distros",
+        f"on {node.name}: systemctl enable --now {unit}",
+    )
+    return command(node, f"systemctl is-active {unit}", "", f"{unit} is active on {node.name}", hints)
+
+
+def enabled(node: Node, unit: str) -> Condition:
+    """A systemd unit starts when the node boots."""
+    hints = (
+        f"on {node.name}: systemctl is-enabled {unit}",
+        "a daemon that was only started is gone after the next boot",
+        f"on {node.name}: systemctl enable {unit}",
+    )
+    return command(node, f"systemctl is-enabled {unit}", "", f"{unit} is enabled on {node.name}", hints)
+
+
+def not_enabled(node: Node, unit: str) -> Condition:
+    """A systemd unit does not start by itself when the node boots: disabled, static, masked or not there."""
+
+    def look(lab: Lab) -> Observation:
+        state = lab.node(node.name).run("systemctl", "is-enabled", unit).stdout.strip()
+        return Observation(
+            state not in ("enabled", "enabled-runtime", "alias"), f"{unit} on {node.name}: {state or 'unknown unit'}"
+        )
+
+    hints = (
+        f"on {node.name}: systemctl is-enabled {unit}",
+        "some packages enable what they install",
+        f"on {node.name}: systemctl disable {unit}",
+    )
+    return Condition(f"{unit} is not enabled on {node.name}", look, hints)
+
+
+def lets_in(node: Node, service: str, *ports: str) -> Condition:
+    """The node's firewall runs and lets a service of firewalld in, or these ports, now and after a restart."""
+
+    def look(lab: Lab) -> Observation:
+        firewall = lab.node(node.name)
+        for when, options in (("now", ()), ("after a restart", ("--permanent",))):
+            wanted = [[f"--query-service={service}"], [f"--query-port={port}" for port in ports]]
+            results = [[firewall.run("firewall-cmd", *options, query) for query in way] for way in wanted]
+            if not any(way and all(result.ok for result in way) for way in results):
+                said = results[0][0].last_line()
+                return Observation(False, f"the firewall of {node.name}, {service} {when}: {said}")
+        return Observation(True, f"the firewall of {node.name} lets {service} in")
+
+    hints = (
+        f"on {node.name}: firewall-cmd --list-all, and again with --permanent",
+        "what is not permanent is lost; what is only permanent is not in force until the firewall reloads",
+        f"on {node.name}: firewall-cmd --permanent --add-service={service} && firewall-cmd --reload",
+    )
+    return Condition(f"the firewall of {node.name} lets {service} in, now and after a restart", look, hints)
