@@ -27,7 +27,7 @@ def follows(second: str, first: str) -> Condition:
         if not moved.get(first):
             return Observation(False, f"{first} could not leave {here}: is another node online, and allowed to it?")
         if moved.get(second) != moved[first]:
-            return Observation(False, f"if {first} went to {_at(moved, first)}, {second} would be {_at(moved, second)}")
+            return Observation(False, f"if {first} were {_at(moved, first)}, {second} would be {_at(moved, second)}")
         torn = _simulated(lab, simulate.ban(simulate.ban(cib, first, elsewhere), second, [here]))
         if torn.get(second):
             seen = f"if {second} could not be on {here} and {first} nowhere else, it would be {_at(torn, second)}"

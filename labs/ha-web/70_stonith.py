@@ -14,8 +14,8 @@ the nodes and the means to fence them, and the cluster would wait, doing nothing
 right. A BMC fed by its server's power supply has the same fault when that supply dies.
 
 A device that nobody has tried is a hope. So each node is really fenced, one after the other.
-Look for the service: it goes on from the other node. `pcs stonith history` tells who fenced
-whom. Its page answers still, and the node boots and joins again, because of `enable --all`.
+Look for the service, which goes on from another node; for the fenced node, which boots and
+joins again because of `enable --all`; and for who fenced whom, in `pcs stonith history`.
 
 In practice: a password that changed on the BMC only, IPMI over LAN not enabled, a firewall
 before 623/udp, and "soft" power-off: systemd-logind that takes the power button for a wish
