@@ -69,7 +69,7 @@ class Podman:
         for_each([name for name, state in states.items() if state in ("absent", "off")], self.power_on)
 
     def down(self) -> None:
-        if containers := self._containers():
+        if containers := [*self._containers(), *self._half_removed()]:
             self._network.up()
             for_each(containers, self._remove)
         self._network.down()
@@ -156,27 +156,29 @@ class Podman:
         self._disks.keep_only(checkpoints)
 
     def _create(self, node: NodeSpec, image: images.Image) -> None:
-        must(
-            self._podman(
-                "create",
-                f"--name={self._container(node.name)}",
-                f"--hostname={node.name}",
-                f"--label=halab.instance={self._site.directory}",
-                f"--label=halab.node={node.name}",
-                "--network=none",
-                "--systemd=always",
-                "--no-hosts",
-                "--pids-limit=0",
-                f"--uidmap=0:{FIRST_UID}:{UIDS}",
-                f"--gidmap=0:{FIRST_UID}:{UIDS}",
-                f"--cap-add={CAPABILITIES}",
-                "--shm-size=256m",
-                f"--ulimit=nofile={_limit(resource.RLIMIT_NOFILE, 1_048_576)}",
-                f"--ulimit=nproc={_limit(resource.RLIMIT_NPROC, 32_768)}",
-                f"--volume={image.pool}:/srv/pool:ro",
-                image.image_id,
-            )
+        create = self._podman(
+            "create",
+            f"--name={self._container(node.name)}",
+            f"--hostname={node.name}",
+            f"--label=halab.instance={self._site.directory}",
+            f"--label=halab.node={node.name}",
+            "--network=none",
+            "--systemd=always",
+            "--no-hosts",
+            "--pids-limit=0",
+            f"--uidmap=0:{FIRST_UID}:{UIDS}",
+            f"--gidmap=0:{FIRST_UID}:{UIDS}",
+            f"--cap-add={CAPABILITIES}",
+            "--shm-size=256m",
+            f"--ulimit=nofile={_limit(resource.RLIMIT_NOFILE, 1_048_576)}",
+            f"--ulimit=nproc={_limit(resource.RLIMIT_NPROC, 32_768)}",
+            f"--volume={image.pool}:/srv/pool:ro",
+            image.image_id,
         )
+        if run(create).ok:
+            return
+        for_each(self._half_removed(), self._remove)
+        must(create)
 
     def _remove(self, container: dict[str, Any]) -> None:
         """Again and again for a while: podman's own clean-up after a stopped container may be in the way."""
@@ -207,8 +209,17 @@ class Podman:
         return f"halab-{self._site.instance}-{node}"
 
     def _containers(self) -> list[dict[str, Any]]:
+        return self._listed(f"--filter=label=halab.instance={self._site.directory}")
+
+    def _half_removed(self) -> list[dict[str, Any]]:
+        """What `podman rm` leaves when it is killed: storage that has a container's name, and no labels any more."""
+        names = [[self._container(node)] for node in self._nodes]
+        listed = self._listed("--external")
+        return [entry for entry in listed if entry["State"] == "storage" and entry["Names"] in names]
+
+    def _listed(self, option: str) -> list[dict[str, Any]]:
         """Read outside the namespaces too, for an instance whose holder is gone."""
-        argv = [*PODMAN, "ps", "--all", f"--filter=label=halab.instance={self._site.directory}", "--format=json"]
+        argv = [*PODMAN, "ps", "--all", option, "--format=json"]
         found: list[dict[str, Any]] = json.loads(
             must(argv if not self._network.holder() else self._network.enter(argv)).stdout
         )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from halab.distros import load
+from halab.images import Recipe
 from halab.process import find_daemons
 
 from .conftest import Cli, addresses_of_host
@@ -38,7 +40,8 @@ def kill_after(cli: Cli, seconds: float, *arguments: str) -> bool:
 def leftovers(cli: Cli) -> list[str]:
     """Everything that this instance could have left on the host."""
     state = Path(os.environ["XDG_STATE_HOME"], "halab", "instances", cli.name)
-    names = subprocess.run(["podman", "ps", "--all", "--format={{.Names}}"], capture_output=True, text=True, check=True)
+    everything = ["podman", "ps", "--all", "--external", "--format={{.Names}}"]
+    names = subprocess.run(everything, capture_output=True, text=True, check=True)
     mounts = Path("/proc/self/mounts").read_text()
     return [
         *(f"container {name}" for name in names.stdout.split() if f"halab-{cli.name}-" in name),
@@ -46,6 +49,19 @@ def leftovers(cli: Cli) -> list[str]:
         *([f"directory {state}"] if state.exists() else []),
         *(["a mount"] if cli.name in mounts else []),
     ]
+
+
+def half_removed(container: str, scratch: Path) -> None:
+    """Make storage with a container's name that podman does not know: a podman with other books does know it."""
+    books = scratch / "containers.conf"
+    books.write_text(f'[engine]\nstatic_dir = "{scratch / "static"}"\ntmp_dir = "{scratch / "run"}"\n')
+    image = Recipe(load("debian12")).reference
+    subprocess.run(
+        ["podman", "--cgroup-manager=cgroupfs", "create", "--network=none", f"--name={container}", image],
+        env={**os.environ, "CONTAINERS_CONF": str(books)},
+        check=True,
+        capture_output=True,
+    )
 
 
 @pytest.mark.parametrize("seconds", [0.5, 0.8, 1.2, 1.8, 3.0])
@@ -75,6 +91,27 @@ def test_down_after_an_up_that_was_killed_leaves_nothing(cli: Cli, host_addresse
 def test_down_killed_at_any_moment_can_be_run_again(cli: Cli, seconds: float) -> None:
     cli("up")
     kill_after(cli, seconds, "down")
+
+    cli("down")
+
+    assert leftovers(cli) == []
+
+
+def test_up_makes_a_node_whose_removal_was_killed_half_way(cli: Cli, tmp_path: Path) -> None:
+    cli("down")
+    half_removed(f"halab-{cli.name}-node1", tmp_path)
+
+    cli("up")
+
+    assert [node["power"] for node in cli.json("status")["nodes"]] == ["on", "on"]
+
+
+def test_down_removes_a_node_whose_removal_was_killed_half_way(cli: Cli, tmp_path: Path) -> None:
+    cli("up")
+    node1 = f"halab-{cli.name}-node1"
+    subprocess.run(["podman", "rm", "--force", "--time=0", node1], check=True, capture_output=True)
+    half_removed(node1, tmp_path)
+    assert f"container {node1}" in leftovers(cli)
 
     cli("down")
 
