@@ -40,7 +40,15 @@ def _commands() -> Any:
     return import_module("halab.commands")
 
 
-@task(help={"name": "the lab", "instance": "a running copy of it", "nodes": "how many nodes"})
+@task(
+    help={
+        "name": "the lab",
+        "instance": "a running copy of it",
+        "provider": "podman or vagrant",
+        "nodes": "how many nodes",
+        "disk_only": "checkpoints of virtual machines without memory, for hosts that cannot save it",
+    }
+)
 @_guarded
 def lab(
     c: Context,
@@ -49,10 +57,11 @@ def lab(
     provider: str | None = None,
     distro: str | None = None,
     nodes: int = 0,
+    disk_only: bool = False,
     json: bool = False,
 ) -> None:
     """Select a lab and an instance of it, for the commands that follow; tell what is selected."""
-    _commands().lab(name, instance, provider, distro, nodes or None, json)
+    _commands().lab(name, instance, provider, distro, nodes or None, disk_only or None, json)
 
 
 @task
@@ -174,11 +183,11 @@ def bmc(c: Context, name: str, action: str) -> None:
     _commands().bmc(name, action)
 
 
-@task(help={"select": "pytest's -k", "unit": "only the tests that need no node"})
+@task(help={"select": "pytest's -k", "unit": "only what needs no node", "vm": "only what needs virtual machines"})
 @_guarded
-def test(c: Context, select: str = "", unit: bool = False) -> None:
-    """Run the tests: units, and labs on real clusters."""
-    _commands().test(select, unit)
+def test(c: Context, select: str = "", unit: bool = False, vm: bool = False) -> None:
+    """Run the tests: units, and labs on real clusters of containers; or those on virtual machines, emulated."""
+    _commands().test(select, unit, vm)
 
 
 @task

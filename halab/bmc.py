@@ -35,8 +35,25 @@ class PowerSwitch(Protocol):
     def shut_down(self, node: str) -> None: ...
 
 
-class NodeBmc(Bmc):  # type: ignore[misc]
-    """A pyghmi BMC wired to one node. Every command that changes power is written to the event log first.
+class EventLog:
+    """Mixed into a pyghmi BMC: every command that changes power is written to `event_log` first, with who gave it.
+
+    One JSON object a line: `time` (since the epoch), `action`, `from` (address).
+    """
+
+    event_log: Path
+
+    def control_chassis(self, request: dict[str, Any], session: Any) -> None:
+        actions = {0: "off", 1: "on", 2: "cycle", 3: "reset", 4: "diag", 5: "soft"}
+        asked = actions.get(request["data"][0], "unknown")
+        event = {"time": time.time(), "action": asked, "from": session.sockaddr[0].removeprefix("::ffff:")}
+        with self.event_log.open("a") as log:
+            log.write(json.dumps(event) + "\n")
+        super().control_chassis(request, session)  # type: ignore[misc]
+
+
+class NodeBmc(EventLog, Bmc):  # type: ignore[misc]
+    """A pyghmi BMC wired to one node.
 
     After "on" the chassis has power at once, and the node's system starts when the firmware is through (`post`).
     """
@@ -54,21 +71,16 @@ class NodeBmc(Bmc):  # type: ignore[misc]
         self._firmware: threading.Timer | None = None
         self._node = node.name
         self._switch = switch
-        self._log = log
+        self.event_log = log
         self._guid = uuid.uuid5(uuid.NAMESPACE_URL, f"halab:{node.bmc}")
         accounts = {credentials.bmc_user: credentials.bmc_password}
         super().__init__(accounts, bmcuuid=self._guid, address=str(node.bmc), port=port)
 
     def control_chassis(self, request: dict[str, Any], session: Any) -> None:
-        actions = {0: "off", 1: "on", 2: "cycle", 3: "reset", 4: "diag", 5: "soft"}
-        asked = actions.get(request["data"][0], "unknown")
-        event = {"time": time.time(), "action": asked, "from": session.sockaddr[0].removeprefix("::ffff:")}
-        with self._log.open("a") as log:
-            log.write(json.dumps(event) + "\n")
         try:
             super().control_chassis(request, session)
         except HalabError as error:
-            print(f"{asked}: {error}", flush=True)
+            print(error, flush=True)
             session.send_ipmi_response(code=NODE_BUSY)
 
     def get_power_state(self) -> str:

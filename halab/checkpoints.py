@@ -56,7 +56,7 @@ def save(instance: Instance, name: str, state: State | None = None) -> None:
     `state` is what the instance will be remembered with, when that is not what it is now.
     """
     saved = uuid.uuid4().hex
-    instance.provider.save(saved)
+    boots = instance.provider.save(saved)
     checkpoint = Checkpoint(
         name=name,
         at=datetime.now().astimezone(),
@@ -66,6 +66,8 @@ def save(instance: Instance, name: str, state: State | None = None) -> None:
     )
     write_atomically(instance.directory / "checkpoints" / f"{name}.json", checkpoint.model_dump_json(indent=2))
     instance.provider.keep_only({known.saved for known in everything(instance)})
+    if boots:
+        wait_booted(instance)
 
 
 def restore(instance: Instance, name: str) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from halab import bringup, checkpoints, host, labs, show
+from halab import boxes, bringup, checkpoints, distros, extras, host, images, labs, show
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, NothingChecked
 from halab.instance import Instance
@@ -21,12 +21,19 @@ from halab.status import look
 from halab.toml import suggestion
 from halab.walk import StepReport, Walk
 
+OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
+
 
 def lab(
-    name: str | None, instance: str | None, provider: str | None, distro: str | None, nodes: int | None, json: bool
+    name: str | None,
+    instance: str | None,
+    provider: str | None,
+    distro: str | None,
+    nodes: int | None,
+    disk_only: bool | None,
+    json: bool,
 ) -> None:
-    selection = select(name, instance, provider, distro, nodes)
-    Report(json).selection(selection)
+    Report(json).selection(select(name, instance, provider, distro, nodes, disk_only))
 
 
 def up() -> None:
@@ -34,6 +41,7 @@ def up() -> None:
     report = Report()
     host.ensure(host.TOOLS, report.say)
     instance = instance_to_make(current())
+    instance.provider.prepare(report.say)
     with instance.lock(), report.progress(f"Bringing up {instance.name}"):
         bringup.up(instance, report.say)
     names = ", ".join(node.name for node in instance.spec.nodes)
@@ -161,7 +169,10 @@ def doctor(json: bool) -> None:
     missing = [
         f"{tool.command} is missing, which {tool.why}; `inv up` installs it" for tool in host.missing(host.TOOLS)
     ]
-    problems = missing or instance_to_make(current()).provider.problems()
+    instance = None if missing else instance_to_make(current())
+    problems = instance.provider.problems() if instance else missing
+    if instance and not problems and instance.directory.exists():
+        problems = [f"the BMC of {node} does not run; `inv up` starts it again" for node in instance.dead_bmcs()]
     Report(json).problems(problems)
     if problems:
         raise LabError(f"{len(problems)} problems keep labs from running here")
@@ -205,20 +216,28 @@ def _node(instance: Instance, name: str) -> NodeSpec:
     return known[name]
 
 
-def test(select: str, unit: bool) -> None:
-    """Run pytest with the checkout's own Python: `tests/unit`, and unless `unit` also `tests/labs`."""
+def test(select: str, unit: bool, vm: bool) -> None:
+    """Run pytest with the checkout's own Python: `tests/unit` and `tests/labs`, or only one part of the tests."""
     report = Report()
-    if not unit and os.geteuid() == 0:
-        host.ensure(host.TOOLS, report.say)
-    argv = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "tests/unit",
-        *([] if unit else ["tests/labs"]),
-        *(["-k", select] if select else []),
-    ]
-    _pass_on(argv)
+    pytest = [sys.executable, "-m", "pytest", *(["-k", select] if select else [])]
+    if unit:
+        _pass_on([*pytest, "tests/unit"])
+    elif vm:
+        _prepare_machines(report)
+        _pass_on([*OWN_NAMESPACES, sys.executable, "tests/vm/host.py", *pytest, "tests/vm"])
+    else:
+        if os.geteuid() == 0:
+            host.ensure(host.TOOLS, report.say)
+        _pass_on([*pytest, "tests/unit", "tests/labs"])
+
+
+def _prepare_machines(report: Report) -> None:
+    """What the tests on virtual machines find on their host, which has no way out to the network."""
+    if os.geteuid() != 0:
+        raise LabError("virtual machines on a host of their own need root; become root and type the same again")
+    host.ensure((*host.TOOLS, *host.MACHINE_TOOLS), report.say)
+    extras.ensure(report.say)
+    boxes.ensure(distros.load(images.FALLBACK), host.vagrant_public_key(), report.say)
 
 
 def lint() -> None:

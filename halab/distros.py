@@ -39,6 +39,7 @@ class DistroFile(Frozen):
     package_manager: Literal["apt", "dnf"]
     container: str | None = None  # a public container image, or
     bootstrap: str | None = None  # a Debian suite, for mmdebstrap
+    box: str | None = None  # a public Vagrant box; without it, one is made here from the container image
     release_packages: tuple[str, ...] = ()  # that bring further repositories, such as EPEL
     repositories: tuple[str, ...] = ()  # ids of repositories to enable
     packages: tuple[str, ...] = Field(min_length=1)  # of a bare server

@@ -2,22 +2,33 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
+import sysconfig
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from halab.errors import LabError
+from halab.files import one_at_a_time
 from halab.process import CommandResult, run
 
 INSTALL_TIMEOUT = 1800  # seconds; a slow mirror is not a broken one
 GIB = 2**30
+PYTHON_HEADERS = ("python3-dev", "python3-devel")
+VAGRANT_BY_HAND = """\
+this distribution has no package of Vagrant; as root, run:
+    dnf config-manager --add-repo https://rpm.releases.hashicorp.com/RHEL/hashicorp.repo
+    dnf install -y vagrant gcc make ruby-devel libvirt-devel libvirt-daemon-kvm qemu-kvm
+    vagrant plugin install vagrant-libvirt
+    systemctl enable --now libvirtd"""
+OLDEST_PLUG_IN = (0, 11)  # of vagrant-libvirt: tried with 0.11.2
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A command the host needs, what for, and the package that brings it (None: there is no such package)."""
+    """A command (or a file, by its path) the host needs, what for, and the package that brings it (None: no such)."""
 
     command: str
     why: str
@@ -43,6 +54,29 @@ TOOLS = (
 
 BOOTSTRAP_TOOLS = (Tool("mmdebstrap", "bootstraps the image of a Debian node", "mmdebstrap", None),)
 """What the image of a Debian distro needs besides; on other hosts than Debian there may be no package of it."""
+
+
+MACHINE_TOOLS = (
+    Tool("vagrant", "makes virtual machines (with its plug-in vagrant-libvirt)", "vagrant-libvirt", None),
+    Tool("libvirtd", "runs virtual machines", "libvirt-daemon-system", "libvirt-daemon"),
+    Tool("/usr/share/qemu", "is what virtual machines run in", "qemu-system-x86", "qemu-kvm"),
+    Tool("dnsmasq", "gives machines addresses on Vagrant's own network", "dnsmasq-base", "dnsmasq"),
+    Tool("ssh", "runs commands on machines", "openssh-client", "openssh-clients"),
+    Tool("gcc", "compiles libvirt-python", "gcc", "gcc"),
+    Tool("pkg-config", "tells libvirt's version", "pkg-config", "pkgconf-pkg-config"),
+    Tool(
+        "/usr/include/libvirt/libvirt.h", "is what libvirt-python is compiled against", "libvirt-dev", "libvirt-devel"
+    ),
+    Tool(f"{sysconfig.get_paths()['include']}/Python.h", "is what libvirt-python is compiled against", *PYTHON_HEADERS),
+)
+"""What labs on virtual machines need besides."""
+
+BOX_TOOLS = (
+    Tool("xorriso", "makes a CD-ROM of the package pool", "xorriso", "xorriso"),
+    Tool("mke2fs", "makes the file system of a Debian machine", "e2fsprogs", "e2fsprogs"),
+    Tool("qemu-img", "makes the disk of a Debian machine", "qemu-utils", "qemu-img"),
+)
+"""What making the box of a distro needs besides."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +106,7 @@ DNF = Manager(
 
 def missing(tools: Iterable[Tool]) -> tuple[Tool, ...]:
     """The tools whose command is neither on PATH nor in the sbin directories, which PATH may lack."""
-    return tuple(tool for tool in tools if _which(tool.command) is None)
+    return tuple(tool for tool in tools if not _is_there(tool.command))
 
 
 def ensure(tools: Iterable[Tool], say: Callable[[str], None]) -> None:
@@ -92,14 +126,19 @@ def ensure(tools: Iterable[Tool], say: Callable[[str], None]) -> None:
 
     for tool in lacking:
         say(f"installing {manager.package(tool)} with {manager.name}: {tool.command} {tool.why}")
+    with one_at_a_time("installing"):
+        _install(manager, install)
+    if still := missing(lacking):
+        raise LabError(f"{manager.name} installed {' '.join(packages)}, but not {_commands(still)}")
+
+
+def _install(manager: Manager, install: tuple[str, ...]) -> None:
     result = _run(install)
     if not result.ok and manager.update:  # its lists are missing or out of date
         _run(manager.update)
         result = _run(install)
     if not result.ok:
         raise LabError(f"`{shlex.join(install)}` failed: {result.last_line()}; run it by hand to see it all")
-    if still := missing(lacking):
-        raise LabError(f"{manager.name} installed {' '.join(packages)}, but not {_commands(still)}")
 
 
 def shortage(
@@ -146,12 +185,52 @@ def podman_problem(*, timeout: float = 30) -> str | None:
     return None
 
 
+def no_machines_because(*, kvm: Path = Path("/dev/kvm"), run_dir: Path = Path("/run/libvirt")) -> str | None:
+    """Why virtual machines are not to be used unless somebody asks for them; None when all they need is there."""
+    if not os.access(kvm, os.R_OK | os.W_OK):
+        return "this host has no KVM"
+    if lacking := missing(MACHINE_TOOLS[:2]):
+        return f"this host has no {_commands(lacking)}"
+    if not any((run_dir / name).is_socket() for name in ("libvirt-sock", "virtqemud-sock")):
+        return "libvirt does not run on this host"
+    return None
+
+
+def vagrant_problem() -> str | None:
+    """One sentence when Vagrant does not work, or its plug-in vagrant-libvirt is missing or too old."""
+    listed = run(["vagrant", "plugin", "list", "--machine-readable"])
+    if not listed.ok:
+        return f"vagrant is broken: `vagrant plugin list` says: {listed.last_line()}"
+    found = re.search(r"vagrant-libvirt,plugin-version,([0-9.]+)", listed.stdout)
+    if not found:
+        return "vagrant lacks its plug-in vagrant-libvirt; try: vagrant plugin install vagrant-libvirt"
+    if tuple(map(int, found[1].split(".")))[:2] < OLDEST_PLUG_IN:
+        return f"vagrant-libvirt {found[1]} is older than 0.11; try: vagrant plugin update vagrant-libvirt"
+    return None
+
+
+def vagrant_public_key() -> str:
+    """The public half of the key that Vagrant opens new machines with, which ssh-keygen tells from the other half."""
+    home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
+    key = home / "insecure_private_key"
+    if not key.exists():
+        run(["vagrant", "global-status"])  # any command makes Vagrant lay out its home
+    told = run(["ssh-keygen", "-y", "-f", str(key)])
+    if not told.ok:
+        raise LabError(f"Vagrant's key {key} cannot be read: {told.last_line()}")
+    return told.stdout.strip()
+
+
 def _search_path() -> str:
     return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 
 def _which(command: str) -> str | None:
     return shutil.which(command, path=_search_path())
+
+
+def _is_there(command: str) -> bool:
+    return Path(command).exists() if command.startswith("/") else _which(command) is not None
 
 
 def _manager(lacking: tuple[Tool, ...]) -> Manager:
@@ -168,6 +247,8 @@ def _packages(lacking: tuple[Tool, ...], manager: Manager) -> list[str]:
     packages: list[str] = []
     for tool in lacking:
         package = manager.package(tool)
+        if tool.command == "vagrant" and package is None:
+            raise LabError(VAGRANT_BY_HAND)
         if package is None:
             raise LabError(
                 f"the host lacks {tool.command}, which {tool.why}, and {manager.name} has no package of it; "

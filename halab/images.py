@@ -4,26 +4,18 @@ Both are named by a digest of their recipe, and get that name when they are whol
 leftover of a build that was killed, and the next build removes it.
 """
 
-import fcntl
 import hashlib
-import os
-import re
-import shlex
 import shutil
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from halab import host
+from halab import host, templates
 from halab.distros import Distro, load
 from halab.errors import LabError
 from halab.paths import PROVISION, cache_dir
 from halab.process import run
-
-Say = Callable[[str], None]
+from halab.workshop import Say, Workshop, workshop
 
 ROOT_PASSWORD = "halab"  # noqa: S105  a lab's nodes are reachable from their own instance only
 PREFERRED, FALLBACK = "rocky9", "debian12"
@@ -52,8 +44,8 @@ def ensure(distro: Distro, say: Say) -> Image:
     if distro.bootstrap:
         host.ensure(host.BOOTSTRAP_TOOLS, say)
     try:
-        with _lock(distro, say) as lock:
-            return recipe.made() or _Build(recipe, lock, say).image()
+        with workshop(distro.name, say) as shop:
+            return recipe.made() or _Build(recipe, shop).image()
     except OSError as error:
         raise LabError(f"{distro.name}: making its image failed: {error}") from error
 
@@ -98,11 +90,7 @@ class Recipe:
         return Image(self.reference, found.stdout.strip(), self.pool) if found.ok else None
 
     def containerfile(self) -> str:
-        from jinja2 import Environment, StrictUndefined  # to import it takes longer than to find an image
-
-        environment = Environment(undefined=StrictUndefined, trim_blocks=True)  # noqa: S701  no HTML
-        template = environment.from_string(TEMPLATE.read_text())
-        return template.render(distro=self.distro, root_password=self._root_password)
+        return templates.render(TEMPLATE, distro=self.distro, root_password=self._root_password)
 
     def _digest(self) -> str:
         """Twelve hexadecimal digits that change with anything that an image or its pool is made from."""
@@ -142,33 +130,14 @@ def _answers(url: str) -> bool:
     return bool(answers)
 
 
-@contextmanager
-def _lock(distro: Distro, say: Say) -> Iterator[int]:
-    """A lock on the builds of a distro. The tools of a build inherit it, so that it lasts until the last one ends,
-    even when halab itself is killed. (filelock's locks are not inherited.)
-    """
-    path = cache_dir() / f"{distro.name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"{distro.name}: waiting for another build of its image to end")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield file.fileno()
-
-
 class _Build:
-    """One run of a recipe, in a folder and under tags that only the holder of the lock uses."""
+    """One run of a recipe."""
 
-    def __init__(self, recipe: Recipe, lock: int, say: Say) -> None:
+    def __init__(self, recipe: Recipe, shop: Workshop) -> None:
         self._recipe = recipe
         self._distro = recipe.distro
-        self._lock = lock
-        self._say = say
-        self._folder = cache_dir() / "building" / recipe.distro.name
-        self._log = cache_dir() / f"{recipe.distro.name}.log"
-        mine = hashlib.sha256(str(self._folder).encode()).hexdigest()[:12]  # podman's tags are the whole machine's
+        self._shop = shop
+        mine = hashlib.sha256(str(shop.folder).encode()).hexdigest()[:12]  # podman's tags are the whole machine's
         self._base, self._whole = f"localhost/halab/base:{mine}", f"localhost/halab/building:{mine}"
 
     def image(self) -> Image:
@@ -179,59 +148,39 @@ class _Build:
             self._sweep()
 
     def _make(self) -> Image:
-        recipe, pool = self._recipe, self._folder / "pool"
-        pool.mkdir(parents=True)
-        self._log.write_text("")
-        self._say(f"{self._distro.name}: making the image and package pool, once; the log is {self._log}")
+        recipe, shop, pool = self._recipe, self._shop, self._shop.folder / "pool"
+        pool.mkdir()
+        shop.log.write_text("")
+        shop.say(f"making the image and package pool, once; the log is {shop.log}")
         self._make_base()
-        self._say(f"{self._distro.name}: installing a bare node and downloading what the labs install")
-        containerfile = self._folder / "Containerfile"
+        shop.say("installing a bare node and downloading what the labs install")
+        containerfile = shop.folder / "Containerfile"
         containerfile.write_text(recipe.containerfile())
         build = ["podman", "build", "--isolation=chroot", "--network=host", "--squash-all", "--pull=never"]
         build += [f"--from={self._base}", f"--file={containerfile}", f"--volume={pool}:/srv/pool"]
-        self._run(*build, f"--label=halab.recipe={recipe.digest}", f"--tag={self._whole}", str(PROVISION))
+        shop.run(*build, f"--label=halab.recipe={recipe.digest}", f"--tag={self._whole}", str(PROVISION))
         recipe.pool.parent.mkdir(exist_ok=True)
         shutil.rmtree(recipe.pool, ignore_errors=True)
         pool.replace(recipe.pool)
-        self._run("podman", "tag", self._whole, recipe.reference)
+        shop.run("podman", "tag", self._whole, recipe.reference)
         image = recipe.made()
         if image is None:
-            raise LabError(f"{self._distro.name}: its image was made but is not there; the log is {self._log}")
+            raise LabError(f"{self._distro.name}: its image was made but is not there; the log is {shop.log}")
         return image
 
     def _make_base(self) -> None:
-        name, public, suite = self._distro.name, self._distro.container, self._distro.bootstrap
+        shop, public, suite = self._shop, self._distro.container, self._distro.bootstrap
         if public is None:
-            archive = str(self._folder / "base.tar")
-            self._say(f"{name}: bootstrapping {suite}")
+            archive = str(shop.folder / "base.tar")
+            shop.say(f"bootstrapping {suite}")
             # in a mount namespace, as mmdebstrap mounts /proc and /sys in its folder, and may be killed
-            self._run("unshare", "--mount", "mmdebstrap", "--variant=minbase", str(suite), archive)
-            self._run("podman", "import", archive, self._base)
+            shop.run("unshare", "--mount", "mmdebstrap", "--variant=minbase", str(suite), archive)
+            shop.run("podman", "import", archive, self._base)
             return
         if not _is_local(public):
-            self._say(f"{name}: pulling {public}")
-            self._run("podman", "pull", public)
-        self._run("podman", "tag", public, self._base)
-
-    def _run(self, *argv: str) -> None:
-        with self._log.open("a+") as log:
-            log.write(f"$ {shlex.join(argv)}\n")
-            log.flush()
-            begin = log.tell()
-            environment = {**os.environ, "TMPDIR": str(self._folder)}
-            done = subprocess.run(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                pass_fds=[self._lock],
-                check=False,
-            )
-            log.seek(begin)
-            if done.returncode:
-                reason = _reason(log.read()) or f"exit status {done.returncode}"
-                raise LabError(f"{self._distro.name}: `{argv[0]} {argv[1]}` failed: {reason} (the log is {self._log})")
+            shop.say(f"pulling {public}")
+            shop.run("podman", "pull", public)
+        shop.run("podman", "tag", public, self._base)
 
     def _sweep(self) -> None:
         """Remove what this build, or an earlier one that was killed, has left."""
@@ -241,10 +190,3 @@ class _Build:
             if image == self._base and status == "Storage":
                 run(["podman", "rm", "--force", container])
         run(["podman", "rmi", self._whole, self._base])
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _reason(output: str) -> str:
-    """The last error that a tool printed, or its last line. Podman's own line only repeats the command it ran."""
-    errors = re.findall(r"^(?:E|Error): (?!building at STEP).+", output, re.MULTILINE)
-    return (errors or output.strip().splitlines() or [""])[-1]

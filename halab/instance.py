@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,7 +13,9 @@ from halab.labs import LabFolder
 from halab.models import LabSpec
 from halab.paths import ROOT, state_dir
 from halab.process import end_daemons, find_daemons, start_daemon
+from halab.providers import BmcDaemon
 from halab.state import State, locked, read_state, write_state
+from halab.wait import allow_for
 
 
 def instances_dir() -> Path:
@@ -47,8 +48,10 @@ class Instance:
 
     @cached_property
     def provider(self) -> providers.Provider:
-        site = providers.Site(self.name, self.directory, self.spec, self.state.distro)
-        return providers.provider(self.state.provider, site)
+        site = providers.Site(self.name, self.directory, self.spec, self.state.distro, self.state.disk_only)
+        made = providers.provider(self.state.provider, site)
+        allow_for(made.slowness)
+        return made
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -65,6 +68,7 @@ class Instance:
         """Make what is missing and power on what is off. Needs the lock."""
         self.remember(self.state)
         self.provider.up()
+        allow_for(self.provider.slowness)
 
     def down(self) -> None:
         """Remove everything of the instance from the host. Needs the lock, which goes with it."""
@@ -73,19 +77,18 @@ class Instance:
         shutil.rmtree(self.directory)
 
     def start_bmcs(self) -> None:
-        for name in self.dead_bmcs():
-            argv = self.provider.workstation_argv([sys.executable, "-m", "halab.bmcd", self.name, name])
-            log = self.directory / "bmc" / f"{name}.log"
+        for daemon in self._dead_bmc_daemons():
+            argv = self.provider.workstation_argv(daemon.argv)
+            log = self.directory / "bmc" / f"{daemon.name}.log"
             log.parent.mkdir(exist_ok=True)
-            start_daemon(argv, self._bmc_mark(name), log=log, env={"PYTHONPATH": str(ROOT)})
+            start_daemon(argv, self._bmc_mark(daemon.name), log=log, env={"PYTHONPATH": str(ROOT)})
 
     def stop_bmcs(self) -> None:
         end_daemons(self._bmc_mark(""))
 
     def dead_bmcs(self) -> list[str]:
         """The nodes whose BMC does not run."""
-        alive = set(find_daemons(self._bmc_mark("")).values())
-        return [node.name for node in self.spec.nodes if self._bmc_mark(node.name) not in alive]
+        return [node for daemon in self._dead_bmc_daemons() for node in daemon.nodes]
 
     def bmc_log(self, node: str) -> Path:
         """The event log of a node's BMC, one JSON object a line."""
@@ -99,5 +102,9 @@ class Instance:
         """What a BMC was told, oldest first: `time` (since the epoch), `action`, `from` (address)."""
         return [json.loads(line) for line in self.read_bmc_log(node).splitlines()]
 
-    def _bmc_mark(self, node: str) -> str:
-        return f"{self.directory}/bmc/{node}".rstrip("/")
+    def _dead_bmc_daemons(self) -> list[BmcDaemon]:
+        alive = set(find_daemons(self._bmc_mark("")).values())
+        return [daemon for daemon in self.provider.bmc_daemons() if self._bmc_mark(daemon.name) not in alive]
+
+    def _bmc_mark(self, daemon: str) -> str:
+        return f"{self.directory}/bmc/{daemon}".rstrip("/")

@@ -53,6 +53,13 @@ class Credentials(Frozen):
     bmc_password: str = Field(min_length=1, max_length=20)  # IPMI 2.0, 22.30: passwords have up to 20 bytes
 
 
+class Machine(Frozen):
+    """What a node is made of where nodes are virtual machines."""
+
+    cpus: int = Field(default=1, ge=1, le=64)
+    memory: int = Field(default=1536, ge=512)  # MiB
+
+
 class LabSpec(Frozen):
     """What `lab.toml` says, and nothing else."""
 
@@ -61,6 +68,7 @@ class LabSpec(Frozen):
     vip: IPv4Address
     networks: Networks
     nodes: tuple[NodeSpec, ...] = Field(min_length=1, max_length=MOST_NODES)
+    machine: Machine = Machine()
     credentials: Credentials
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from rich.table import Table
 from halab.checkpoints import Checkpoint
 from halab.checks import CheckResult, Outcome
 from halab.labs import LabFolder, Step
-from halab.selection import Selection
+from halab.selection import Selection, default_provider
 from halab.show import Entry
 from halab.state import read_state
 from halab.status import StatusReport
@@ -76,10 +76,14 @@ class Report:
         from halab.instance import instances_dir
 
         state = read_state(instances_dir() / selection.instance_name)
+        provider, why = (state.provider if state else selection.provider), ""
+        if provider is None:
+            provider, reason = default_provider()
+            why = f" (chosen because {reason})"
         chosen: dict[str, Any] = {
             "lab": selection.lab,
             "instance": selection.instance_name,
-            "provider": state.provider if state else selection.provider,
+            "provider": provider,
             "distro": state.distro if state else selection.distro,
             "nodes": len(state.spec.nodes) if state else selection.nodes,
             "up": state is not None,
@@ -88,7 +92,7 @@ class Report:
             self._dump(chosen)
             return
         shape = [f"{key} {chosen[key]}" for key in ("provider", "distro", "nodes") if chosen[key] is not None]
-        self.say(f"Lab {selection.lab}, instance {selection.instance_name}{' on ' if shape else ''}{', '.join(shape)}")
+        self.say(f"Lab {selection.lab}, instance {selection.instance_name} on {', '.join(shape)}{why}")
 
     def status(self, report: StatusReport) -> None:
         found = status_as_data(report)

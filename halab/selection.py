@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from halab import distros, images, labs, providers
+from halab import distros, host, images, labs, providers
 from halab.errors import LabError
 from halab.files import write_atomically
 from halab.instance import Instance, instances_dir
@@ -14,7 +14,6 @@ from halab.state import State, read_state
 from halab.toml import suggestion
 
 DEFAULT_LAB = "ha-web"
-DEFAULT_PROVIDER = "podman"
 
 
 class Selection(BaseModel):
@@ -27,6 +26,7 @@ class Selection(BaseModel):
     provider: str | None = None
     distro: str | None = None
     nodes: int | None = None
+    disk_only: bool | None = None
 
     @property
     def instance_name(self) -> str:
@@ -52,7 +52,12 @@ def current() -> Selection:
 
 
 def select(
-    lab: str | None, instance: str | None, provider: str | None, distro: str | None, nodes: int | None
+    lab: str | None,
+    instance: str | None,
+    provider: str | None,
+    distro: str | None,
+    nodes: int | None,
+    disk_only: bool | None = None,
 ) -> Selection:
     """Change the remembered selection by what is given. Everything named must exist, else LabError.
 
@@ -63,6 +68,7 @@ def select(
         known = _readable_state(instance or lab or "")
         old = Selection(lab=lab or (known.lab if known else old.lab))
     given = {"lab": lab, "instance": instance, "provider": provider, "distro": distro, "nodes": nodes}
+    given["disk_only"] = disk_only
     new = old.model_copy(update={key: value for key, value in given.items() if value is not None})
     _refuse_what_does_not_exist(new)
     _refuse_another_shape(new)
@@ -70,6 +76,13 @@ def select(
     global _of_this_command_line  # tasks of one command line share nothing but their process
     _of_this_command_line = new
     return new
+
+
+def default_provider() -> tuple[str, str]:
+    """The provider for a user who did not ask for one, and why it is that."""
+    if obstacle := host.no_machines_because():
+        return "podman", obstacle
+    return "vagrant", "this host has KVM, Vagrant and libvirt"
 
 
 def instance_to_make(selection: Selection) -> Instance:
@@ -98,7 +111,9 @@ def _new_state(selection: Selection) -> State:
     folder = labs.load(selection.lab)
     spec = folder.spec if selection.nodes is None else folder.with_nodes(selection.nodes).spec
     distro = selection.distro or images.choose_default(print).name
-    return State(lab=selection.lab, provider=selection.provider or DEFAULT_PROVIDER, distro=distro, spec=spec)
+    provider = selection.provider or default_provider()[0]
+    disk_only = bool(selection.disk_only)
+    return State(lab=selection.lab, provider=provider, distro=distro, spec=spec, disk_only=disk_only)
 
 
 def _refuse_what_does_not_exist(selection: Selection) -> None:
@@ -111,6 +126,8 @@ def _refuse_what_does_not_exist(selection: Selection) -> None:
         raise LabError(
             f'there is no provider "{selection.provider}", {suggestion(selection.provider, list(providers.PROVIDERS))}'
         )
+    if selection.disk_only and (selection.provider or default_provider()[0]) != "vagrant":
+        raise LabError("disk-only is for virtual machines; checkpoints of containers are of their files anyway")
     if selection.distro:
         distros.load(selection.distro)
     if selection.nodes is not None:
@@ -122,6 +139,7 @@ def _refuse_another_shape(selection: Selection) -> None:
     if not state:
         return
     there = {"lab": state.lab, "provider": state.provider, "distro": state.distro, "nodes": len(state.spec.nodes)}
+    there["disk_only"] = state.disk_only
     for key, value in there.items():
         if (wanted := getattr(selection, key)) not in (None, value):
             raise LabError(

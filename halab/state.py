@@ -33,6 +33,7 @@ class State(BaseModel):
     provider: str
     distro: str
     spec: LabSpec  # as it was when the instance was made, whatever becomes of the lab file
+    disk_only: bool = False  # checkpoints of virtual machines without memory
     steps: dict[str, StepRecord] = {}
     restoring: str | None = None  # the checkpoint that a restore, unfinished so far, goes to
 

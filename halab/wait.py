@@ -26,12 +26,23 @@ class Clock(NamedTuple):
 
 
 def timeout_factor() -> float:
-    """What every deadline is multiplied by: 1, or HALAB_TIMEOUT_FACTOR on slow machines."""
+    """What every deadline is multiplied by: HALAB_TIMEOUT_FACTOR, which emulated machines set, or 1."""
     given = os.environ.get("HALAB_TIMEOUT_FACTOR", "1")
     try:
         return float(given)
     except ValueError:
         raise LabError(f"HALAB_TIMEOUT_FACTOR is {given!r}, expected a number such as 1 or 2.5") from None
+
+
+def patience(seconds: float) -> float:
+    """How long to wait for a program that hangs: longer on slow machines, and never shorter."""
+    return seconds * max(1.0, timeout_factor())
+
+
+def allow_for(slowness: float) -> None:
+    """Multiply deadlines by this, here and in the programs started from here, unless the user has said otherwise."""
+    if slowness != 1:
+        os.environ.setdefault("HALAB_TIMEOUT_FACTOR", f"{slowness:g}")
 
 
 def wait(

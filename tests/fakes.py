@@ -11,7 +11,7 @@ from halab.errors import LabError
 from halab.labs import Step
 from halab.models import LabSpec
 from halab.process import CommandResult
-from halab.providers import Site
+from halab.providers import BmcDaemon, Site
 from halab.wait import Clock
 from halab.walk import StepReport
 
@@ -147,6 +147,11 @@ class FakeProvider:
         self._site = site
         self._names = [node.name for node in site.spec.nodes]
 
+    slowness = 1.0
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        World.current.told("prepare")
+
     def problems(self) -> list[str]:
         return World.current.problems
 
@@ -180,6 +185,9 @@ class FakeProvider:
             return ["echo", World.current.arp]
         return list(argv)
 
+    def bmc_daemons(self) -> list[BmcDaemon]:
+        return [BmcDaemon(name, (name,), ("sleep", "infinity")) for name in self._names]
+
     def power_states(self) -> dict[str, str]:
         return {name: World.current.power.get(name, "absent") for name in self._names}
 
@@ -201,9 +209,10 @@ class FakeProvider:
     def port(self, node: str, network: str) -> str:
         return f"{network}-{node}"
 
-    def save(self, checkpoint: str) -> None:
+    def save(self, checkpoint: str) -> bool:
         World.current.told("save")
         World.current.saved[checkpoint] = list(World.current.done)
+        return False
 
     def restore(self, checkpoint: str) -> None:
         World.current.told("restore")

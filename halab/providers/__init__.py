@@ -1,6 +1,6 @@
 """What makes nodes. A provider knows nothing of steps; adding one is a module and a line in `PROVIDERS`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,23 +11,43 @@ from halab.models import LabSpec
 from halab.process import CommandResult
 from halab.toml import suggestion
 
-PROVIDERS = {"podman": "halab.providers.podman:Podman"}
+PROVIDERS = {"podman": "halab.providers.podman:Podman", "vagrant": "halab.providers.vagrant:Vagrant"}
 
 
 @dataclass(frozen=True)
 class Site:
-    """What a provider is told of the instance: its name, its own directory, and what is to be built."""
+    """What a provider is told of the instance: its name, its own directory, and what is to be built.
+
+    `disk_only` asks for checkpoints without memory, where a host cannot save that.
+    """
 
     instance: str
     directory: Path
     spec: LabSpec
     distro: str
+    disk_only: bool = False
+
+
+@dataclass(frozen=True)
+class BmcDaemon:
+    """A program that, run on the workstation, is the BMC of one node or of several."""
+
+    name: str
+    nodes: tuple[str, ...]
+    argv: tuple[str, ...]
 
 
 class Provider(Protocol):
     """Nodes are named by their name in the lab file. Every method may be called again after it was killed."""
 
     def __init__(self, site: Site) -> None: ...
+
+    @property
+    def slowness(self) -> float:
+        """What deadlines are multiplied by: 1, or more where machines are emulated."""
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Install what the host lacks besides host.TOOLS, telling what and why. Raises LabError with what to do."""
 
     def problems(self) -> list[str]:
         """Why this host cannot run the lab, a sentence each; empty when it can."""
@@ -46,6 +66,8 @@ class Provider(Protocol):
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
         """The host's command that runs `argv` on the workstation."""
+
+    def bmc_daemons(self) -> list[BmcDaemon]: ...
 
     def power_states(self) -> dict[str, str]:
         """For each node `on`, `off`, `frozen`, or `absent` where the node was never made."""
@@ -66,8 +88,8 @@ class Provider(Protocol):
     def port(self, node: str, network: str) -> str:
         """The bridge port of a node on a network, in the workstation's network namespace."""
 
-    def save(self, checkpoint: str) -> None:
-        """Save all nodes, as one, under an identifier that was never used before."""
+    def save(self, checkpoint: str) -> bool:
+        """Save all nodes, as one, under an identifier that was never used before. Return whether they boot anew."""
 
     def restore(self, checkpoint: str) -> None:
         """Bring all nodes back to a saved state, powered as they were; does not wait for their systems."""

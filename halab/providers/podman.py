@@ -7,7 +7,8 @@ user namespace, and a power cut is real, because addresses die with the processe
 import json
 import os
 import resource
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +24,9 @@ from halab.models import NodeSpec
 from halab.network import Network, port_name
 from halab.parallel import for_each
 from halab.process import CommandResult, must, run
-from halab.providers import Site
+from halab.providers import BmcDaemon, Site
 from halab.providers.podman_disks import Disks
-from halab.wait import TimedOut, wait
+from halab.wait import TimedOut, patience, wait
 
 # The host's user that a node's root is: above the ranges of login users, systemd-nspawn and subordinate ids.
 FIRST_UID = 1_900_000_000
@@ -45,6 +46,11 @@ class Podman:
         self._nodes = {node.name: node for node in site.spec.nodes}
         self._network = Network(f"{site.directory}/holder", site.spec, site.directory / "holder.log")
         self._disks = Disks(site.directory / "disks", self._upper_dirs)
+
+    slowness = 1.0
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Containers need nothing more."""
 
     def problems(self) -> list[str]:
         if os.geteuid() != 0:
@@ -76,7 +82,8 @@ class Podman:
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         flags = [] if input is None else ["--interactive"]
-        result = run(self._podman("exec", *flags, self._container(node), *argv), input=input, timeout=timeout)
+        command = self._podman("exec", *flags, self._container(node), *argv)
+        result = run(command, input=input, timeout=patience(timeout))
         if result.rc in (125, 255) and (state := self.power_states()[node]) != "on":
             raise LabError(f"{node} is not reachable: it is {state}")
         if result.rc == 125:
@@ -89,6 +96,10 @@ class Podman:
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
         return self._network.enter(argv)
+
+    def bmc_daemons(self) -> list[BmcDaemon]:
+        start = (sys.executable, "-m", "halab.bmcd", self._site.instance)
+        return [BmcDaemon(node, (node,), (*start, node)) for node in self._nodes]
 
     def power_states(self) -> dict[str, str]:
         found = dict.fromkeys(self._nodes, "absent")
@@ -137,7 +148,7 @@ class Podman:
     def port(self, node: str, network: str) -> str:
         return port_name(self._nodes[node], network)
 
-    def save(self, checkpoint: str) -> None:
+    def save(self, checkpoint: str) -> bool:
         states = self.power_states()
         running = [self._container(name) for name, state in states.items() if state == "on"]
         if running:
@@ -147,6 +158,7 @@ class Podman:
         finally:
             if running:
                 must(self._podman("unpause", *running))
+        return False
 
     def restore(self, checkpoint: str) -> None:
         for_each(self._nodes, self.power_off)

@@ -11,8 +11,7 @@ from halab.checks import Outcome, evaluate
 from halab.conditions import answers_http
 from halab.lab import Lab
 from halab.wait import wait
-
-from .conftest import Cli, addresses_of_host
+from tests.cli import Cli, addresses_of_host
 
 pytestmark = pytest.mark.timeout(400)
 

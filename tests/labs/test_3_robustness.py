@@ -12,8 +12,7 @@ import pytest
 from halab.distros import load
 from halab.images import Recipe
 from halab.process import find_daemons
-
-from .conftest import Cli, addresses_of_host
+from tests.cli import Cli, addresses_of_host
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import Cli
+from tests.cli import Cli
 
 
 @pytest.mark.timeout(900)

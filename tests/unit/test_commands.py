@@ -529,3 +529,15 @@ def test_a_walk_in_a_pipe_has_no_colours(up: Inv) -> None:
 def cells(table: str) -> list[str]:
     """The texts in the boxes of all tables."""
     return [cell.strip() for line in table.splitlines() for cell in line.split("│")]
+
+
+def test_a_doctor_tells_of_a_bmc_that_does_not_run(up: Inv, world: World) -> None:
+    healthy = up("doctor")
+    world.end_daemons("")
+    world.daemons.clear()
+
+    code = up("doctor")
+
+    assert healthy == Exit.GOOD
+    assert code == Exit.LAB_BROKEN
+    assert "the BMC of node1 does not run; `inv up` starts it again" in up.out

@@ -1,5 +1,7 @@
 """The host's tools, memory, disk and podman, tried on stub commands in a PATH of the test's own."""
 
+import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from halab.errors import LabError
 from halab.host import Tool
 
 FROB = Tool("halab-frob", "frobs the nodes", "frob-deb", "frob-rpm")
+VAGRANT = Tool("vagrant", "makes machines", "vagrant-libvirt", None)
 DEB_ONLY = Tool("halab-deboot", "bootstraps images", "deboot", None)
 
 Stub = Callable[[str, str], Path]
@@ -206,3 +209,67 @@ def test_a_podman_that_cannot_be_used_is_one_sentence(stub: Stub, script: str, s
 @pytest.mark.usefixtures("stub")
 def test_a_host_without_podman_is_told_so() -> None:
     assert "podman is not installed" in str(host.podman_problem())
+
+
+def test_a_file_is_a_tool_too(tmp_path: Path) -> None:
+    header = Tool(str(tmp_path / "frob.h"), "is needed to compile", "libfrob-dev", "frob-devel")
+
+    before = host.missing([header])
+    (tmp_path / "frob.h").touch()
+
+    assert before == (header,)
+    assert host.missing([header]) == ()
+
+
+@pytest.mark.usefixtures("as_root")
+def test_where_vagrant_has_no_package_the_exact_steps_are_told(stub: Stub) -> None:
+    stub("dnf", "exit 1")
+
+    with pytest.raises(LabError, match=r"dnf install -y vagrant.*\n.*vagrant plugin install vagrant-libvirt"):
+        host.ensure([Tool("halab-none", "is no command", "x", "x"), VAGRANT], lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("listed", "problem"),
+    [
+        ("echo '1,vagrant-libvirt,plugin-version,0.11.2%!(VAGRANT_COMMA) system'", None),
+        ("echo 1,vagrant-libvirt,plugin-version,0.12.2", None),
+        ("echo 1,vagrant-libvirt,plugin-version,0.9.0", "vagrant-libvirt 0.9.0 is older than 0.11"),
+        ("echo 1,,ui,info,No plugins installed.", "vagrant lacks its plug-in vagrant-libvirt"),
+        ("echo 'Gem::Ext::BuildError' >&2; exit 1", "vagrant is broken: .*BuildError"),
+    ],
+)
+def test_vagrant_needs_its_plug_in(stub: Stub, listed: str, problem: str | None) -> None:
+    stub("vagrant", listed)
+
+    found = host.vagrant_problem()
+
+    assert re.match(problem, found or "") if problem else found is None
+
+
+def test_virtual_machines_are_the_default_where_all_they_need_is_there(
+    stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kvm, run = tmp_path / "kvm", tmp_path / "run"
+    monkeypatch.setattr(host, "_search_path", lambda: str(tmp_path))
+    run.mkdir()
+
+    def obstacle() -> str | None:
+        return host.no_machines_because(kvm=kvm, run_dir=run)
+
+    without_kvm = obstacle()
+    kvm.touch()
+    without_vagrant = obstacle()
+    stub("vagrant", "")
+    without_libvirt = obstacle()
+    stub("libvirtd", "")
+    not_running = obstacle()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(run / "libvirt-sock"))
+        with_all = obstacle()
+
+    assert without_kvm == "this host has no KVM"
+    assert without_vagrant == "this host has no vagrant, libvirtd"
+    assert without_libvirt == "this host has no libvirtd"
+    assert not_running == "libvirt does not run on this host"
+    assert with_all is None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from halab.errors import LabError
-from halab.wait import TimedOut, timeout_factor, wait
+from halab.wait import TimedOut, allow_for, patience, timeout_factor, wait
 from tests.fakes import FakeClock
 
 
@@ -110,3 +110,25 @@ def test_a_timeout_factor_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(LabError, match="expected a number"):
         timeout_factor()
+
+
+def test_slow_machines_make_deadlines_longer_unless_the_user_has_said_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "")
+    monkeypatch.delenv("HALAB_TIMEOUT_FACTOR")
+
+    allow_for(10)
+    by_itself = timeout_factor()
+    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "2")
+    allow_for(10)
+
+    assert by_itself == 10
+    assert timeout_factor() == 2
+
+
+@pytest.mark.parametrize(("factor", "seconds"), [("10", 200), ("0.1", 20)])
+def test_a_hurry_does_not_shorten_how_long_a_program_may_hang(
+    monkeypatch: pytest.MonkeyPatch, factor: str, seconds: float
+) -> None:
+    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", factor)
+
+    assert patience(20) == seconds

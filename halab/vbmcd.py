@@ -1,0 +1,76 @@
+"""The process behind all BMCs of an instance on virtual machines: `python -m halab.vbmcd INSTANCE`, on its workstation.
+
+It is VirtualBMC's own vbmcd, with a configuration and a socket of this instance's. Its BMCs, each a process of its
+own, write the same event log as those of containers do, and can do a power cycle, which VirtualBMC's cannot.
+"""
+
+import configparser
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from halab.bmc import EventLog
+from halab.instance import Instance
+from halab.libvirtd import URI
+from halab.vagrantfile import Names
+
+
+def configure(instance: Instance) -> Path:
+    """Write vbmcd's configuration anew, one folder a BMC; return its main file."""
+    place = instance.directory / "bmc" / "vbmcd"
+    shutil.rmtree(place, ignore_errors=True)  # with the pid of a vbmcd that was killed
+    account = instance.spec.credentials
+    for node in instance.spec.nodes:
+        domain = Names(instance.name).domain(node.name)
+        _write(
+            place / "machines" / domain / "config",
+            VirtualBMC={
+                "username": account.bmc_user,
+                "password": account.bmc_password,
+                "address": str(node.bmc),
+                "port": "623",
+                "domain_name": domain,
+                "libvirt_uri": URI,
+                "active": "True",
+            },
+        )
+    _write(
+        place / "virtualbmc.conf",
+        default={"config_dir": str(place / "machines"), "pid_file": str(place / "vbmcd.pid")},
+        log={"logfile": str(instance.directory / "bmc" / "vbmcd.log"), "debug": "True"},
+    )
+    return place / "virtualbmc.conf"
+
+
+def main(instance_name: str) -> int:
+    instance = Instance.open(instance_name)
+    os.environ["VIRTUALBMC_CONFIG"] = str(configure(instance))  # read when virtualbmc is imported
+    from virtualbmc import manager, vbmc
+    from virtualbmc.cmd import vbmcd
+
+    nodes = {Names(instance.name).domain(node.name): node.name for node in instance.spec.nodes}
+
+    class WitnessedBMC(EventLog, vbmc.VirtualBMC):  # type: ignore[misc]
+        def __init__(self, **config: Any) -> None:
+            self.event_log = instance.bmc_log(nodes[config["domain_name"]])
+            super().__init__(**config)
+
+        def power_cycle(self) -> Any:
+            return self.power_off() or self.power_on()
+
+    manager.VirtualBMC = WitnessedBMC
+    return int(vbmcd.main(["--foreground"]) or 0)
+
+
+def _write(path: Path, **sections: dict[str, str]) -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_dict(sections)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        parser.write(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""halab as its users see it: the command line, in a process of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from halab.instance import Instance
+from halab.paths import ROOT
+
+
+class Cli:
+    """`inv` on one instance. `enter` is put before the command, to run it in other namespaces."""
+
+    def __init__(self, instance: str, *options: str, enter: Sequence[str] = ()) -> None:
+        self.name = instance
+        self._enter = enter
+        self._select = ("lab", "--instance", instance, *options)
+
+    def __call__(self, *arguments: str, expect: int = 0, timeout: float = 400) -> str:
+        """Run `inv lab --instance ... ARGUMENTS`; fail unless its exit status is as expected; return its output."""
+        done = self._run(arguments, expect, timeout)
+        return done.stdout + done.stderr
+
+    def _run(self, arguments: tuple[str, ...], expect: int, timeout: float) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.argv(*arguments),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == expect, f"inv {' '.join(arguments)}: {done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+        return done
+
+    def argv(self, *arguments: str) -> list[str]:
+        return [*self._enter, sys.executable, "-m", "invoke", "--search-root", str(ROOT), *self._select, *arguments]
+
+    def json(self, *arguments: str, expect: int = 0, timeout: float = 400) -> Any:
+        _selected, _, data = self._run((*arguments, "--json"), expect, timeout).stdout.partition("\n")
+        return json.loads(data)
+
+    def instance(self) -> Instance:
+        return Instance.open(self.name)
+
+
+def addresses_of_host(enter: Sequence[str] = ()) -> str:
+    """What `ip address` says of a host, a line an address."""
+    return subprocess.run([*enter, "ip", "-oneline", "address"], capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,73 @@
+"""How commands on machines become ssh's."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from halab.process import end_daemons, find_daemons
+from halab.providers.shells import Shells, quoted
+from halab.wait import wait
+
+STAND_IN = ("sh", "-c", "sleep 60; :")  # whatever its further arguments are
+
+# what is kept open outlives whoever opened it; only in a test does that one stay to be warned
+pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+
+
+@pytest.mark.parametrize(
+    "argv", [["echo", "two words"], ["sh", "-c", "a && b; echo 'x'"], ["grep", "$HOME", "a*b"], ["printf", "%s\n", "ü"]]
+)
+def test_a_command_reaches_the_machine_word_by_word(argv: list[str]) -> None:
+    assert shlex.split(quoted(argv)) == argv
+
+
+def test_settings_come_before_the_command() -> None:
+    assert shlex.split(quoted(["bash"], {"PS1": "a b"})) == ["env", "PS1=a b", "bash"]
+
+
+def test_what_is_known_of_machines_is_a_configuration_that_ssh_reads(tmp_path: Path) -> None:
+    shells = Shells(tmp_path)
+
+    shells.know({"node1": {"HostName": "10.0.0.9", "Port": "22", "IdentityFile": "/key"}})
+
+    text = (tmp_path / "ssh.config").read_text()
+    assert text.startswith("Host node1\n    HostName 10.0.0.9\n    Port 22\n    IdentityFile /key\n")
+    assert "    User root\n" in text
+    assert str(tmp_path / "ssh.config") in shells.argv("node1", 1, "true")
+
+
+def kept(mark: str) -> set[str]:
+    """The marks of what is kept open. A program that has just been started cannot be seen for a moment."""
+    return set(wait(lambda: find_daemons(mark), bool, within=5, successes=1, interval=0.01).values())
+
+
+def test_a_kept_connection_belongs_to_one_start_of_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("halab.providers.shells.SSH", STAND_IN)
+    shells = Shells(tmp_path)
+    mark = f"{tmp_path}/ssh"
+
+    shells.keep_open("node1", 1)
+    first = kept(mark)
+    shells.keep_open("node1", 1)
+    again = kept(mark)
+    shells.keep_open("node1", 2)
+    later = kept(mark)
+    shells.hang_up("node1")
+
+    assert first == again == {f"{mark}/node1/1"}
+    assert later == {f"{mark}/node1/2"}
+    assert find_daemons(mark) == {}
+
+
+def test_hanging_up_leaves_other_machines_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("halab.providers.shells.SSH", STAND_IN)
+    shells = Shells(tmp_path)
+    for machine in ("node1", "node10"):
+        shells.keep_open(machine, 1)
+        kept(f"{tmp_path}/ssh/{machine}")
+
+    shells.hang_up("node1")
+
+    assert set(find_daemons(f"{tmp_path}/ssh").values()) == {f"{tmp_path}/ssh/node10/1"}
+    end_daemons(f"{tmp_path}/ssh")

@@ -1,0 +1,139 @@
+"""What the vagrant provider does without any machine: what it tells of Vagrant's errors, and how it sets up vbmcd."""
+
+import configparser
+
+import pytest
+
+from halab import extras, vbmcd
+from halab.errors import LabError
+from halab.instance import Instance
+from halab.providers.vagrant import complaint
+from halab.selection import Selection, instance_to_make, select
+from tests.fakes import World
+
+LOCKED = """\
+Bringing machine 'node1' up with 'libvirt' provider...
+==> node1: Checking if box 'halab/debian12' version '1.0.0' is up to date...
+An action 'up' was already executed on the machine 'node1'.
+Vagrant locks each machine for access by only one process at a time.
+
+Please wait until the other Vagrant process finishes modifying this
+machine, then try again.
+"""
+NETWORK_TAKEN = """\
+Bringing machine 'node1' up with 'libvirt' provider...
+==> node1: Creating image (snapshot of base box volume).
+
+Error occurred while creating new network: {:iface_type=>:private_network}.
+Call to virNetworkCreate failed: internal error: Network is already in use by interface virbr0.
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (LOCKED, "An action 'up' was already executed on the machine 'node1'. Vagrant locks each machine for"),
+        (
+            NETWORK_TAKEN,
+            "Error occurred while creating new network: {:iface_type=>:private_network}. Call to",
+        ),
+        ("", "it printed nothing"),
+    ],
+)
+def test_of_what_vagrant_printed_the_complaint_is_told_on_one_line(said: str, sentence: str) -> None:
+    told = complaint(said)
+
+    assert told.startswith(sentence)
+    assert "\n" not in told
+
+
+def test_vbmcd_gets_a_configuration_of_its_own_with_a_bmc_for_every_node(world: World) -> None:
+    instance = instance_to_make(Selection(lab="tiny", instance="alice", provider="fake", distro="debian12"))
+
+    main = vbmcd.configure(instance)
+
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(main)
+    machines = main.parent / "machines"
+    assert parser["default"]["config_dir"] == str(machines)
+    assert parser["default"]["pid_file"].startswith(str(instance.directory))
+    assert sorted(path.name for path in machines.iterdir()) == ["halab-alice-node1", "halab-alice-node2"]
+    parser.read(machines / "halab-alice-node2" / "config")
+    assert dict(parser["VirtualBMC"]) == {
+        "username": "admin",
+        "password": "fence-me",
+        "address": "10.2.0.111",
+        "port": "623",
+        "domain_name": "halab-alice-node2",
+        "libvirt_uri": "qemu:///system",
+        "active": "True",
+    }
+
+
+def test_the_pid_of_a_vbmcd_that_was_killed_is_no_obstacle(world: World) -> None:
+    instance = instance_to_make(Selection(lab="tiny", instance="alice", provider="fake", distro="debian12"))
+    pid = vbmcd.configure(instance).parent / "vbmcd.pid"
+    pid.write_text("1")
+
+    vbmcd.configure(instance)
+
+    assert not pid.exists()
+
+
+def test_packages_that_are_there_are_not_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "PACKAGES", ("pydantic", "pytest"))
+    said: list[str] = []
+
+    extras.ensure(said.append)
+
+    assert said == []
+
+
+def test_libvirts_own_version_of_its_bindings_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "PACKAGES", ("halab-no-such-package",))
+    ran: list[list[str]] = []
+
+    def must(argv: list[str], timeout: float = 0) -> object:
+        ran.append(list(argv))
+        return type("Result", (), {"stdout": "9.0.0\n"})
+
+    monkeypatch.setattr(extras, "must", must)
+    extras.ensure(lambda text: None)
+
+    assert ran[0] == ["pkg-config", "--modversion", "libvirt"]
+    assert "--require-hashes" in ran[1]
+    assert ran[2][-1] == "libvirt-python==9.0.0"
+
+
+@pytest.mark.usefixtures("world")
+def test_the_provider_is_chosen_by_what_the_host_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(obstacle: str | None) -> Instance:
+        monkeypatch.setattr("halab.host.no_machines_because", lambda: obstacle)
+        return instance_to_make(select("tiny", None, None, "debian12", None))
+
+    assert made("this host has no KVM").state.provider == "podman"
+    assert made(None).state.provider == "vagrant"
+
+
+def test_what_is_missing_for_machines_is_a_problem_that_up_solves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "PACKAGES", ("halab-no-such-package",))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    instance = instance_to_make(Selection(lab="ha-web", provider="vagrant", distro="debian12"))
+
+    assert instance.provider.problems() == [
+        "the Python packages halab-no-such-package are missing; `inv up` installs them"
+    ]
+
+
+def test_libvirt_that_does_not_run_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent() -> list[str]:
+        raise LabError("libvirt, asked about libvirt, says: Connection refused")
+
+    monkeypatch.setattr(extras, "PACKAGES", ())
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    instance = instance_to_make(Selection(lab="ha-web", provider="vagrant", distro="debian12"))
+    monkeypatch.setattr(instance.provider._domains, "strangers", silent)  # type: ignore[attr-defined]
+
+    (problem,) = instance.provider.problems()
+
+    assert "Connection refused; is libvirtd running?" in problem

@@ -1,0 +1,210 @@
+"""The lab ha-web on virtual machines, from nothing to nothing. Each test goes on from where the last one left off."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from halab import checkpoints
+from halab.instance import instances_dir
+from halab.lab import Lab
+from halab.process import find_daemons
+from halab.wait import wait
+from tests.cli import Cli, addresses_of_host
+
+pytestmark = pytest.mark.timeout(1800)
+LAB_ADDRESS = re.compile(r"\b192\.168\.[12]\.\d+/")
+WHOLE_WALK = 2400  # seconds
+
+
+@pytest.fixture(scope="module")
+def cli(instances: Callable[..., Cli]) -> Cli:
+    return instances("vm")
+
+
+@pytest.fixture
+def lab(cli: Cli) -> Iterator[Lab]:
+    lab = Lab(cli.instance())
+    yield lab
+    lab.close()
+
+
+def login(lab: Lab, node: int) -> list[str]:
+    account = lab.credentials
+    return ["-H", str(lab.nodes[node].bmc), "-U", account.bmc_user, "-P", account.bmc_password]
+
+
+def test_up_makes_machines_on_networks_without_an_address_of_the_host(cli: Cli) -> None:
+    cli("up", timeout=900)
+
+    status = cli.json("status")
+
+    assert [node["power"] for node in status["nodes"]] == ["on", "on"]
+    assert [node["bmc"] for node in status["nodes"]] == ["192.168.2.110", "192.168.2.111"]
+    assert not LAB_ADDRESS.search(addresses_of_host())
+
+
+def test_a_second_instance_has_the_same_addresses_and_does_not_meet_the_first(
+    lab: Lab, instances: Callable[..., Cli]
+) -> None:
+    other = instances("twin", "--nodes", "1")
+    other("up", timeout=900)
+    twin = Lab(other.instance())
+
+    assert twin.workstation.run("ping", "-c", "1", "-W", "5", str(twin.nodes[0].lan)).ok
+    assert not twin.workstation.run("ping", "-c", "1", "-W", "5", str(lab.nodes[1].lan)).ok
+    assert lab.workstation.run("ping", "-c", "1", "-W", "5", str(lab.nodes[1].lan)).ok
+    other("down")
+
+
+def test_every_step_of_the_lab_is_performed_and_verified(cli: Cli) -> None:
+    cli("walk", timeout=WHOLE_WALK)
+
+    status = cli.json("status")
+
+    assert {step["outcome"] for step in status["steps"]} == {"passed"}
+    assert status["cluster"]["quorate"]
+    assert status["cluster"]["fencing"]
+    assert len(status["vip"]["owners"]) == 1
+
+
+def test_the_bmcs_answer_on_the_workstation_and_on_a_node_but_not_to_a_wrong_password(lab: Lab) -> None:
+    account = lab.credentials
+    fence = [f"--ip={lab.nodes[1].bmc}", f"--username={account.bmc_user}", f"--password={account.bmc_password}"]
+
+    from_workstation = lab.workstation.run("ipmitool", "-I", "lanplus", *login(lab, 1), "power", "status")
+    from_node = lab.nodes[0].run("fence_ipmilan", *fence, "--lanplus", "--action=status")
+    refused = lab.workstation.run("ipmitool", "-I", "lanplus", "-R", "1", *login(lab, 1)[:-1], "wrong", "power", "off")
+
+    assert from_workstation.stdout.strip() == "Chassis Power is on"
+    assert from_node.stdout.strip() == "Status: ON"
+    assert refused.rc != 0
+    assert lab.nodes[1].power() == "on"
+
+
+def test_vbmcd_that_was_killed_is_told_and_brought_back_by_up(cli: Cli) -> None:
+    for pid in find_daemons(f"{cli.instance().directory}/bmc"):
+        os.kill(pid, signal.SIGKILL)
+
+    dead = [node["bmc"] for node in cli.json("status")["nodes"]]
+    told = cli("doctor", expect=3)
+    cli("up")
+    alive = [node["bmc"] for node in cli.json("status")["nodes"]]
+
+    assert dead == ["dead", "dead"]
+    assert "the BMC of node1 does not run" in told
+    assert alive == ["192.168.2.110", "192.168.2.111"]
+    wait(lambda: cli("bmc", "node1", "status"), lambda said: said.strip().endswith("is on"), within=20, successes=1)
+
+
+def test_a_checkpoint_of_the_running_cluster_brings_it_back_as_it_was(cli: Cli, lab: Lab) -> None:
+    boots = [boot_of(lab, number) for number in (0, 1)]
+    members, fenced = memberships(lab), fencings(lab)
+
+    cli("save", "running")
+    lab.nodes[0].run("sh", "-c", "rm -rf /var/www/html/*; touch /root/later; sync")
+    time.sleep(30)  # so that a clock that is not set is seen to be late
+    cli("reset", "--to", "running")
+
+    assert [boot_of(lab, number) for number in (0, 1)] == boots  # they went on, and did not start anew
+    assert memberships(lab) == members
+    assert fencings(lab) == fenced
+    assert not lab.nodes[0].run("test", "-e", "/root/later").ok
+    for node in lab.nodes:
+        assert abs(int(node.run("date", "+%s").stdout) - time.time()) < 10
+
+
+def test_a_machine_without_power_is_part_of_a_checkpoint_as_such(
+    cli: Cli, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.nodes[0].run("pcs", "property", "set", "stonith-enabled=false")
+    cli("bmc", "node2", "off")
+    wait(lab.nodes[1].power, lambda state: state == "off", within=5)
+    with cli.instance().lock():
+        checkpoints.save(cli.instance(), "node2-off")
+        checkpoints.restore(cli.instance(), "running")
+        powered = cli.instance().provider.power_states()
+
+        checkpoints.restore(cli.instance(), "node2-off")
+
+    assert powered == {"node1": "on", "node2": "on"}
+    assert cli.instance().provider.power_states() == {"node1": "on", "node2": "off"}
+
+
+def test_when_the_power_of_the_active_node_is_cut_it_is_fenced_and_the_service_goes_on(cli: Cli, lab: Lab) -> None:
+    cli("reset", "--to", "running")
+    active = lab.where("virtual_ip")
+    survivor = lab.others(active)[0]
+
+    cli.instance().provider.power_off(active.name)
+    started = time.monotonic()
+    page = wait(lambda: served_by(lab), lambda page: survivor.name in page, within=30, successes=1, interval=0.5)
+    outage = time.monotonic() - started
+
+    print(f"outage: {outage:.1f} s")
+    assert survivor.name in page
+    events = cli.instance().power_events(active.name)
+    assert events[-1]["from"] == str(survivor.mgmt)
+    wait(active.power, lambda state: state == "on", within=30, successes=1)
+
+
+def test_an_up_that_was_killed_leaves_nothing_that_down_does_not_remove(instances: Callable[..., Cli]) -> None:
+    cli = instances("killed", "--nodes", "1")
+    process = subprocess.Popen(cli.argv("up"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait(lambda: "halab-killed-node1" in virsh("list", "--name"), bool, within=60, successes=1)
+    process.kill()
+    process.wait()
+
+    cli("down")
+
+    assert leftovers("killed") == []
+
+
+def test_down_leaves_nothing_but_images(cli: Cli) -> None:
+    cli("down")
+
+    assert leftovers("vm") == []
+
+
+def boot_of(lab: Lab, number: int) -> str:
+    return lab.nodes[number].run("cat", "/proc/sys/kernel/random/boot_id").stdout
+
+
+def memberships(lab: Lab) -> list[str]:
+    """For each node whom it knows as members, and how often each of them joined (corosync_overview(8))."""
+    told = [node.run("corosync-cmapctl", "runtime.members.").stdout for node in lab.nodes]
+    assert all("join_count" in text for text in told)
+    return told
+
+
+def fencings(lab: Lab) -> int:
+    return lab.nodes[0].run("stonith_admin", "--history", "*", "--output-as=xml").stdout.count("<fence_event")
+
+
+def served_by(lab: Lab) -> str:
+    return lab.workstation.run("curl", "--silent", "--max-time", "2", f"http://{lab.vip}/").stdout
+
+
+def virsh(*arguments: str) -> str:
+    return subprocess.run(["virsh", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def leftovers(instance: str) -> list[str]:
+    """Everything of an instance that could have been left on the host."""
+    prefix = f"halab-{instance}-"
+    said = "".join(virsh(*command) for command in (("list", "--all"), ("net-list", "--all"), ("vol-list", "default")))
+    state = instances_dir() / instance
+    logs = list(Path("/var/log/libvirt/qemu").glob(f"{prefix}*-console.log"))
+    links = subprocess.run(["ip", "-oneline", "link"], capture_output=True, text=True, check=True).stdout
+    return [
+        *re.findall(rf"{prefix}\S+", said),
+        *map(str, logs),
+        *(str(pid) for pid in find_daemons(str(state))),
+        *([str(state)] if state.exists() else []),
+        *re.findall(r"\bh[0-9a-f]{8}-\w+", links),
+    ]
