@@ -11,14 +11,21 @@ from halab.errors import LabError
 URI = "qemu:///system"
 
 
+def library() -> Any:
+    """The module libvirt, which containers do without. Raises LabError when it is not installed."""
+    try:
+        import libvirt
+    except ImportError:
+        raise LabError("the Python package libvirt-python is missing; `inv up` installs it") from None
+    return libvirt
+
+
 @functools.cache
 def connection() -> Any:
     """A virConnect. Raises LabError when libvirt does not answer."""
-    import libvirt
-
-    libvirt.registerErrorHandler(lambda context, error: None, None)  # it would print what is raised as well
+    library().registerErrorHandler(lambda context, error: None, None)  # it would print what is raised as well
     with asking("a connection"):
-        return libvirt.open(URI)
+        return library().open(URI)
 
 
 def has_kvm() -> bool:
@@ -37,10 +44,8 @@ def version() -> tuple[int, int, int]:
 @contextmanager
 def asking(about: str, *harmless: str) -> Iterator[None]:
     """Turn libvirt's errors into one sentence; what is harmless, as somebody else was faster, is no error."""
-    import libvirt
-
     try:
         yield
-    except libvirt.libvirtError as error:
+    except library().libvirtError as error:
         if not any(words in str(error) for words in harmless):
             raise LabError(f"libvirt, asked about {about}, says: {error}") from None

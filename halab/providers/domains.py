@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from halab.cluster import parse_xml
 from halab.errors import LabError
-from halab.libvirtd import asking, connection
+from halab.libvirtd import asking, connection, library
 from halab.parallel import for_each
 from halab.vagrantfile import Names
 
@@ -28,7 +28,7 @@ class Domains:
 
     def states(self) -> dict[str, str]:
         """As Provider.power_states."""
-        import libvirt
+        libvirt = library()
 
         off = dict.fromkeys((libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED), "off")
         words = {**off, libvirt.VIR_DOMAIN_PAUSED: "frozen"}
@@ -72,7 +72,7 @@ class Domains:
 
     def set_clocks(self, nodes: Collection[str]) -> None:
         """Tell guests what time it is, by way of their agents: a machine that was stopped believes it is still then."""
-        import libvirt
+        libvirt = library()
 
         def tell(node: str) -> None:
             with asking(f"{node}, setting its clock"):
@@ -113,7 +113,7 @@ class Domains:
 
     def remove(self, networks: Sequence[str]) -> None:
         """Remove what Vagrant does not know (any more): domains with disks and snapshots, and networks."""
-        import libvirt
+        libvirt = library()
 
         flags = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
         disks = self.disks()

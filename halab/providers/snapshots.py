@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from halab.cluster import parse_xml
-from halab.libvirtd import asking
+from halab.libvirtd import asking, library
 from halab.parallel import for_each
 from halab.process import must
 from halab.providers.domains import Domains
@@ -47,7 +47,7 @@ class SystemSnapshots:
         for_each(self._domains.disks(), take)
 
     def revert(self, name: str) -> list[str]:
-        import libvirt
+        libvirt = library()
 
         def bring_back(node: str) -> str | None:
             with asking(f"{node}, going back"):

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from halab.images import ROOT_PASSWORD
 from halab.namespaces import Namespaces
 from halab.network import mac
 from halab.parallel import for_each
-from halab.process import CommandResult, must, run
+from halab.process import CommandResult, end_daemons, must, run
 from halab.providers import BmcDaemon, Site
 from halab.providers.domains import Domains
 from halab.providers.shells import UNREACHABLE, Shells, quoted
@@ -47,6 +48,7 @@ class Vagrant:
         self._vagrantfile = site.directory / "Vagrantfile"
         self._made = site.directory / "made"  # there when all machines are whole
         self._log = site.directory / "vagrant.log"
+        self._mark = f"{site.directory}/vagrant"
         self._domains = Domains(self._names, list(self._nodes), self._vagrantfile)
         self._snapshots: Snapshots = (DiskSnapshots if site.disk_only else SystemSnapshots)(self._domains)
         self._shells = Shells(site.directory)
@@ -91,7 +93,8 @@ class Vagrant:
     def down(self) -> None:
         self._shells.hang_up()
         self._namespaces.down()
-        if not extras.missing():
+        if self._vagrantfile.exists():
+            self.prepare(print)  # .venv may have been made anew since
             self._remove()
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
@@ -189,6 +192,8 @@ class Vagrant:
             write_atomically(script, render_script(distro, ROOT_PASSWORD))
         write_atomically(self._vagrantfile, render(spec, self._names, distro, box, driver, script))
         allow_for(self.slowness)
+        if driver == "qemu":
+            print(f"this host has no KVM, so the machines are emulated: they take {EMULATED:g} times as long")
         self._vagrant("up")
         if libvirtd.version() < UEFI_SAVED_SINCE and not self._site.disk_only and self._domains.boots_by_uefi():
             raise LabError(
@@ -200,8 +205,10 @@ class Vagrant:
 
     def _remove(self) -> None:
         """Remove all machines: those that Vagrant knows of, and then whatever is left of them."""
-        if self._vagrantfile.exists() and host.missing(host.MACHINE_TOOLS) == ():
-            self._vagrant("destroy")
+        end_daemons(self._mark)  # a Vagrant that outlived the command that started it
+        if self._vagrantfile.exists():
+            with suppress(LabError):  # what Vagrant cannot remove, libvirt can
+                self._vagrant("destroy")
         self._domains.remove([name for name, _ in self._site.spec.networks.by_name()])
         for node in self._nodes:
             self._names.serial_log(node).unlink(missing_ok=True)
@@ -233,7 +240,8 @@ class Vagrant:
 
     @cached_property
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_NO_COLOR": "1"}
+        settings = {"VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_NO_COLOR": "1", "HALAB_MARK": self._mark}
+        return {**os.environ, **settings}
 
     def _plug_workstation(self) -> None:
         """Join the workstation to the lab's networks, with its own addresses and those of the BMCs."""

@@ -1,4 +1,4 @@
-"""The fidelity rules: what a container node must have in common with a server (docs: ../../docs/providers.md)."""
+"""The fidelity rules: what a container node must have in common with a server (see docs/architecture.md)."""
 
 import time
 from collections.abc import Callable, Iterator

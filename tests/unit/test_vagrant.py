@@ -27,11 +27,21 @@ Bringing machine 'node1' up with 'libvirt' provider...
 Error occurred while creating new network: {:iface_type=>:private_network}.
 Call to virNetworkCreate failed: internal error: Network is already in use by interface virbr0.
 """
+NO_BOX = """\
+Bringing machine 'node1' up with 'libvirt' provider...
+==> node1: Box 'rockylinux/9' could not be found. Attempting to find and install...
+    node1: Box Provider: libvirt
+    node1: Box Version: >= 0
+The box 'rockylinux/9' could not be found or
+could not be accessed in the remote catalog. If this is a private
+box on HashiCorp's Vagrant Cloud, please verify you're logged in.
+"""
 
 
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
+        (NO_BOX, "The box 'rockylinux/9' could not be found or could not be accessed in the remote catalog."),
         (LOCKED, "An action 'up' was already executed on the machine 'node1'. Vagrant locks each machine for"),
         (
             NETWORK_TAKEN,

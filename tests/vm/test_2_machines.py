@@ -52,14 +52,28 @@ def test_up_makes_machines_on_networks_without_an_address_of_the_host(cli: Cli) 
 def test_a_second_instance_has_the_same_addresses_and_does_not_meet_the_first(
     lab: Lab, instances: Callable[..., Cli]
 ) -> None:
-    other = instances("twin", "--nodes", "1")
+    other = instances("twin", "--nodes", "1", "--disk-only")
     other("up", timeout=900)
     twin = Lab(other.instance())
 
     assert twin.workstation.run("ping", "-c", "1", "-W", "5", str(twin.nodes[0].lan)).ok
     assert not twin.workstation.run("ping", "-c", "1", "-W", "5", str(lab.nodes[1].lan)).ok
     assert lab.workstation.run("ping", "-c", "1", "-W", "5", str(lab.nodes[1].lan)).ok
-    other("down")
+
+
+def test_a_checkpoint_of_disks_alone_is_gone_back_to_by_booting(instances: Callable[..., Cli]) -> None:
+    cli = instances("twin", "--nodes", "1", "--disk-only")
+    lab = Lab(cli.instance())
+    lab.nodes[0].run("sh", "-c", "touch /root/later; rm /etc/issue; sync")
+    boot = boot_of(lab, 0)
+
+    cli("reset", "--to", "start")
+
+    assert boot_of(lab, 0) != boot
+    assert lab.nodes[0].run("sh", "-c", "test -e /etc/issue && test ! -e /root/later").ok
+    lab.close()
+    cli("down")
+    assert leftovers("twin") == []
 
 
 def test_every_step_of_the_lab_is_performed_and_verified(cli: Cli) -> None:
@@ -165,9 +179,16 @@ def test_an_up_that_was_killed_leaves_nothing_that_down_does_not_remove(instance
     assert leftovers("killed") == []
 
 
-def test_down_leaves_nothing_but_images(cli: Cli) -> None:
+def test_a_machine_that_was_removed_by_other_means_is_told_and_no_obstacle_to_down(cli: Cli) -> None:
+    virsh("destroy", "halab-vm-node2")
+    virsh("undefine", "halab-vm-node2", "--snapshots-metadata")
+
+    power = [node["power"] for node in cli.json("status")["nodes"]]
+    told = cli("up", expect=3)
     cli("down")
 
+    assert power == ["on", "absent"]
+    assert "halab-vm-node2 was removed by other means" in told
     assert leftovers("vm") == []
 
 
