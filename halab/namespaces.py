@@ -14,11 +14,12 @@ from halab.wait import TimedOut, wait
 
 
 class Namespaces:
-    """What a holder process keeps. `mark` finds it in the process table (see process.start_daemon)."""
+    """What a holder process keeps. It, and all else that runs in them, is marked as the instance's: its directory's."""
 
-    def __init__(self, mark: str, log: Path) -> None:
-        self._mark = mark
-        self._log = log
+    def __init__(self, directory: Path) -> None:
+        self._instance = str(directory)
+        self._mark = f"{directory}/holder"
+        self._log = directory / "holder.log"
         self._known: int | None = None
 
     def holder(self) -> int | None:
@@ -31,7 +32,7 @@ class Namespaces:
         """Make the namespaces if they are not there, and run the shell commands `setup` in them."""
         if self.holder():
             return
-        end_daemons(self._mark)
+        end_daemons(self._instance)  # BMCs, for example, that live on in namespaces whose holder was killed
         script = f"set -e\n{setup}\nexec sleep infinity\n"
         argv = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script]
         process = start_daemon(argv, self._mark, log=self._log)

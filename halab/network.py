@@ -22,8 +22,8 @@ printf %s {batch} | ip -batch -
 class Network(Namespaces):
     """Namespaces with a bridge for each of the lab's networks."""
 
-    def __init__(self, mark: str, spec: LabSpec, log: Path) -> None:
-        super().__init__(mark, log)
+    def __init__(self, directory: Path, spec: LabSpec) -> None:
+        super().__init__(directory)
         self._spec = spec
 
     def up(self) -> None:

@@ -52,7 +52,7 @@ class Vagrant:
         self._domains = Domains(self._names, list(self._nodes), self._vagrantfile)
         self._snapshots: Snapshots = (DiskSnapshots if site.disk_only else SystemSnapshots)(self._domains)
         self._shells = Shells(site.directory)
-        self._namespaces = Namespaces(f"{site.directory}/holder", site.directory / "holder.log")
+        self._namespaces = Namespaces(site.directory)
 
     def prepare(self, say: Callable[[str], None]) -> None:
         host.ensure(host.MACHINE_TOOLS, say)
@@ -93,6 +93,9 @@ class Vagrant:
     def down(self) -> None:
         self._shells.hang_up()
         self._namespaces.down()
+        for name, _ in self._site.spec.networks.by_name():  # at once, and not when the kernel comes to it
+            run(["ip", "link", "del", "dev", self._names.port(WORKSTATION, name)])
+        run(["nft", f"delete table bridge halab-{self._site.instance}"])  # the rules of faults, if there are any
         if self._vagrantfile.exists():
             self.prepare(print)  # .venv may have been made anew since
             self._remove()
@@ -138,7 +141,15 @@ class Vagrant:
     def port(self, node: str, network: str) -> str:
         return self._names.port(node, network)
 
+    def bridge_argv(self, argv: Sequence[str]) -> list[str]:
+        return list(argv)
+
+    def set_carrier(self, node: str, network: str, up: bool) -> None:
+        self._domains.set_carrier(node, self.port(node, network), up)
+
     def save(self, checkpoint: str) -> bool:
+        if self._snapshots.needs_power_off:  # what a machine has in memory only, its disk would not have
+            for_each([node for node, state in self.power_states().items() if state == "on"], self._sync)
         running = self._stop()
         try:
             self._snapshots.save(checkpoint, running)
@@ -161,6 +172,10 @@ class Vagrant:
             self._snapshots.forget(others)
         finally:
             self._go_on(running)
+
+    def _sync(self, node: str) -> None:
+        if not (result := self.run(node, ["sync"])).ok:
+            raise LabError(f"{node}: its disk could not be brought up to date: {result.last_line()}")
 
     def _stop(self) -> list[str]:
         """Stop all machines at once, and only then do anything to one: one that runs on sees its peer vanish.
