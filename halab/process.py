@@ -60,10 +60,11 @@ def run(
 def must(
     argv: Sequence[str], *, input: str | None = None, timeout: float = 60, errors: str = "replace"
 ) -> CommandResult:
-    """Like run(), but a non-zero exit status raises LabError with the last line printed."""
+    """Like run(), but a non-zero exit status raises LabError with the last two lines printed."""
     result = run(argv, input=input, timeout=timeout, errors=errors)
     if not result.ok:
-        raise LabError(f"`{' '.join(argv)}` failed with exit status {result.rc}: {result.last_line()}")
+        said = " / ".join((result.stderr.strip() or result.last_line()).splitlines()[-2:])
+        raise LabError(f"`{' '.join(argv)}` failed with exit status {result.rc}: {said}")
     return result
 
 
@@ -104,6 +105,15 @@ def mark_of(pid: int) -> str | None:
         return None
     marks = [item for item in environ.split(b"\0") if item.startswith(b"HALAB_MARK=")]
     return marks[0].partition(b"=")[2].decode(errors="replace") if marks else None
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for (a zombie) does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
 
 
 def end_daemons(mark: str, *, grace: float = 3) -> None:

@@ -7,6 +7,9 @@ from halab.errors import HalabError
 from halab.instance import Instance
 from halab.lab import Lab
 from halab.network import mac
+from halab.wait import patience
+
+ARP_PATIENCE = 0.25  # seconds in which every node that has the address answers
 
 
 @dataclass(frozen=True)
@@ -36,5 +39,7 @@ def look(instance: Instance) -> StatusReport:
 
 def vip_owners(lab: Lab) -> tuple[str, ...]:
     """The nodes that answer ARP for the VIP on `lan`: none, one, or in a split brain several."""
-    answer = lab.workstation.run("arping", "-c", "1", "-w", "1", "-I", "lan", str(lab.vip)).stdout
+    listening = f"{patience(ARP_PATIENCE):g}"  # arping(8) by itself ends with the first answer, or after whole seconds
+    ask = ("timeout", "--signal=INT", listening, "arping", "-I", "lan", str(lab.vip))
+    answer = lab.workstation.run(*ask).stdout
     return tuple(node.name for node in lab.nodes if mac(node.lan.packed).upper() in answer.upper())

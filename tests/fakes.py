@@ -181,7 +181,7 @@ class FakeProvider:
         return ["env", "-i", "PATH=/usr/bin:/bin", *(f"{key}={value}" for key, value in env.items()), *shell]
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
-        if argv[0] == "arping":
+        if "arping" in argv:
             return ["echo", World.current.arp]
         return list(argv)
 
@@ -207,7 +207,13 @@ class FakeProvider:
         World.current.power.update(dict.fromkeys(nodes, "on"))
 
     def port(self, node: str, network: str) -> str:
-        return f"{network}-{node}"
+        return f"{node}-{network}"
+
+    def bridge_argv(self, argv: Sequence[str]) -> list[str]:
+        return list(argv)
+
+    def set_carrier(self, node: str, network: str, up: bool) -> None:
+        World.current.told(f"cable {node}-{network} {'in' if up else 'out'}")
 
     def save(self, checkpoint: str) -> bool:
         World.current.told("save")

@@ -86,7 +86,13 @@ class Provider(Protocol):
     def thaw(self, nodes: Sequence[str]) -> None: ...
 
     def port(self, node: str, network: str) -> str:
-        """The bridge port of a node on a network, in the workstation's network namespace."""
+        """The bridge port of a node on a network."""
+
+    def bridge_argv(self, argv: Sequence[str]) -> list[str]:
+        """The host's command that runs `argv` in the network namespace that the bridge ports are in."""
+
+    def set_carrier(self, node: str, network: str, up: bool) -> None:
+        """Plug a node's cable in, or pull it; the node sees that."""
 
     def save(self, checkpoint: str) -> bool:
         """Save all nodes, as one, under an identifier that was never used before. Return whether they boot anew."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import SubElement, tostring
 from xml.sax.saxutils import escape
 
 from halab.cluster import parse_xml
@@ -69,6 +70,20 @@ class Domains:
 
     def resume(self, nodes: Collection[str]) -> None:
         for_each(nodes, lambda node: self._do(node, "resume"))
+
+    def set_carrier(self, node: str, port: str, up: bool) -> None:
+        with asking(f"{node}'s cable"):
+            domain = self.domain(node)
+            devices = parse_xml(domain.XMLDesc())
+            interface = next(
+                found
+                for found in devices.findall("devices/interface")
+                if (target := found.find("target")) is not None and target.get("dev") == port
+            )
+            for old in interface.findall("link"):
+                interface.remove(old)
+            SubElement(interface, "link", state="up" if up else "down")
+            domain.updateDeviceFlags(tostring(interface, encoding="unicode"))
 
     def set_clocks(self, nodes: Collection[str]) -> None:
         """Tell guests what time it is, by way of their agents: a machine that was stopped believes it is still then."""

@@ -23,7 +23,7 @@ from halab.files import write_atomically
 from halab.models import NodeSpec
 from halab.network import Network, port_name
 from halab.parallel import for_each
-from halab.process import CommandResult, must, run
+from halab.process import CommandResult, is_alive, must, run
 from halab.providers import BmcDaemon, Site
 from halab.providers.podman_disks import Disks
 from halab.wait import TimedOut, patience, wait
@@ -44,7 +44,7 @@ class Podman:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._nodes = {node.name: node for node in site.spec.nodes}
-        self._network = Network(f"{site.directory}/holder", site.spec, site.directory / "holder.log")
+        self._network = Network(site.directory, site.spec)
         self._disks = Disks(site.directory / "disks", self._upper_dirs)
 
     slowness = 1.0
@@ -124,9 +124,25 @@ class Podman:
     def power_off(self, node: str) -> None:
         with self._power_lock(node):
             self._network.unplug(self._nodes[node])
-            if self._state(node) == "paused":
-                must(self._podman("unpause", self._container(node)))
-            must(self._podman("stop", "--time=0", self._container(node)))
+            container = self._container(node)
+            told = must(self._podman("inspect", "--format={{.State.Status}} {{.State.ConmonPid}}", container)).stdout
+            state, conmon = told.split()
+            if state == "paused":
+                must(self._podman("unpause", container))
+            must(self._podman("stop", "--time=0", container))
+            self._wait_cleaned_up(node, int(conmon))
+
+    def _wait_cleaned_up(self, node: str, conmon: int) -> None:
+        """Wait for podman's own clean-up after a container, which its conmon becomes in the end.
+
+        It takes a container that has just been made ready again for the one that ended, and ends it.
+        """
+        try:
+            wait(lambda: is_alive(conmon), lambda alive: not alive, within=30, successes=1, interval=0.02)
+        except TimedOut:
+            raise LabError(
+                f"{node} is off, but podman has not cleaned up after it within 30 s (pid {conmon})"
+            ) from None
 
     def shut_down(self, node: str) -> None:
         with self._power_lock(node):
@@ -147,6 +163,12 @@ class Podman:
 
     def port(self, node: str, network: str) -> str:
         return port_name(self._nodes[node], network)
+
+    def bridge_argv(self, argv: Sequence[str]) -> list[str]:
+        return self._network.enter(argv)
+
+    def set_carrier(self, node: str, network: str, up: bool) -> None:
+        must(self.bridge_argv(["ip", "link", "set", "dev", self.port(node, network), "up" if up else "down"]))
 
     def save(self, checkpoint: str) -> bool:
         states = self.power_states()

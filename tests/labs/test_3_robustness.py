@@ -148,6 +148,7 @@ def test_an_instance_whose_namespaces_were_killed_comes_back(cli: Cli) -> None:
     cli("check", "--step", "vip")
 
     assert cli.json("status")["vip"]["owners"]
+    assert cli("bmc", "node1", "status").strip().endswith("is on")
 
 
 def test_a_second_command_is_refused_with_the_owner_while_one_runs(cli: Cli) -> None:
