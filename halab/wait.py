@@ -9,6 +9,8 @@ from halab.errors import LabError
 
 State = TypeVar("State")
 
+CONFIRMING = 0.1  # seconds between the looks that a state needs to be believed
+
 
 class TimedOut(Exception, Generic[State]):
     """The condition did not hold in time; `last` is the last state seen."""
@@ -56,9 +58,9 @@ def wait(
 ) -> State:
     """Look again and again until `ready` held `successes` times in a row; return the last state.
 
-    `within` and `interval` are seconds. One look is always taken, so `within=0` means "now, and only now", for
-    which a single success is enough. A wait that is under way when the time is up but has succeeded so far is
-    given the looks it lacks: a state that became right in time is right.
+    `within` and `interval` are seconds; what is right already is looked at again sooner. One look is always taken, so
+    `within=0` means "now, and only now", for which a single success is enough. A wait that is under way when the time
+    is up but has succeeded so far is given the looks it lacks: a state that became right in time is right.
     Raises TimedOut with the last state seen.
     """
     now, sleep = clock or Clock()
@@ -72,4 +74,4 @@ def wait(
             return state
         if now() >= deadline and not in_a_row:
             raise TimedOut(state)
-        sleep(interval)
+        sleep(min(interval, CONFIRMING) if in_a_row else interval)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from halab.errors import LabError
-from halab.wait import TimedOut, allow_for, patience, timeout_factor, wait
+from halab.wait import CONFIRMING, TimedOut, allow_for, patience, timeout_factor, wait
 from tests.fakes import FakeClock
 
 
@@ -81,12 +81,20 @@ def test_a_state_that_breaks_again_after_the_deadline_has_timed_out() -> None:
     assert caught.value.last == "down again"
 
 
-def test_looks_are_an_interval_apart() -> None:
+def test_looks_are_an_interval_apart_and_closer_to_each_other_once_the_state_is_right() -> None:
     time = FakeClock()
 
-    wait(states("down", "up"), is_up, within=60, interval=2, clock=time.clock())
+    wait(states("down", "up", "down", "up"), is_up, within=60, interval=2, clock=time.clock())
 
-    assert time.slept == [2, 2, 2]
+    assert time.slept == [2, CONFIRMING, 2, CONFIRMING, CONFIRMING]
+
+
+def test_a_short_interval_stays_as_it_is() -> None:
+    time = FakeClock()
+
+    wait(states("up"), is_up, within=60, interval=0.01, clock=time.clock())
+
+    assert time.slept == [0.01, 0.01]
 
 
 def test_the_timeout_factor_stretches_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
