@@ -5,6 +5,7 @@ own, write the same event log as those of containers do, and can do a power cycl
 """
 
 import configparser
+import multiprocessing
 import os
 import shutil
 import sys
@@ -61,6 +62,7 @@ def main(instance_name: str) -> int:
             return self.power_off() or self.power_on()
 
     manager.VirtualBMC = WitnessedBMC
+    multiprocessing.set_start_method("fork")  # so that the processes of the BMCs have this class, and not VirtualBMC's
     return int(vbmcd.main(["--foreground"]) or 0)
 
 

@@ -37,8 +37,9 @@ class Fault:
     """`inject` and `heal` may raise LabError; both may be called again. `heal` is also called when a kill has left
     nothing or only half of the fault.
 
-    `outside`: it is not in the node, so a node that is put back from a checkpoint still has it. `everywhere`: it is
-    about all nodes, and none is chosen. `options`: what can be said about it besides, with the values it has then.
+    `outside`: it is neither in a node nor in its power, so a node that is put back from a checkpoint still has it.
+    `everywhere`: it is about all nodes, and none is chosen. `options`: what can be said about it besides, with the
+    values it has then.
     """
 
     name: str

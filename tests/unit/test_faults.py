@@ -119,6 +119,16 @@ def test_going_back_heals_what_a_checkpoint_does_not_hold(instance: Instance, nf
     assert any("delete chain bridge halab-tiny partition-all-forward" in line for line in nft)
 
 
+def test_going_back_leaves_the_power_to_the_checkpoint(instance: Instance, world: World) -> None:
+    registry.inject(instance, "power-cut", "node1")
+    registry.inject(instance, "freeze", "node2")
+
+    registry.heal_outside(instance)
+
+    assert instance.state.faults == ()
+    assert world.power == {"node1": "off", "node2": "frozen", "node3": "on"}
+
+
 def test_up_heals_and_says_what(instance: Instance) -> None:
     registry.inject(instance, "power-cut", "node1")
     said: list[str] = []
