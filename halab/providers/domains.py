@@ -109,7 +109,7 @@ class Domains:
 
     def boots_by_uefi(self) -> bool:
         with asking("its machines"):
-            return any(_by_uefi(domain.XMLDesc()) for domain in self._mine().values())
+            return any(by_uefi(domain.XMLDesc()) for domain in self._mine().values())
 
     def bridge(self, network: str) -> str:
         """The bridge of one of the lab's networks, which is started if it is not active (after the host was)."""
@@ -167,7 +167,8 @@ class Domains:
             getattr(self.domain(node), what)()
 
 
-def _by_uefi(xml: str) -> bool:
+def by_uefi(xml: str) -> bool:
+    """Whether a domain's XML says that it boots by UEFI: firmware chosen by libvirt, or given as a flash image."""
     system = parse_xml(xml).find("os")
     loader = system.find("loader") if system is not None else None
     return (system is not None and system.get("firmware") == "efi") or (

@@ -7,6 +7,7 @@ import pytest
 from halab import extras, vbmcd
 from halab.errors import LabError
 from halab.instance import Instance
+from halab.providers.domains import by_uefi
 from halab.providers.vagrant import complaint
 from halab.selection import Selection, instance_to_make, select
 from tests.fakes import World
@@ -113,6 +114,19 @@ def test_libvirts_own_version_of_its_bindings_is_installed(monkeypatch: pytest.M
     assert ran[0] == ["pkg-config", "--modversion", "libvirt"]
     assert "--require-hashes" in ran[1]
     assert ran[2][-1] == "libvirt-python==9.0.0"
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        ("<os><type>hvm</type><kernel>/vmlinuz</kernel></os>", False),
+        ("<os firmware='efi'><type>hvm</type></os>", True),
+        ("<os><type>hvm</type><loader readonly='yes' type='pflash'>/OVMF_CODE.fd</loader></os>", True),
+        ("<os><type>hvm</type><loader type='rom'>/bios.bin</loader></os>", False),
+    ],
+)
+def test_machines_that_boot_by_uefi_are_told_from_others(system: str, expected: bool) -> None:
+    assert by_uefi(f"<domain type='kvm'>{system}</domain>") is expected
 
 
 @pytest.mark.usefixtures("world")
