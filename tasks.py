@@ -148,45 +148,6 @@ def solve(c: Context, json: bool = False) -> None:
     _commands().next_step(json)
 
 
-@task(
-    help={
-        "node": "a node, or active: the one that has the address",
-        "network": "lan or mgmt",
-        "groups": "which nodes see each other: node1,node2/node3",
-        "percent": "of the frames",
-        "ms": "milliseconds",
-    }
-)
-@_guarded
-def fault(
-    c: Context,
-    name: str,
-    node: str = "active",
-    network: str | None = None,
-    groups: str | None = None,
-    percent: str | None = None,
-    ms: str | None = None,
-    json: bool = False,
-) -> None:
-    """Break something on purpose; `inv faults` tells what."""
-    options = {"network": network, "groups": groups, "percent": percent, "ms": ms}
-    _commands().fault(name, node, {key: value for key, value in options.items() if value is not None}, json)
-
-
-@task(help={"fault": "only faults of this kind"})
-@_guarded
-def heal(c: Context, fault: str | None = None, json: bool = False) -> None:
-    """Undo what was broken on purpose."""
-    _commands().heal(fault, json)
-
-
-@task
-@_guarded
-def faults(c: Context, json: bool = False) -> None:
-    """List what can be broken on purpose, and what is."""
-    _commands().list_faults(json)
-
-
 @task
 @_guarded
 def ssh(c: Context, name: str) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from halab import checkpoints
 from halab.checkpoints import START
 from halab.errors import LabError
-from halab.faults import registry
 from halab.instance import Instance
 from halab.parallel import for_each
 
@@ -22,9 +21,6 @@ def up(instance: Instance, say: Callable[[str], None]) -> None:
     if is_new:
         checkpoints.save(instance, START)
     instance.start_bmcs()
-    if instance.state.faults:
-        healed = registry.heal(instance)
-        say(f"Healed: {', '.join(fault.name for fault in healed)}.")
     _finish(instance, say)
 
 
@@ -33,9 +29,7 @@ def settle(instance: Instance, say: Callable[[str], None]) -> None:
     states = instance.provider.power_states()
     if "absent" in states.values() or START not in checkpoints.names(instance):
         raise LabError(f"instance {instance.name} is only half up; try: inv up")
-    on_purpose = {fault.node for fault in instance.state.faults}
-    frozen = [name for name, state in states.items() if state == "frozen" and name not in on_purpose]
-    instance.provider.thaw(frozen)  # by a save that was killed
+    instance.provider.thaw([name for name, state in states.items() if state == "frozen"])  # by a save that was killed
     _finish(instance, say)
 
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from halab.errors import LabError
-from halab.faults import registry
 from halab.files import write_atomically
 from halab.instance import Instance
 from halab.nodes import Node
@@ -79,7 +78,6 @@ def restore(instance: Instance, name: str) -> None:
     checkpoint = find(instance, name)
     if "absent" in instance.provider.power_states().values():
         raise LabError(f"instance {instance.name} is only half up; try: inv up")
-    registry.heal_outside(instance)
     instance.stop_bmcs()  # a node that a BMC is about to power on, on a peer's order, must stay off meanwhile
     instance.remember(instance.state.model_copy(update={"restoring": name}))
     instance.provider.restore(checkpoint.saved)

@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from halab import boxes, bringup, checkpoints, distros, extras, host, images, labs, show
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, NothingChecked
-from halab.faults import registry
-from halab.instance import Instance, instances_dir
+from halab.instance import Instance
 from halab.models import NodeSpec
 from halab.nodes import Workstation
 from halab.paths import ROOT
 from halab.report import Report
 from halab.selection import current, instance_to_make, instance_to_remove, select
-from halab.state import locked, read_state
+from halab.state import locked
 from halab.status import look
 from halab.toml import suggestion
 from halab.walk import StepReport, Walk
@@ -136,29 +135,6 @@ def reset(to: str | None, json: bool) -> None:
 
 def list_checkpoints(json: bool) -> None:
     Report(json).checkpoints(checkpoints.everything(_current()))
-
-
-def fault(name: str, node: str, options: dict[str, str], json: bool) -> None:
-    """Inject a fault, which stays until it is healed."""
-    instance, report = _current(), Report(json)
-    with instance.lock():
-        bringup.settle(instance, report.say)
-        injected = registry.inject(instance, name, node, options)
-    report.faults([injected], f"Injected {{}}: {registry.find(name).does}. To undo it: inv heal")
-
-
-def heal(name: str | None, json: bool) -> None:
-    """Heal one kind of fault, or all of them."""
-    instance, report = _current(), Report(json)
-    with instance.lock(), report.progress("Healing"):
-        healed = registry.heal(instance, name)
-    report.faults(healed, "Healed {}.")
-
-
-def list_faults(json: bool) -> None:
-    """The faults there are, and those that are injected now."""
-    state = read_state(instances_dir() / current().instance_name)
-    Report(json).all_faults(list(registry.FAULTS.values()), state.faults if state else ())
 
 
 def ssh(name: str) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,10 @@ from rich.table import Table
 
 from halab.checkpoints import Checkpoint
 from halab.checks import CheckResult, Outcome
-from halab.faults import Fault
 from halab.labs import LabFolder, Step
 from halab.selection import Selection, default_provider
 from halab.show import Entry
-from halab.state import InjectedFault, read_state
+from halab.state import read_state
 from halab.status import StatusReport
 from halab.walk import StepReport
 
@@ -103,7 +102,6 @@ class Report:
         self._out.print(
             f"[bold]{report.instance.name}[/]: lab {found['lab']} on {found['provider']}, {found['distro']}"
         )
-        self.faults(report.instance.state.faults, "[broken on purpose] {}: inv heal")
         nodes = _table("Node", "Address", "Power", "BMC", "Member")
         for node in found["nodes"]:
             nodes.add_row(node["name"], node["lan"], node["power"], node["bmc"], node["member"])
@@ -165,30 +163,6 @@ class Report:
         for problem in found or ["Nothing keeps labs from running here."]:
             self.say(problem)
 
-    def faults(self, found: Sequence[InjectedFault], sentence: str) -> None:
-        if self._json:
-            self._dump([fault.model_dump() for fault in found])
-            return
-        for fault in found:
-            self.say(sentence.format(f"{fault.name} on {fault.node}" if fault.node else fault.name))
-
-    def all_faults(self, known: list[Fault], injected: Sequence[InjectedFault]) -> None:
-        now = {fault.name: [there.node for there in injected if there.name == fault.name] for fault in known}
-        if self._json:
-            self._dump(
-                [
-                    {"name": fault.name, "does": fault.does, "options": fault.options, "injected": now[fault.name]}
-                    for fault in known
-                ]
-            )
-            return
-        table = _table("Fault", "What it does", "Options", "Injected")
-        for fault in known:
-            options = " ".join(f"--{name} {value!r}" for name, value in fault.options.items())
-            where = ", ".join(node or "all nodes" for node in now[fault.name])
-            table.add_row(fault.name, escape(fault.does), escape(options), where)
-        self._out.print(table)
-
     def _dump(self, data: object) -> None:
         print(json.dumps(data, indent=2, default=_plain))
 
@@ -225,7 +199,6 @@ def status_as_data(report: StatusReport) -> dict[str, Any]:
         "provider": instance.state.provider,
         "distro": instance.state.distro,
         "restoring": instance.state.restoring,
-        "faults": [fault.model_dump() for fault in instance.state.faults],
         "nodes": [
             {
                 "name": node.name,

@@ -29,7 +29,7 @@ def configure(instance: Instance) -> Path:
             place / "machines" / domain / "config",
             VirtualBMC={
                 "username": account.bmc_user,
-                "password": instance.bmc_password(node.name),
+                "password": account.bmc_password,
                 "address": str(node.bmc),
                 "port": "623",
                 "domain_name": domain,

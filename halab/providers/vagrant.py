@@ -95,7 +95,6 @@ class Vagrant:
         self._namespaces.down()
         for name, _ in self._site.spec.networks.by_name():  # at once, and not when the kernel comes to it
             run(["ip", "link", "del", "dev", self._names.port(WORKSTATION, name)])
-        run(["nft", f"delete table bridge halab-{self._site.instance}"])  # the rules of faults, if there are any
         if self._vagrantfile.exists():
             self.prepare(print)  # .venv may have been made anew since
             self._remove()
