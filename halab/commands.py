@@ -22,6 +22,7 @@ from halab.toml import suggestion
 from halab.walk import StepReport, Walk
 
 OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
+SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")  # clusters mostly wait: see pytest-xdist
 
 
 def lab(
@@ -228,7 +229,7 @@ def test(select: str, unit: bool, vm: bool) -> None:
     else:
         if os.geteuid() == 0:
             host.ensure(host.TOOLS, report.say)
-        _pass_on([*pytest, "tests/unit", "tests/labs"])
+        _pass_on([*pytest, *SIDE_BY_SIDE, "tests/labs", "tests/unit"])
 
 
 def _prepare_machines(report: Report) -> None:
