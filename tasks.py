@@ -148,6 +148,66 @@ def solve(c: Context, json: bool = False) -> None:
     _commands().next_step(json)
 
 
+FAULT_HELP = {
+    "node": "a node, or active: the one that has the address",
+    "network": "lan or mgmt",
+    "groups": "which nodes see each other: node1,node2/node3",
+    "percent": "of the frames",
+    "ms": "milliseconds",
+}
+
+
+def _given(**options: str | None) -> dict[str, str]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@task(help=FAULT_HELP)
+@_guarded
+def fault(
+    c: Context,
+    name: str,
+    node: str = "active",
+    network: str | None = None,
+    groups: str | None = None,
+    percent: str | None = None,
+    ms: str | None = None,
+    json: bool = False,
+) -> None:
+    """Break something on purpose; `inv faults` tells what."""
+    _commands().fault(name, node, _given(network=network, groups=groups, percent=percent, ms=ms), json)
+
+
+@task(help={"fault": "only faults of this kind"})
+@_guarded
+def heal(c: Context, fault: str | None = None, json: bool = False) -> None:
+    """Undo what was broken on purpose."""
+    _commands().heal(fault, json)
+
+
+@task
+@_guarded
+def faults(c: Context, json: bool = False) -> None:
+    """List what can be broken on purpose, and what is."""
+    _commands().list_faults(json)
+
+
+@task(help=FAULT_HELP | {"name": "a fault", "repeat": "how many times"})
+@_guarded
+def measure(
+    c: Context,
+    name: str,
+    node: str = "active",
+    repeat: int = 1,
+    network: str | None = None,
+    groups: str | None = None,
+    percent: str | None = None,
+    ms: str | None = None,
+    json: bool = False,
+) -> None:
+    """Inject a fault, watch the service through the VIP, heal the fault, and tell how long the outage was."""
+    _commands().measure(name, node, _given(network=network, groups=groups, percent=percent, ms=ms), repeat, json)
+
+
 @task
 @_guarded
 def ssh(c: Context, name: str) -> None:

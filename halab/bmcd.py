@@ -13,7 +13,8 @@ def main(instance_name: str, node_name: str) -> None:
     instance = Instance.open(instance_name)
     spec = instance.spec
     node = next(node for node in spec.nodes if node.name == node_name)
-    NodeBmc(node, spec.credentials, instance.provider, instance.bmc_log(node_name))
+    account = spec.credentials.model_copy(update={"bmc_password": instance.bmc_password(node_name)})
+    NodeBmc(node, account, instance.provider, instance.bmc_log(node_name))
     NodeBmc.listen()
 
 

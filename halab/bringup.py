@@ -2,25 +2,27 @@
 
 from collections.abc import Callable
 
-from halab import checkpoints
+from halab import checkpoints, preparation
 from halab.checkpoints import START
 from halab.errors import LabError
+from halab.faults import registry
 from halab.instance import Instance
-from halab.parallel import for_each
 
 
 def up(instance: Instance, say: Callable[[str], None]) -> None:
     """From nothing, or from whatever a killed command or a learner left, to booted nodes. Needs the lock."""
     if problems := instance.provider.problems():
         raise LabError("; ".join(problems))
-    instance.up()
-    is_new = START not in checkpoints.names(instance)
-    if is_new:
-        for_each(instance.spec.nodes, lambda node: _introduce(instance, node.name))
-    checkpoints.wait_booted(instance)
-    if is_new:
+    if START in checkpoints.names(instance):
+        instance.up()
+        checkpoints.wait_booted(instance)
+    else:
+        preparation.make(instance, say)
         checkpoints.save(instance, START)
     instance.start_bmcs()
+    if instance.state.faults:
+        healed = registry.heal(instance)
+        say(f"Healed: {', '.join(fault.name for fault in healed)}.")
     _finish(instance, say)
 
 
@@ -29,7 +31,9 @@ def settle(instance: Instance, say: Callable[[str], None]) -> None:
     states = instance.provider.power_states()
     if "absent" in states.values() or START not in checkpoints.names(instance):
         raise LabError(f"instance {instance.name} is only half up; try: inv up")
-    instance.provider.thaw([name for name, state in states.items() if state == "frozen"])  # by a save that was killed
+    on_purpose = {fault.node for fault in instance.state.faults}
+    frozen = [name for name, state in states.items() if state == "frozen" and name not in on_purpose]
+    instance.provider.thaw(frozen)  # by a save that was killed
     _finish(instance, say)
 
 
@@ -48,11 +52,3 @@ def before_step(instance: Instance, step: str) -> str:
     """The name of the checkpoint that a step starts from."""
     names = [START, *(known.name for known in instance.folder.steps)]
     return names[names.index(step) - 1]
-
-
-def _introduce(instance: Instance, node: str) -> None:
-    """Write /etc/hosts, so that nodes know each other by name and on the cluster's network."""
-    lines = ["127.0.0.1 localhost", *(f"{peer.lan} {peer.name}" for peer in instance.spec.nodes)]
-    result = instance.provider.run(node, ["tee", "/etc/hosts"], input="\n".join(lines) + "\n")
-    if not result.ok:
-        raise LabError(f"{node}: /etc/hosts could not be written: {result.last_line()}")

@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from halab.errors import LabError
+from halab.faults import registry
 from halab.files import write_atomically
 from halab.instance import Instance
 from halab.nodes import Node
@@ -20,7 +21,7 @@ START = "start"
 
 
 class Checkpoint(BaseModel):
-    """`saved` is the provider's identifier; `steps` and `events` are what the instance knew then."""
+    """`saved` is the provider's identifier; the others are what the instance knew then."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +29,7 @@ class Checkpoint(BaseModel):
     at: datetime
     saved: str
     steps: dict[str, StepRecord]
+    measurements: tuple[str, ...]
     events: dict[str, str]
 
 
@@ -62,6 +64,7 @@ def save(instance: Instance, name: str, state: State | None = None) -> None:
         at=datetime.now().astimezone(),
         saved=saved,
         steps=(state or instance.state).steps,
+        measurements=instance.state.measurements,
         events={node.name: instance.read_bmc_log(node.name) for node in instance.spec.nodes},
     )
     write_atomically(instance.directory / "checkpoints" / f"{name}.json", checkpoint.model_dump_json(indent=2))
@@ -78,6 +81,7 @@ def restore(instance: Instance, name: str) -> None:
     checkpoint = find(instance, name)
     if "absent" in instance.provider.power_states().values():
         raise LabError(f"instance {instance.name} is only half up; try: inv up")
+    registry.heal_outside(instance)
     instance.stop_bmcs()  # a node that a BMC is about to power on, on a peer's order, must stay off meanwhile
     instance.remember(instance.state.model_copy(update={"restoring": name}))
     instance.provider.restore(checkpoint.saved)
@@ -85,7 +89,8 @@ def restore(instance: Instance, name: str) -> None:
         write_atomically(instance.bmc_log(node), log)
     instance.start_bmcs()
     wait_booted(instance)
-    instance.remember(instance.state.model_copy(update={"steps": checkpoint.steps, "restoring": None}))
+    known = {"steps": checkpoint.steps, "measurements": checkpoint.measurements}
+    instance.remember(instance.state.model_copy(update={**known, "restoring": None}))
 
 
 def wait_booted(instance: Instance) -> None:

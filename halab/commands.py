@@ -10,19 +10,22 @@ from contextlib import contextmanager
 from halab import boxes, bringup, checkpoints, distros, extras, host, images, labs, show
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, NothingChecked
-from halab.instance import Instance
+from halab.faults import registry
+from halab.instance import Instance, instances_dir
+from halab.measure import records, run
 from halab.models import NodeSpec
 from halab.nodes import Workstation
 from halab.paths import ROOT
 from halab.report import Report
 from halab.selection import current, instance_to_make, instance_to_remove, select
-from halab.state import locked
+from halab.state import locked, read_state
 from halab.status import look
 from halab.toml import suggestion
 from halab.walk import StepReport, Walk
 
 OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
-SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")  # clusters mostly wait: see pytest-xdist
+# Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
+SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def lab(
@@ -136,6 +139,43 @@ def reset(to: str | None, json: bool) -> None:
 
 def list_checkpoints(json: bool) -> None:
     Report(json).checkpoints(checkpoints.everything(_current()))
+
+
+def fault(name: str, node: str, options: dict[str, str], json: bool) -> None:
+    """Inject a fault, which stays until it is healed."""
+    instance, report = _current(), Report(json)
+    with instance.lock():
+        bringup.settle(instance, report.say)
+        injected = registry.inject(instance, name, node, options)
+    report.faults([injected], f"Injected {{}}: {registry.find(name).does}. To undo it: inv heal")
+
+
+def heal(name: str | None, json: bool) -> None:
+    """Heal one kind of fault, or all of them."""
+    instance, report = _current(), Report(json)
+    with instance.lock(), report.progress("Healing"):
+        healed = registry.heal(instance, name)
+    report.faults(healed, "Healed {}.")
+
+
+def list_faults(json: bool) -> None:
+    """The faults there are, and those that are injected now."""
+    state = read_state(instances_dir() / current().instance_name)
+    Report(json).all_faults(list(registry.FAULTS.values()), state.faults if state else ())
+
+
+def measure(name: str, node: str, options: dict[str, str], repeat: int, json: bool) -> None:
+    """Measure the outage that a fault causes, keep report and pictures, and verify that all is as it was."""
+    instance, report = _current(), Report(json)
+    with instance.lock():
+        bringup.settle(instance, report.say)
+        with report.progress(f"Measuring {name}"):
+            measurement = run.measure(instance, name, node, options, repeat, report.say)
+            directory = records.keep(instance, measurement)
+        report.measurement(measurement, directory)
+        last = _last_passed(instance)
+        if last != checkpoints.START:
+            _judge(Walk(instance, report).verify(instance.folder.step(last)))
 
 
 def ssh(name: str) -> None:

@@ -43,6 +43,7 @@ TOOLS = (
     Tool("nsenter", "enters the namespaces of an instance", "util-linux", "util-linux"),
     Tool("unshare", "makes the namespaces of an instance", "util-linux", "util-linux"),
     Tool("ip", "makes the networks of an instance", "iproute2", "iproute"),
+    Tool("nft", "loses frames and silences BMCs, when that is asked for", "nftables", "nftables"),
     Tool("tar", "saves and restores checkpoints", "tar", "tar"),
     Tool("ping", "asks from the workstation whether an address answers", "iputils-ping", "iputils"),
     Tool("arping", "asks from the workstation which node holds an address", "iputils-arping", "iputils"),

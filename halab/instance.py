@@ -9,6 +9,7 @@ from pathlib import Path
 
 from halab import labs, providers
 from halab.errors import LabError
+from halab.files import write_atomically
 from halab.labs import LabFolder
 from halab.models import LabSpec
 from halab.paths import ROOT, state_dir
@@ -64,10 +65,10 @@ class Instance:
         self.state = state
         write_state(self.directory, state)
 
-    def up(self) -> None:
-        """Make what is missing and power on what is off. Needs the lock."""
+    def up(self, prepared: str | None = None) -> None:
+        """Make what is missing and power on what is off. Needs the lock. See Provider.up."""
         self.remember(self.state)
-        self.provider.up()
+        self.provider.up(prepared)
         allow_for(self.provider.slowness)
 
     def down(self) -> None:
@@ -97,6 +98,23 @@ class Instance:
     def read_bmc_log(self, node: str) -> str:
         log = self.bmc_log(node)
         return log.read_text() if log.exists() else ""
+
+    def bmc_password(self, node: str) -> str:
+        """The password that a node's BMC asks for: that of the lab file, unless a fault has changed it."""
+        changed = self._changed_password(node)
+        return changed.read_text() if changed.exists() else self.spec.credentials.bmc_password
+
+    def set_bmc_password(self, node: str, password: str | None) -> None:
+        """Change the password of a node's BMC, or (None) let it have that of the lab file again."""
+        if password is None:
+            self._changed_password(node).unlink(missing_ok=True)
+        else:
+            write_atomically(self._changed_password(node), password)
+        self.stop_bmcs()
+        self.start_bmcs()
+
+    def _changed_password(self, node: str) -> Path:
+        return self.directory / "bmc" / f"{node}.password"
 
     def power_events(self, node: str) -> list[dict[str, object]]:
         """What a BMC was told, oldest first: `time` (since the epoch), `action`, `from` (address)."""

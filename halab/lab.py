@@ -3,17 +3,19 @@
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 
-from halab import distros
+from halab import crm, distros
 from halab.checks import CheckResult, Condition, Outcome, evaluate
-from halab.cluster import ClusterStatus, parse_status
+from halab.cluster import ClusterStatus
 from halab.errors import CheckFailed, LabError
+from halab.faults import registry
 from halab.instance import Instance
+from halab.measure import records, run
+from halab.measure.report import Measurement
 from halab.nodes import Node, Workstation
 from halab.parallel import for_each
 from halab.toml import suggestion
 
 Show = Callable[[str], None]
-CRM_MON = ("crm_mon", "--output-as=xml", "--inactive")
 
 
 class Lab:
@@ -80,24 +82,11 @@ class Lab:
 
         Raises CheckFailed when nodes answer and it fails on each of them, LabError when no node answers.
         """
-        reasons, reached = [], False
-        for node in self.nodes:
-            try:
-                result = node.run(*argv, input=input, timeout=20)
-            except LabError as error:
-                reasons.append(str(error))
-                continue
-            reached = True
-            if result.ok:
-                return result.stdout
-            missing = result.rc in (126, 127)  # what a shell says of a command that is not there
-            said = "it is not installed" if missing else result.last_line()
-            reasons.append(f"{node.name}: no answer from {argv[0]}: {said}")
-        raise (CheckFailed if reached else LabError)("; ".join(reasons))
+        return crm.ask(self._instance, *argv, input=input)
 
     def status(self) -> ClusterStatus:
         """The cluster as the first node that answers sees it. Raises as `ask` does."""
-        return parse_status(self.ask(*CRM_MON))
+        return crm.status(self._instance)
 
     def where(self, resource: str) -> Node:
         """The one node that a resource is active on. Raises CheckFailed when it is on none or on several."""
@@ -109,6 +98,36 @@ class Lab:
     def power_events(self, node: Node) -> list[dict[str, object]]:
         """What the node's BMC was told to do, oldest first (see Instance.power_events)."""
         return self._instance.power_events(node.name)
+
+    def fault(self, name: str, node: Node | None = None, **options: str) -> None:
+        """Inject a fault, on the active node if none is given, as `inv fault` does."""
+        where = node.name if node else None
+        self._show(f"$ {registry.typed('fault', name, where, options)}\n")
+        injected = registry.inject(self._instance, name, where or registry.ACTIVE, options)
+        self._show(f"Injected {injected.name}{f' on {injected.node}' if injected.node else ''}.\n")
+
+    def heal(self) -> None:
+        """Heal all faults, as `inv heal` does."""
+        self._show("$ inv heal\n")
+        registry.heal(self._instance)
+
+    def measure(self, name: str, node: Node | None = None, **options: str) -> Measurement:
+        """Measure the outage that a fault causes, as `inv measure` does, and keep that."""
+        where = node.name if node else None
+        self._show(f"$ {registry.typed('measure', name, where, options)}\n")
+        measurement = run.measure(
+            self._instance, name, where or registry.ACTIVE, options, say=lambda text: self._show(f"{text}\n")
+        )
+        records.keep(self._instance, measurement)
+        return measurement
+
+    def measurements(self, fault: str) -> list[Measurement]:
+        """Those of one fault that were made since the lab began, oldest first."""
+        return [found for found in records.everything(self._instance) if found.fault == fault]
+
+    def configuration(self) -> str:
+        """A digest of how the cluster is configured now, as measurements have it."""
+        return run.configuration(self._instance)
 
     def check(
         self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()

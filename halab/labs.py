@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from halab import toml
 from halab.errors import LabError
-from halab.models import LabSpec
+from halab.models import LabSpec, Sequel
 from halab.paths import LABS, ROOT
-from halab.toml import read, suggestion
+from halab.toml import suggestion
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class LabFolder:
     path: Path
     spec: LabSpec
     steps: tuple[Step, ...]
+    continues: "LabFolder | None" = None  # the lab whose finished cluster this one starts from
 
     def step(self, name: str) -> Step:
         """Raises LabError, with the nearest name, when there is no such step."""
@@ -57,7 +59,7 @@ def load(name: str, folder: Path | None = None) -> LabFolder:
     path = (folder or LABS) / name
     if not (path / "lab.toml").is_file():
         raise LabError(f'there is no lab "{name}", {suggestion(name, names(folder))}')
-    spec = read(path / "lab.toml", LabSpec)
+    spec, continues = _read_lab(path / "lab.toml", folder)
     files = sorted(path.glob("[0-9]*_*.py"))
     if not files:
         raise LabError(f"{_short(path)} has no steps: expected files such as 10_install.py")
@@ -67,7 +69,18 @@ def load(name: str, folder: Path | None = None) -> LabFolder:
         if step.name in names_so_far:
             raise LabError(f"{_short(step.path)}: another step, or the checkpoint of bare nodes, is called {step.name}")
         names_so_far.add(step.name)
-    return LabFolder(name, path, spec, steps)
+    return LabFolder(name, path, spec, steps, continues)
+
+
+def _read_lab(file: Path, folder: Path | None) -> tuple[LabSpec, LabFolder | None]:
+    content = toml.load(file)
+    if "continues" not in content:
+        return toml.check(content, file, LabSpec), None
+    sequel = toml.check(content, file, Sequel)
+    before = load(sequel.continues, folder)
+    if before.continues:
+        raise LabError(f"{_short(file)}: continues: {before.name} goes on from {before.continues.name} itself")
+    return before.spec.model_copy(update={"title": sequel.title}), before
 
 
 def first_reason(error: ValueError) -> str:

@@ -110,6 +110,13 @@ class LabSpec(Frozen):
         return LabSpec.model_validate({**dict(self), "nodes": nodes})
 
 
+class Sequel(Frozen):
+    """What the `lab.toml` of a lab says that goes on where another one ends: all else is that other lab's."""
+
+    title: str = Field(min_length=1)
+    continues: str
+
+
 def _following(node: NodeSpec) -> NodeSpec:
     stem = node.name.rstrip("0123456789")
     number = int(node.name[len(stem) :] or "1") + 1

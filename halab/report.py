@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from rich.table import Table
 
 from halab.checkpoints import Checkpoint
 from halab.checks import CheckResult, Outcome
+from halab.faults import Fault
 from halab.labs import LabFolder, Step
+from halab.measure.outages import Outage
+from halab.measure.report import Measurement
 from halab.selection import Selection, default_provider
 from halab.show import Entry
-from halab.state import read_state
+from halab.state import InjectedFault, read_state
 from halab.status import StatusReport
 from halab.walk import StepReport
 
@@ -102,6 +105,7 @@ class Report:
         self._out.print(
             f"[bold]{report.instance.name}[/]: lab {found['lab']} on {found['provider']}, {found['distro']}"
         )
+        self.faults(report.instance.state.faults, "[broken on purpose] {}: inv heal")
         nodes = _table("Node", "Address", "Power", "BMC", "Member")
         for node in found["nodes"]:
             nodes.add_row(node["name"], node["lan"], node["power"], node["bmc"], node["member"])
@@ -163,8 +167,63 @@ class Report:
         for problem in found or ["Nothing keeps labs from running here."]:
             self.say(problem)
 
+    def faults(self, found: Sequence[InjectedFault], sentence: str) -> None:
+        if self._json:
+            self._dump([fault.model_dump() for fault in found])
+            return
+        for fault in found:
+            self.say(sentence.format(f"{fault.name} on {fault.node}" if fault.node else fault.name))
+
+    def all_faults(self, known: list[Fault], injected: Sequence[InjectedFault]) -> None:
+        now = {fault.name: [there.node for there in injected if there.name == fault.name] for fault in known}
+        if self._json:
+            self._dump(
+                [
+                    {"name": fault.name, "does": fault.does, "options": fault.options, "injected": now[fault.name]}
+                    for fault in known
+                ]
+            )
+            return
+        table = _table("Fault", "What it does", "Options", "Injected")
+        for fault in known:
+            options = " ".join(f"--{name} {value!r}" for name, value in fault.options.items())
+            where = ", ".join(node or "all nodes" for node in now[fault.name])
+            table.add_row(fault.name, escape(fault.does), escape(options), where)
+        self._out.print(table)
+
+    def measurement(self, found: Measurement, directory: Path) -> None:
+        if self._json:
+            plain = {"samples", "claims"}  # in the report that is kept
+            data = found.model_dump(mode="json", exclude={"runs": {"__all__": plain}})
+            figures = {"min": found.best, "median": found.middle, "max": found.worst, "unsafe": found.unsafe}
+            self._dump({**data, "outage": figures, "split_brain": found.split_brain, "directory": str(directory)})
+            return
+        table = _table("Run", "Node", "From", "Outage", "Detect", "Fence", "Recover")
+        for number, run in enumerate(found.runs, 1):
+            rows = [_outage_row(outage, run.injected) for outage in run.outages]
+            for row in rows or [["", "none", "", "", ""]]:
+                table.add_row(str(number), run.fault.node or "all", *row)
+        self._out.print(table)
+        if len(found.runs) > 1:
+            self.say(f"Outage: min {found.best:.2f} s, median {found.middle:.2f} s, max {found.worst:.2f} s.")
+        if found.split_brain:
+            self._out.print(f"[red]Split-brain[/]: several nodes had the VIP at once, for {found.split_brain:.1f} s.")
+        if found.unsafe:
+            self._out.print("[red]Unsafe[/]: fencing is off, so nobody made sure that the lost node was down.")
+        if gaps := sum(len(run.gaps) for run in found.runs):
+            self.say(f"The probe itself was held up {gaps} times; nothing is known of those moments.")
+        self.say(f"Report and pictures: {directory}")
+
     def _dump(self, data: object) -> None:
         print(json.dumps(data, indent=2, default=_plain))
+
+
+def _outage_row(outage: Outage, fault: float) -> list[str]:
+    """When it began, seconds after the fault; how long it was; and its phases."""
+    phases = outage.phases
+    length = f"{outage.span.seconds:.2f} s" + ("" if outage.ended else ", and no end")
+    parts = ["" if part is None else f"{part:.2f} s" for part in (phases.detect, phases.fence, phases.recover)]
+    return [f"{outage.span.start - fault:+.2f} s", length, *parts]
 
 
 def _table(*headings: str) -> Table:
@@ -199,6 +258,7 @@ def status_as_data(report: StatusReport) -> dict[str, Any]:
         "provider": instance.state.provider,
         "distro": instance.state.distro,
         "restoring": instance.state.restoring,
+        "faults": [fault.model_dump() for fault in instance.state.faults],
         "nodes": [
             {
                 "name": node.name,

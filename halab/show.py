@@ -6,6 +6,7 @@ from typing import Any
 from halab import distros
 from halab.checks import Condition
 from halab.distros import Distro
+from halab.faults.registry import typed
 from halab.labs import Step
 from halab.models import LabSpec, NodeSpec
 
@@ -44,6 +45,18 @@ class Recorder:
 
     def type_on_all(self, commands: tuple[str, ...]) -> None:
         self.entries.extend(Entry("command", "every node", command) for command in commands)
+
+    def fault(self, name: str, node: "RecordedNode | None" = None, **options: str) -> None:
+        self._type(typed("fault", name, node.name if node else None, options))
+
+    def heal(self) -> None:
+        self._type("inv heal")
+
+    def measure(self, name: str, node: "RecordedNode | None" = None, **options: str) -> None:
+        self._type(typed("measure", name, node.name if node else None, options))
+
+    def _type(self, command: str) -> None:
+        self.entries.append(Entry("command", "the host", command))
 
     def check(self, sentence: str, condition: Condition, **options: Any) -> None:
         self.entries.append(Entry("check", "", sentence))

@@ -26,6 +26,16 @@ class StepRecord(BaseModel):
     hints_shown: int = 0
 
 
+class InjectedFault(BaseModel):
+    """A fault that was injected and not healed yet: on which node (none: on all), and what was asked for besides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    node: str = ""
+    options: dict[str, str] = {}
+
+
 class State(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,6 +45,8 @@ class State(BaseModel):
     spec: LabSpec  # as it was when the instance was made, whatever becomes of the lab file
     disk_only: bool = False  # checkpoints of virtual machines without memory
     steps: dict[str, StepRecord] = {}
+    faults: tuple[InjectedFault, ...] = ()
+    measurements: tuple[str, ...] = ()  # directories below measurements/, oldest first
     restoring: str | None = None  # the checkpoint that a restore, unfinished so far, goes to
 
     def with_step(self, name: str, outcome: str) -> "State":
@@ -45,6 +57,15 @@ class State(BaseModel):
     def with_hints(self, name: str, shown: int) -> "State":
         record = self.steps[name].model_copy(update={"hints_shown": shown})
         return self.model_copy(update={"steps": {**self.steps, name: record}})
+
+    def with_fault(self, fault: InjectedFault) -> "State":
+        return self.model_copy(update={"faults": (*self.faults, fault)})
+
+    def without_fault(self, fault: InjectedFault) -> "State":
+        return self.model_copy(update={"faults": tuple(there for there in self.faults if there != fault)})
+
+    def with_measurement(self, directory: str) -> "State":
+        return self.model_copy(update={"measurements": (*self.measurements, directory)})
 
     def outcome(self, step: str) -> str | None:
         return self.steps[step].outcome if step in self.steps else None

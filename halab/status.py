@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from halab.cluster import ClusterStatus
+from halab.crm import ADDRESS_AGENT
 from halab.errors import HalabError
 from halab.instance import Instance
 from halab.lab import Lab
@@ -32,7 +33,7 @@ def look(instance: Instance) -> StatusReport:
         cluster = lab.status()
     except HalabError as error:
         reason = str(error)
-    has_vip = cluster is not None and any(resource.started for resource in cluster.of_agent("ocf:heartbeat:IPaddr2"))
+    has_vip = cluster is not None and any(resource.started for resource in cluster.of_agent(ADDRESS_AGENT))
     owners = vip_owners(lab) if has_vip else ()
     return StatusReport(instance, power, instance.dead_bmcs(), cluster, reason, owners)
 

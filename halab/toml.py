@@ -18,21 +18,35 @@ Place = tuple[int | str, ...]
 
 def read(path: Path, model: type[Model]) -> Model:
     """Raises LabError with every problem of the file, one per line: `file: key: what is wrong with it`."""
-    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    return check(load(path), path, model)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Raises LabError when there is no such file, or no TOML in it."""
     try:
-        return model.model_validate(tomllib.loads(path.read_text()))
+        return tomllib.loads(path.read_text())
     except OSError as error:
-        raise LabError(f"{shown}: cannot be read: {error.strerror}") from error
+        raise LabError(f"{_shown(path)}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LabError(f"{shown}: not valid TOML: {error}") from error
+        raise LabError(f"{_shown(path)}: not valid TOML: {error}") from error
+
+
+def check(content: dict[str, Any], path: Path, model: type[Model]) -> Model:
+    """What `path` contains, as a model. Raises LabError as `read` does."""
+    try:
+        return model.model_validate(content)
     except ValidationError as error:
-        raise LabError("\n".join(f"{shown}: {problem}" for problem in _problems(error, model))) from error
+        raise LabError("\n".join(f"{_shown(path)}: {problem}" for problem in _problems(error, model))) from error
 
 
 def suggestion(wrong: str, known: Sequence[str]) -> str:
     """What to say after an unknown name: the nearest known one, or all of them when none is near."""
     near = difflib.get_close_matches(wrong, known, n=1)
     return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def configure(instance: Instance) -> Path:
             place / "machines" / domain / "config",
             VirtualBMC={
                 "username": account.bmc_user,
-                "password": account.bmc_password,
+                "password": instance.bmc_password(node.name),
                 "address": str(node.bmc),
                 "port": "623",
                 "domain_name": domain,

@@ -100,6 +100,7 @@ class World:
     done: list[str] = field(default_factory=list)  # what is "on disk": steps that were performed
     power: dict[str, str] = field(default_factory=dict)
     saved: dict[str, list[str]] = field(default_factory=dict)
+    prepared: dict[str, list[str]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)  # what the provider was told, in order
     problems: list[str] = field(default_factory=list)
     crm_mon: str | None = None  # None: no cluster runs
@@ -155,9 +156,17 @@ class FakeProvider:
     def problems(self) -> list[str]:
         return World.current.problems
 
-    def up(self) -> None:
-        World.current.told("up")
+    def up(self, prepared: str | None = None) -> None:
+        World.current.told(f"up from {prepared}" if prepared else "up")
+        World.current.done = World.current.prepared.get(prepared or "", World.current.done).copy()
         World.current.power = dict.fromkeys(self._names, "on")
+
+    def has_prepared(self, name: str) -> bool:
+        return name in World.current.prepared
+
+    def keep_prepared(self, name: str) -> None:
+        World.current.told("keep prepared")
+        World.current.prepared[name] = World.current.done.copy()
 
     def down(self) -> None:
         World.current.told("down")

@@ -15,6 +15,7 @@ from halab.conditions.cluster import (
     started,
     together,
 )
+from halab.conditions.measured import measured
 from halab.conditions.policy import follows, independent, ordered
 from halab.conditions.service import (
     address_only_on_owner,
@@ -41,6 +42,7 @@ __all__ = [
     "follows",
     "independent",
     "lets_in",
+    "measured",
     "not_enabled",
     "online",
     "only_by_cluster",

@@ -52,8 +52,17 @@ class Provider(Protocol):
     def problems(self) -> list[str]:
         """Why this host cannot run the lab, a sentence each; empty when it can."""
 
-    def up(self) -> None:
-        """Make what is missing and power on every node that is off; does not wait for their systems to start."""
+    def up(self, prepared: str | None = None) -> None:
+        """Make what is missing and power on every node that is off; does not wait for their systems to start.
+
+        Nodes are made bare, or as they were when `keep_prepared` was told to keep them under that name.
+        """
+
+    def has_prepared(self, name: str) -> bool:
+        """Whether `up` can make nodes from what was kept under that name, by whatever instance."""
+
+    def keep_prepared(self, name: str) -> None:
+        """Keep all nodes as they are, for `up` of other instances; a provider that cannot does nothing."""
 
     def down(self) -> None:
         """Remove nodes, networks and namespaces, whatever state they are in."""

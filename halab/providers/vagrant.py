@@ -79,7 +79,7 @@ class Vagrant:
         plug_in = None if self._made.exists() else host.vagrant_problem()
         return [*found, plug_in] if plug_in else found
 
-    def up(self) -> None:
+    def up(self, prepared: str | None = None) -> None:
         if not self._made.exists():
             self._make()
         if gone := [node for node, state in self._domains.states().items() if state == "absent"]:
@@ -90,11 +90,18 @@ class Vagrant:
         self._domains.resume([name for name, state in states.items() if state == "frozen"])
         for_each([name for name, state in states.items() if state == "off"], self.power_on)
 
+    def has_prepared(self, name: str) -> bool:
+        return False
+
+    def keep_prepared(self, name: str) -> None:
+        """Every instance walks to where its lab begins, and goes back there by its own checkpoints."""
+
     def down(self) -> None:
         self._shells.hang_up()
         self._namespaces.down()
         for name, _ in self._site.spec.networks.by_name():  # at once, and not when the kernel comes to it
             run(["ip", "link", "del", "dev", self._names.port(WORKSTATION, name)])
+        run(["nft", f"delete table bridge halab-{self._site.instance}"])  # the rules of faults, if there are any
         if self._vagrantfile.exists():
             self.prepare(print)  # .venv may have been made anew since
             self._remove()

@@ -1,0 +1,63 @@
+"""What was measured in this lab: outages, as `inv measure` and `lab.measure` keep them."""
+
+from halab.checks import Condition, Observation
+from halab.lab import Lab
+from halab.measure.report import Measurement
+from halab.measure.run import summary
+
+
+def measured(
+    fault: str,
+    *,
+    below: float | None = None,
+    outages: int | None = None,
+    fencing: bool | None = None,
+    split_brain: bool | None = None,
+    now: bool = False,
+) -> Condition:
+    """There is a measurement of the fault that is as said, by any of its runs.
+
+    `below` is in seconds, for all outages of the run together; `outages` is how many there were at most; `split_brain`
+    whether several nodes had the VIP at once. With `now` it was made of the cluster as it is configured now.
+    """
+    wanted = [
+        *([f"an outage of less than {below:g} s"] if below is not None else []),
+        *([f"at most {outages} outage{'' if outages == 1 else 's'}"] if outages is not None else []),
+        *([f"fencing {'on' if fencing else 'off'}"] if fencing is not None else []),
+        *([f"{'a' if split_brain else 'no'} split-brain"] if split_brain is not None else []),
+        *(["the cluster configured as it is now"] if now else []),
+    ]
+    expected = f"a measurement of {fault}" + (f", with {', '.join(wanted)}" if wanted else "")
+
+    def fits(found: Measurement, configuration: str) -> bool:
+        return (
+            (fencing is None or found.fencing == fencing)
+            and (not now or found.configuration == configuration)
+            and (split_brain is None or bool(found.split_brain) == split_brain)
+            and any(
+                (below is None or (run.ended and run.seconds < below))
+                and (outages is None or len(run.outages) <= outages)
+                for run in found.runs
+            )
+        )
+
+    def look(lab: Lab) -> Observation:
+        made = lab.measurements(fault)
+        configuration = lab.configuration() if now else ""
+        if any(fits(found, configuration) for found in made):
+            return Observation(True, expected)
+        return Observation(False, f"{len(made)} made; the last: {_seen(made[-1], configuration)}" if made else "none")
+
+    hints = (
+        f"inv measure {fault}, and look at what it says and at its picture",
+        f"what counts is {expected}",
+        f"inv measure {fault} --repeat 3",
+    )
+    return Condition(expected, look, hints)
+
+
+def _seen(found: Measurement, configuration: str) -> str:
+    told = [*map(summary, found.runs), f"fencing {'on' if found.fencing else 'off'}"]
+    told += [f"split-brain for {found.split_brain:.1f} s"] if found.split_brain else ["no split-brain"]
+    told += ["the cluster was configured in another way then"] if configuration not in ("", found.configuration) else []
+    return ", ".join(told)

@@ -1,0 +1,39 @@
+"""Asking a cluster about itself, out of band, on whichever of its nodes answers."""
+
+from halab.cluster import ClusterStatus, parse_status
+from halab.errors import CheckFailed, LabError
+from halab.instance import Instance
+
+CRM_MON = ("crm_mon", "--output-as=xml", "--inactive")
+ADDRESS_AGENT = "ocf:heartbeat:IPaddr2"
+
+
+def ask(instance: Instance, *argv: str, input: str | None = None) -> str:
+    """What one of the cluster's commands prints, on the first node where it succeeds.
+
+    Raises CheckFailed when nodes answer and it fails on each of them, LabError when no node answers.
+    """
+    reasons, reached = [], False
+    for node in instance.spec.nodes:
+        try:
+            result = instance.provider.run(node.name, argv, input=input, timeout=20)
+        except LabError as error:
+            reasons.append(str(error))
+            continue
+        reached = True
+        if result.ok:
+            return result.stdout
+        missing = result.rc in (126, 127)  # what a shell says of a command that is not there
+        said = "it is not installed" if missing else result.last_line()
+        reasons.append(f"{node.name}: no answer from {argv[0]}: {said}")
+    raise (CheckFailed if reached else LabError)("; ".join(reasons))
+
+
+def status(instance: Instance) -> ClusterStatus:
+    """The cluster as the first node that answers sees it. Raises as `ask` does."""
+    return parse_status(ask(instance, *CRM_MON))
+
+
+def holders_of_vip(instance: Instance) -> tuple[str, ...]:
+    """The nodes that, by what the cluster says, have the service's address."""
+    return tuple(name for resource in status(instance).of_agent(ADDRESS_AGENT) for name in resource.nodes)

@@ -1,0 +1,51 @@
+"""Something broken on purpose, and how to heal it.
+
+A fault acts on a node's power, on its bridge ports, on its BMC or on its processes, so that it is the same for every
+provider. It is remembered in the instance's state before it is injected: whoever comes later, and a `reset`, finds it
+there and heals it, even when the command that injected it was killed in the middle.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from halab import distros
+from halab.distros import Distro
+from halab.instance import Instance
+from halab.nodes import Node
+from halab.state import InjectedFault
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a fault is given: the instance, the node it is about, and what was asked for."""
+
+    instance: Instance
+    asked: InjectedFault
+
+    @property
+    def node(self) -> Node:
+        spec = next(node for node in self.instance.spec.nodes if node.name == self.asked.node)
+        return Node(spec, self.instance.provider, lambda text: None)
+
+    @property
+    def distro(self) -> Distro:
+        return distros.load(self.instance.state.distro)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`inject` and `heal` may raise LabError; both may be called again. `heal` is also called when a kill has left
+    nothing or only half of the fault.
+
+    `outside`: it is neither in a node nor in its power, so a node that is put back from a checkpoint still has it.
+    `everywhere`: it is about all nodes, and none is chosen. `options`: what can be said about it besides, with the
+    values it has then.
+    """
+
+    name: str
+    does: str
+    inject: Callable[[Scene], None]
+    heal: Callable[[Scene], None]
+    outside: bool = False
+    everywhere: bool = False
+    options: dict[str, str] = field(default_factory=dict)

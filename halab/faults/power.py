@@ -1,0 +1,40 @@
+"""Faults of a whole node: no power, or no time."""
+
+from halab.faults import Fault, Scene
+
+
+def _cut(scene: Scene) -> None:
+    scene.instance.provider.power_off(scene.node.name)
+
+
+def _power_on(scene: Scene) -> None:
+    if scene.node.power() == "off":
+        scene.instance.provider.power_on(scene.node.name)
+    scene.node.wait_booted()
+
+
+def _cycle(scene: Scene) -> None:
+    _cut(scene)
+    scene.instance.provider.power_on(scene.node.name)
+
+
+def _freeze(scene: Scene) -> None:
+    scene.instance.provider.freeze([scene.node.name])
+
+
+def _thaw(scene: Scene) -> None:
+    if scene.node.power() == "frozen":
+        scene.instance.provider.thaw([scene.node.name])
+    _power_on(scene)
+
+
+FAULTS = (
+    Fault("power-cut", "the node loses its power, as if its plug was pulled; its BMC does not", _cut, _power_on),
+    Fault("reboot", "the node's power goes and comes back", _cycle, _power_on),
+    Fault(
+        "freeze",
+        "the node hangs: nothing runs, nothing answers, and once thawed it believes that no time has passed",
+        _freeze,
+        _thaw,
+    ),
+)

@@ -1,0 +1,115 @@
+"""What happened inside the cluster, told by the nodes' journals and by the BMCs, on the host's clock.
+
+Journals have microseconds where Corosync's own log file has seconds. The sentences are those of Corosync 3
+(exec/totemsrp.c), of Pacemaker 2.1 and 3.0 (fenced, controld).
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from halab.errors import HalabError, LabError
+from halab.instance import Instance
+from halab.parallel import for_each
+
+DAEMONS = ("corosync", "pacemaker-fenced", "pacemaker-controld")
+JOURNAL = ("journalctl", "--output=json", "--output-fields=MESSAGE", "--no-pager")
+ATTEMPTS = 3  # at reading a node's clock: the quickest answer is the most exact
+
+
+@dataclass(frozen=True)
+class Event:
+    """`kind` is one of KINDS; `node` is whom it is about, `teller` the node that told it (or `bmc`).
+
+    `resource` is set where it is about one.
+    """
+
+    at: float
+    kind: str
+    teller: str
+    node: str
+    text: str
+    resource: str = ""
+
+
+SENTENCES = {
+    "token": r"A processor failed, forming new configuration",
+    "lost": r"A new membership .*Members.* left: ",
+    "joined": r"A new membership .*Members joined: ",
+    "fencing": r"Requesting peer fencing \(\w+\) targeting (?P<node>\S+)",
+    "fenced": r"Operation '?(?:reboot|off)'? targeting (?P<node>\S+) by \S+ for \S+: OK",
+    "unfenced": r"Operation '?(?:reboot|off)'? targeting (?P<node>\S+) (?:by \S+ )?for \S+: (?!OK)",
+    "failed": r"Result of monitor operation for (?P<resource>\S+) on (?P<node>\S+): (?!ok|OK|Cancelled)",
+    "started": r"Result of start operation for (?P<resource>\S+) on (?P<node>\S+): (?:ok|OK)",
+    "stopped": r"Result of stop operation for (?P<resource>\S+) on (?P<node>\S+): (?:ok|OK)",
+}
+KINDS = {
+    "token": "Corosync missed its token",
+    "lost": "a new membership without some node",
+    "joined": "a new membership with some node more",
+    "fencing": "the cluster asks for a node to be fenced",
+    "fenced": "the cluster knows that a node was fenced",
+    "unfenced": "fencing failed",
+    "failed": "a monitor found a resource failed",
+    "started": "a resource was started",
+    "stopped": "a resource was stopped",
+    "power": "a BMC was told something about power",
+}
+
+
+def collect(instance: Instance, since: float) -> list[Event]:
+    """All events since a time, oldest first. A node that cannot be asked tells nothing."""
+    found: list[Event] = []
+
+    def of_node(name: str) -> None:
+        try:
+            late = offset(instance, name)
+            begin = f"--since=@{since + late - 1:.3f}"
+            wanted = [f"--identifier={daemon}" for daemon in DAEMONS]
+            told = instance.provider.run(name, [*JOURNAL, begin, *wanted]).stdout
+        except HalabError:
+            return
+        found.extend(event for event in parse_journal(told.splitlines(), name, late) if event.at >= since)
+
+    powered = [name for name, state in instance.provider.power_states().items() if state == "on"]
+    for_each(powered, of_node)
+    for node in instance.spec.nodes:
+        for event in instance.power_events(node.name):
+            at = float(str(event["time"]))
+            if at >= since:
+                found.append(Event(at, "power", "bmc", node.name, f"{event['action']}, from {event['from']}"))
+    return sorted(found, key=lambda event: event.at)
+
+
+def offset(instance: Instance, node: str) -> float:
+    """By how many seconds the node's clock is ahead of the host's."""
+
+    def ask() -> tuple[float, float]:
+        before = time.time()
+        told = instance.provider.run(node, ["date", "+%s.%N"])
+        after = time.time()
+        if not told.ok:
+            raise LabError(f"{node} does not tell the time: {told.last_line()}")
+        return after - before, float(told.stdout) - (before + after) / 2
+
+    return min(ask() for _ in range(ATTEMPTS))[1]
+
+
+def parse_journal(lines: Iterable[str], teller: str, late: float = 0) -> list[Event]:
+    """The lines that say something of what is in KINDS (`journalctl --output=json`, systemd.journal-fields(7))."""
+    found = []
+    for line in lines:
+        entry = json.loads(line)
+        message = entry.get("MESSAGE")
+        if not isinstance(message, str):  # a message with other than printable characters is a list of bytes
+            continue
+        for kind, sentence in SENTENCES.items():
+            if said := re.search(sentence, message):
+                about = said.groupdict()
+                at = int(entry["__REALTIME_TIMESTAMP"]) / 1_000_000 - late
+                resource = about.get("resource") or ""
+                found.append(Event(at, kind, teller, about.get("node") or "", message, resource))
+                break
+    return found

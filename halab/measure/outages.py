@@ -1,0 +1,142 @@
+"""From what the probe saw to outages: pure functions over samples and events.
+
+All times are seconds since the epoch, on the host's clock.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from halab.measure.events import Event
+from halab.measure.probe import ARP_INTERVAL, INTERVAL
+
+LATE = 2 * INTERVAL  # a probe whose next request left later than this was itself held up
+BEFORE = 1.0  # seconds before the first lost request in which its cause is looked for
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One GET; `page` is the first line of the answer, None when there was none in time."""
+
+    at: float
+    took: float
+    page: str | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who answered for the VIP: node names, and MAC addresses that are of no node."""
+
+    at: float
+    owners: tuple[str, ...]
+
+
+@dataclass
+class Seen:
+    """All that a probe saw so far; another thread may be reading on."""
+
+    samples: list[Sample] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+
+    def read(self, lines: Iterable[str], names: Mapping[str, str]) -> None:
+        """What the probe writes, to its end. `names` maps MAC addresses to nodes."""
+        for line in lines:
+            match json.loads(line):
+                case ["http", at, took, page]:
+                    self.samples.append(Sample(at, took, page))
+                case ["arp", at, macs]:
+                    self.claims.append(Claim(at, tuple(sorted(names.get(mac, mac) for mac in macs))))
+
+    def since(self, at: float) -> "Seen":
+        """What was seen from then on, in the order in which it was asked for: what is lost is told later than that."""
+        samples = sorted((sample for sample in self.samples if sample.at >= at), key=lambda sample: sample.at)
+        return Seen(samples, [claim for claim in self.claims if claim.at >= at])
+
+    def answered_for(self) -> float:
+        """For how many seconds, up to the last request told, all of them have been answered."""
+        last_lost = max((sample.at for sample in self.samples if sample.page is None), default=0.0)
+        good = [sample.at for sample in self.samples if sample.at > last_lost]
+        return max(good) - min(good) if good else 0.0
+
+
+@dataclass(frozen=True)
+class Span:
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Phases:
+    """An outage in three parts, which add up to it; None is what did not happen in it.
+
+    detect: until the cluster noticed; fence: until the lost node was confirmed down; recover: until the next answer.
+    """
+
+    detect: float | None
+    fence: float | None
+    recover: float
+
+
+@dataclass(frozen=True)
+class Outage:
+    """From the first request that was lost until the first one after it that was answered.
+
+    `ended` is false when there was none until the watch was over.
+    """
+
+    span: Span
+    ended: bool
+    phases: Phases
+
+
+def outages(samples: Sequence[Sample], events: Sequence[Event]) -> list[Outage]:
+    found = []
+    start: float | None = None
+    for sample in samples:
+        if sample.page is None and start is None:
+            start = sample.at
+        elif sample.page is not None and start is not None:
+            found.append(_outage(Span(start, sample.at), True, events))
+            start = None
+    if start is not None:
+        found.append(_outage(Span(start, samples[-1].at), False, events))
+    return found
+
+
+def gaps(samples: Sequence[Sample]) -> list[Span]:
+    """When the probe itself was held up, so that nothing is known: never a part of what is called an outage alone."""
+    return [Span(one.at, other.at) for one, other in pairwise(samples) if other.at - one.at > LATE]
+
+
+def split_brain(claims: Sequence[Claim]) -> list[Span]:
+    """When several nodes had the VIP at once. Two looks in a row make it so: a move may show both in one."""
+    spans, run = [], list[Claim]()
+    for claim in [*claims, Claim(float("inf"), ())]:
+        if len(claim.owners) > 1:
+            run.append(claim)
+            continue
+        if len(run) > 1:
+            spans.append(Span(run[0].at, run[-1].at + ARP_INTERVAL))
+        run = []
+    return spans
+
+
+def _outage(span: Span, ended: bool, events: Sequence[Event]) -> Outage:
+    within = [event for event in events if span.start - BEFORE <= event.at <= span.end]
+    noticed = next((max(event.at, span.start) for event in within if event.kind in ("lost", "failed")), None)
+    begun = span.start if noticed is None else noticed
+    down = next((event.at for event in within if event.kind == "fenced" and event.at >= begun), None)
+    return Outage(
+        span,
+        ended,
+        Phases(
+            detect=None if noticed is None else noticed - span.start,
+            fence=None if down is None else down - begun,
+            recover=span.end - (begun if down is None else down),
+        ),
+    )

@@ -1,0 +1,29 @@
+"""The measurements of an instance: measurements/<time>-<fault>/ with report.json and a picture of each run."""
+
+from pathlib import Path
+
+from halab.files import write_atomically
+from halab.instance import Instance
+from halab.measure.report import Measurement
+from halab.measure.timeline import draw
+
+REPORT = "report.json"
+
+
+def keep(instance: Instance, measurement: Measurement) -> Path:
+    """Write report and pictures, and remember them. Needs the lock."""
+    directory = instance.directory / "measurements" / f"{measurement.at:%Y%m%d-%H%M%S}-{measurement.fault}"
+    directory.mkdir(parents=True, exist_ok=True)
+    for number, run in enumerate(measurement.runs, 1):
+        draw(measurement, run, [directory / f"run-{number}.{suffix}" for suffix in ("svg", "png")])
+    write_atomically(directory / REPORT, measurement.model_dump_json(indent=2))
+    instance.remember(instance.state.with_measurement(directory.name))
+    return directory
+
+
+def everything(instance: Instance) -> list[Measurement]:
+    """Those that count at the checkpoint that the instance goes on from, oldest first."""
+    place = instance.directory / "measurements"
+    return [
+        Measurement.model_validate_json((place / name / REPORT).read_text()) for name in instance.state.measurements
+    ]

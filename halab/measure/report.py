@@ -1,0 +1,71 @@
+"""What is kept of a measurement: plain data, written as JSON, from which tables and pictures are made."""
+
+from datetime import datetime
+from statistics import median
+
+from pydantic import BaseModel, ConfigDict
+
+from halab.measure.events import Event
+from halab.measure.outages import Claim, Outage, Sample, Span
+from halab.state import InjectedFault
+
+
+class Run(BaseModel):
+    """One injection, watched. `until` is when the watch ended; times are seconds since the epoch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fault: InjectedFault
+    injected: float
+    until: float
+    outages: tuple[Outage, ...]
+    split_brain: tuple[Span, ...]
+    gaps: tuple[Span, ...]  # when the probe itself was held up
+    events: tuple[Event, ...]
+    samples: tuple[Sample, ...]
+    claims: tuple[Claim, ...]
+    members: dict[str, bool]  # by node: whether it was online before the fault
+    places: dict[str, tuple[str, ...]]  # by resource, fence devices left out: where it was before the fault
+
+    @property
+    def seconds(self) -> float:
+        """All outages of the run together."""
+        return sum(outage.span.seconds for outage in self.outages)
+
+    @property
+    def ended(self) -> bool:
+        return all(outage.ended for outage in self.outages)
+
+
+class Measurement(BaseModel):
+    """`configuration` is a digest of the cluster's configuration before the fault: what was measured holds for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fault: str
+    at: datetime
+    fencing: bool
+    configuration: str
+    runs: tuple[Run, ...]
+
+    @property
+    def unsafe(self) -> bool:
+        """Without fencing nobody made sure that the lost node was down, however short the outage was."""
+        return not self.fencing
+
+    @property
+    def worst(self) -> float:
+        return max(run.seconds for run in self.runs)
+
+    @property
+    def best(self) -> float:
+        return min(run.seconds for run in self.runs)
+
+    @property
+    def middle(self) -> float:
+        return median(run.seconds for run in self.runs)
+
+    @property
+    def split_brain(self) -> float:
+        """The longest time, in seconds, that several nodes had the VIP at once; 0 when they never did."""
+        return max((span.seconds for run in self.runs for span in run.split_brain), default=0.0)

@@ -1,0 +1,173 @@
+"""Injecting a fault, watching the service through the VIP until all is well again, and healing."""
+
+import hashlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from halab import crm
+from halab.cluster import ClusterStatus, parse_xml
+from halab.errors import HalabError, LabError
+from halab.faults import registry
+from halab.instance import Instance
+from halab.measure import events, outages
+from halab.measure.outages import Seen
+from halab.measure.report import Measurement, Run
+from halab.network import mac
+from halab.paths import ROOT
+from halab.wait import TimedOut, timeout_factor, wait
+
+STEADY = 1.0  # seconds of answers before a fault, and after an outage, without which nothing can be said
+WATCHED = 20.0  # seconds that a fault is given to cause an outage
+SETTLING = 60.0  # seconds that lost nodes are given to come back once the service has
+LIMIT = 120.0  # seconds after which an outage is called endless
+WHOLE = 120.0  # seconds that a healed cluster is given to be whole
+
+
+def measure(
+    instance: Instance,
+    name: str,
+    node: str,
+    options: dict[str, str],
+    repeat: int = 1,
+    say: Callable[[str], None] = lambda text: None,
+) -> Measurement:
+    """Inject a fault, watch, and heal it, `repeat` times; ends with the cluster whole again. Needs the lock.
+
+    When this is killed, or raises LabError, the fault is still remembered, and `inv heal` heals it.
+    """
+    if repeat < 1:
+        raise LabError(f"--repeat must be 1 or more, not {repeat}")
+    before = _whole(instance, "before the fault")
+    runs: list[Run] = []
+    for number in range(1, repeat + 1):
+        runs.append(_run(instance, name, node, options))
+        _whole(instance, f"after {name} was healed")
+        say(f"Run {number} of {repeat}: {summary(runs[-1])}.")
+    return Measurement(
+        fault=name,
+        at=datetime.now().astimezone(),
+        fencing=before.fencing,
+        configuration=configuration(instance),
+        runs=tuple(runs),
+    )
+
+
+def summary(run: Run) -> str:
+    if not run.outages:
+        return "no outage"
+    times = " and ".join(f"{outage.span.seconds:.2f} s" for outage in run.outages)
+    return f"outage of {times}" + ("" if run.ended else ", which did not end by itself")
+
+
+def configuration(instance: Instance) -> str:
+    """A digest of what is configured in the cluster; that of two clusters with the same settings is the same."""
+    cib = parse_xml(crm.ask(instance, "cibadmin", "--query", "--scope=configuration"))
+    for section in cib.iter("nodes"):  # standby and the like: what a node is told, not how the cluster is built
+        section.clear()
+    corosync = crm.ask(instance, "cat", "/etc/corosync/corosync.conf")
+    shape = [(element.tag, *sorted(element.items())) for element in cib.iter()]
+    return hashlib.sha256(f"{shape}{corosync}".encode()).hexdigest()[:16]
+
+
+def _run(instance: Instance, name: str, node: str, options: dict[str, str]) -> Run:
+    before = crm.status(instance)
+    with _probing(instance) as probe:
+        _wait_answering(probe)
+        begin = time.time()
+        asked = registry.inject(instance, name, node, options)
+        injected = time.time()
+        _watch(instance, probe, injected, before.fencing)
+        until = time.time()
+    told = tuple(events.collect(instance, begin - STEADY))
+    registry.heal(instance, name)
+    seen = probe.since(begin - STEADY)
+    return Run(
+        fault=asked,
+        injected=injected,
+        until=until,
+        outages=tuple(outages.outages(seen.samples, told)),
+        split_brain=tuple(outages.split_brain(seen.claims)),
+        gaps=tuple(outages.gaps(seen.samples)),
+        events=told,
+        samples=tuple(seen.samples),
+        claims=tuple(seen.claims),
+        members={member: member in before.online for member in before.nodes},
+        places={
+            resource.id: resource.nodes
+            for resource in before.resources.values()
+            if not resource.agent.startswith("stonith:")
+        },
+    )
+
+
+@contextmanager
+def _probing(instance: Instance) -> Iterator[Seen]:
+    """What the probe sees, growing while the block runs."""
+    spec = instance.spec
+    argv = [sys.executable, "-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan"]
+    names = {mac(node.lan.packed): node.name for node in spec.nodes}
+    seen = Seen()
+    with subprocess.Popen(
+        instance.provider.workstation_argv(["env", f"--chdir={ROOT}", *argv]), stdout=subprocess.PIPE, text=True
+    ) as probe:
+        reader = threading.Thread(target=seen.read, args=(probe.stdout or (), names))
+        reader.start()
+        try:
+            yield seen
+        finally:
+            probe.terminate()
+            reader.join()
+
+
+def _wait_answering(seen: Seen) -> None:
+    try:
+        wait(seen.answered_for, lambda good: good >= STEADY, within=STEADY * 10, successes=1, interval=0.1)
+    except TimedOut:
+        raise LabError("the service does not answer through the VIP, so no outage can be measured") from None
+
+
+def _watch(instance: Instance, probe: Seen, injected: float, fencing: bool) -> None:
+    """Until an outage is over and the cluster whole, or there was none for long enough, or it is endless."""
+    factor = max(1.0, timeout_factor())
+    answering_since: float | None = None
+    while (passed := time.time() - injected) < LIMIT * factor:
+        time.sleep(0.25)
+        seen = probe.since(injected)
+        if seen.answered_for() < STEADY:
+            answering_since = None
+            continue
+        answering_since = answering_since or time.time()
+        was_lost = any(sample.page is None for sample in seen.samples)
+        settled = _lacking(instance, fencing) == "" or time.time() - answering_since > SETTLING * factor
+        if settled and (was_lost or passed >= WATCHED * factor):
+            return
+
+
+def _lacking(instance: Instance, fencing: bool) -> str:
+    """What the cluster still waits for; a node that lost its power comes back by itself only when it was fenced."""
+    try:
+        status = crm.status(instance)
+        crm.ask(instance, "crm_resource", "--wait", "--timeout=5s")
+    except HalabError as error:
+        return str(error)
+    states = instance.provider.power_states()
+    gone = {name for name, state in states.items() if state == "off" and not fencing}
+    missing = sorted(set(states) - gone - set(status.online))
+    stopped = sorted(resource.id for resource in status.resources.values() if not resource.started)
+    if gone:  # then what could run on that node only stays stopped
+        stopped = []
+    return f"not online: {missing}; not started: {stopped}" if missing or stopped else ""
+
+
+def _whole(instance: Instance, when: str) -> ClusterStatus:
+    """Wait until all nodes are members, all resources started and nothing is under way, and tell of it."""
+    try:
+        wait(lambda: _lacking(instance, True), lambda lacking: lacking == "", within=WHOLE)
+    except TimedOut as error:
+        raise LabError(f"the cluster is not whole {when}: {error.last}") from None
+    return crm.status(instance)

@@ -1,0 +1,52 @@
+"""Stay where you are
+
+Look at the pictures of the last step once more, on the right, when the lost node came back. Was
+there a second outage? Without stickiness every place is as good as any other, so Pacemaker is
+free to put resources back as soon as there is a choice again, and it spreads them. Clients are
+disconnected twice by one failure, and the second time for nothing.
+
+    pcs resource defaults update resource-stickiness=100
+
+A resource now prefers the place where it runs by 100 points. A wish weighs less than a rule:
+a constraint with INFINITY still moves it, and `pcs resource move` and standby do as well.
+
+How many points? More than the location preferences that you do not want to be acted upon while
+all runs well, and less than those that you do. If a node is really the better one, give it a
+location score higher than the stickiness; if not, give it none. In a group every member adds
+its own stickiness, so a group of five is five times as heavy.
+
+More: Pacemaker Explained, "Resource Meta-Attributes"; `crm_simulate --live-check --show-scores`
+shows the points of every resource on every node.
+"""
+
+from halab.conditions import command, measured, online
+
+
+def perform(lab):
+    first = lab.nodes[0]
+    first.type("pcs resource defaults update resource-stickiness=100")
+    first.type("pcs resource defaults")
+    lab.measure("power-cut")
+
+
+def verify(lab):
+    first = lab.nodes[0]
+    lab.check(
+        "resources would rather stay where they are",
+        command(
+            first,
+            "crm_attribute --type rsc_defaults --name resource-stickiness --query --quiet",
+            r"^([1-9]\d*|\+?INFINITY)\s*$",
+            "the default resource-stickiness is above 0",
+            (
+                "pcs resource defaults tells what every resource is given",
+                "the default of resource-stickiness is 0: any other place is as good",
+                "pcs resource defaults update resource-stickiness=100",
+            ),
+        ),
+    )
+    lab.check(
+        "a lost node costs one outage, and its return none",
+        measured("power-cut", outages=1, fencing=True, now=True),
+    )
+    lab.check("every node is online", online(), within=90)

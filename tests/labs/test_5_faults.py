@@ -1,0 +1,299 @@
+"""Every fault on a real cluster: how it looks from outside, and that `heal` leaves nothing of it."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from halab.checks import Outcome, evaluate
+from halab.conditions import fencing, online, served_by_owner, started
+from halab.faults import registry
+from halab.lab import Lab
+from halab.nodes import Node
+from halab.status import vip_owners
+from halab.wait import wait
+from tests.cli import Cli
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def lab(cli: Cli) -> Iterator[Lab]:
+    """The finished lab, whole: as the test before left it, or else put back."""
+    lab = Lab(cli.instance())
+    wanted = (online(), fencing(True), served_by_owner("virtual_ip"))
+    if not all(evaluate("", condition, lab, within=0).outcome is Outcome.PASSED for condition in wanted):
+        cli("reset", "--to", "stonith")
+    yield lab
+    lab.close()
+
+
+@pytest.fixture
+def cli(walked: Cli) -> Cli:
+    return walked
+
+
+def pings(place: Node | object, address: object) -> bool:
+    return bool(place.run("ping", "-c", "2", "-i", "0.2", "-W", "1", str(address)).ok)  # type: ignore[attr-defined]
+
+
+def whole(lab: Lab) -> bool:
+    """All nodes online and the service answering, after a while."""
+    results = [evaluate("", condition, lab, within=90) for condition in (online(), served_by_owner("virtual_ip"))]
+    assert {result.outcome for result in results} == {Outcome.PASSED}, [result.seen for result in results]
+    return True
+
+
+def no_fencing(lab: Lab) -> None:
+    lab.ask("pcs", "property", "set", "stonith-enabled=false")
+
+
+def events(lab: Lab, node: Node) -> int:
+    return len(lab.power_events(node))
+
+
+def test_power_cut_is_answered_by_fencing_and_the_other_node_serves(cli: Cli, lab: Lab) -> None:
+    victim = lab.where("virtual_ip")
+    before = events(lab, victim)
+
+    cli("fault", "power-cut")
+
+    wait(lambda: vip_owners(lab), lambda owners: owners == (lab.others(victim)[0].name,), within=40)
+    wait(lambda: events(lab, victim), lambda count: count > before, within=40, successes=1)
+    cli("heal")
+    assert whole(lab)
+
+
+def test_a_rebooted_node_starts_anew_and_joins_again(cli: Cli, lab: Lab) -> None:
+    node = lab.others(lab.where("virtual_ip"))[0]
+    boot = node.run("cat", "/proc/1/stat").stdout.split()[21]
+
+    cli("fault", "reboot", "--node", node.name)
+    cli("heal")
+
+    assert node.run("cat", "/proc/1/stat").stdout.split()[21] != boot
+    assert whole(lab)
+
+
+def test_a_frozen_node_is_silent_and_once_thawed_believes_that_no_time_has_passed(
+    cli: Cli, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_fencing(lab)
+    node = lab.others(lab.where("virtual_ip"))[0]
+    boot = node.run("cat", "/proc/1/stat").stdout.split()[21]
+
+    cli("fault", "freeze", "--node", node.name)
+    silent = lab.workstation.run("arping", "-c", "2", "-w", "2", "-I", "lan", str(node.lan)).rc
+    with monkeypatch.context() as hurry:
+        hurry.setenv("HALAB_TIMEOUT_FACTOR", "0.05")
+        cli("check", "--step", "stonith", expect=1)  # another command does not thaw it
+    still = node.power()
+    cli("heal")
+
+    assert silent != 0
+    assert still == "frozen"
+    assert node.run("cat", "/proc/1/stat").stdout.split()[21] == boot
+
+
+def test_a_partition_keeps_nodes_apart_and_the_workstation_reaches_both(cli: Cli, lab: Lab) -> None:
+    no_fencing(lab)
+    one, two = lab.nodes
+
+    cli("fault", "partition")
+
+    assert not pings(one, two.lan)
+    assert pings(one, two.mgmt)
+    assert pings(lab.workstation, one.lan)
+    assert pings(lab.workstation, two.lan)
+    wait(lambda: vip_owners(lab), lambda owners: owners == ("node1", "node2"), within=60)  # split-brain
+    cli("heal")
+    assert pings(one, two.lan)
+
+
+def test_a_pulled_cable_is_seen_by_the_node_and_plugged_in_again(cli: Cli, lab: Lab) -> None:
+    no_fencing(lab)
+    node = lab.others(lab.where("virtual_ip"))[0]
+
+    cli("fault", "link-down", "--node", node.name)
+    carrier = node.run("cat", "/sys/class/net/eth0/carrier").stdout.strip()
+    reached = pings(lab.workstation, node.lan)
+    cli("heal")
+
+    assert carrier == "0"
+    assert not reached
+    assert node.run("cat", "/sys/class/net/eth0/carrier").stdout.strip() == "1"
+    assert pings(lab.workstation, node.lan)
+
+
+def test_packets_are_lost_in_both_directions_and_at_the_rate_that_was_asked_for(cli: Cli, lab: Lab) -> None:
+    no_fencing(lab)
+    node = lab.others(lab.where("virtual_ip"))[0]
+    many = ("ping", "-q", "-c", "200", "-i", "0.01", "-W", "1", str(node.lan))
+
+    cli("fault", "packet-loss", "--node", node.name, "--percent", "20")
+    said = lab.workstation.run(*many).stdout
+    cli("heal")
+
+    lost = float(said.partition("% packet loss")[0].split()[-1])
+    assert 25 < lost < 47  # 36 per cent of pings lose one of their two frames
+    assert " 0% packet loss" in lab.workstation.run(*many).stdout
+
+
+@pytest.mark.parametrize(
+    ("fault", "process"),
+    [("kill-corosync", "corosync"), ("kill-pacemaker", "pacemakerd"), ("kill-controld", "pacemaker-contr")],
+)
+def test_a_node_whose_daemon_died_is_fenced_or_recovers_and_joins_again(
+    cli: Cli, lab: Lab, fault: str, process: str
+) -> None:
+    node = lab.others(lab.where("virtual_ip"))[0]
+    before = node.run("pgrep", "--exact", process).stdout
+
+    cli("fault", fault, "--node", node.name)
+
+    def pid() -> str:
+        return node.run("pgrep", "--exact", process).stdout if node.power() == "on" else ""
+
+    wait(pid, lambda now: now != before, within=30, successes=1)
+    cli("heal")
+    assert whole(lab)
+
+
+def test_a_crashed_service_is_started_again_by_the_cluster(cli: Cli, lab: Lab) -> None:
+    home = lab.where("webserver")
+    before = home.run("pgrep", "--oldest", "nginx").stdout
+
+    cli("fault", "service-crash")
+
+    wait(lambda: home.run("pgrep", "--oldest", "nginx").stdout, lambda now: now not in ("", before), within=30)
+    cli("heal")
+    assert whole(lab)
+
+
+def test_a_hanging_service_accepts_connections_and_never_answers(cli: Cli, lab: Lab) -> None:
+    no_fencing(lab)
+    lab.ask("pcs", "property", "set", "maintenance-mode=true")
+
+    cli("fault", "service-hang")
+    told = lab.workstation.run("curl", "--silent", "--max-time", "3", "--verbose", f"http://{lab.vip}/")
+    cli("heal")
+
+    assert told.rc == 28  # curl(1): the time is up
+    assert "Connected to" in told.stderr
+    assert lab.workstation.run("curl", "--silent", "--max-time", "3", f"http://{lab.vip}/").ok
+
+
+def test_a_broken_service_cannot_start_on_its_node_and_goes_to_another(cli: Cli, lab: Lab) -> None:
+    home = lab.where("webserver")
+
+    cli("fault", "service-broken")
+
+    moved = evaluate("", started("webserver", lab.others(home)[0]), lab, within=90)
+    cli("heal")
+    assert moved.outcome is Outcome.PASSED, moved.seen
+    assert "no directive" not in home.run("cat", "/etc/nginx/nginx.conf").stdout
+    assert whole(lab)
+
+
+def test_a_closed_firewall_cuts_a_node_off_until_it_is_healed(cli: Cli, lab: Lab) -> None:
+    no_fencing(lab)
+    node = lab.others(lab.where("virtual_ip"))[0]
+
+    cli("fault", "firewall-closed", "--node", node.name)
+    closed = node.run("firewall-cmd", "--list-services").stdout.split()
+    cli("heal")
+
+    assert not {"high-availability", "http"} & set(closed)
+    assert {"high-availability", "http"} <= set(node.run("firewall-cmd", "--list-services").stdout.split())
+
+
+def test_a_hogged_processor_is_free_again_once_healed(cli: Cli, lab: Lab) -> None:
+    no_fencing(lab)
+    node = lab.others(lab.where("virtual_ip"))[0]
+
+    cli("fault", "cpu-hog", "--node", node.name)
+    loops = node.run("sh", "-c", "systemctl status halab-hog | grep -c 'while :'").stdout.strip()
+    cli("heal")
+
+    assert int(loops) >= 2
+    assert node.run("systemctl", "is-active", "halab-hog").stdout.strip() == "inactive"
+
+
+@pytest.mark.parametrize("fault", ["bmc-dead", "bmc-wrong-password"])
+def test_without_its_bmc_a_node_cannot_be_fenced_and_the_cluster_waits(cli: Cli, lab: Lab, fault: str) -> None:
+    victim = lab.where("virtual_ip")
+    survivor = lab.others(victim)[0]
+
+    cli("fault", fault)
+    cli("fault", "power-cut", "--node", victim.name)
+
+    wait(lambda: lab.status().nodes[victim.name].unclean, bool, within=40)
+    time.sleep(10)  # the outage goes on: nobody may take the address
+    assert vip_owners(lab) == ()
+    cli("heal")
+    wait(lambda: vip_owners(lab), lambda owners: len(owners) == 1, within=90)
+    assert survivor.power() == "on"
+    assert whole(lab)
+
+
+def test_a_reset_heals_what_was_broken(cli: Cli, lab: Lab) -> None:
+    no_fencing(lab)
+    cli("fault", "partition")
+    cli("fault", "bmc-dead", "--node", "node1")
+
+    cli("reset", "--to", "stonith")
+
+    assert cli.json("status")["faults"] == []
+    assert pings(lab.nodes[0], lab.nodes[1].lan)
+    assert cli("bmc", "node1", "status").strip().endswith("is on")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("fault", "power-cutt"), 'there is no fault "power-cutt", did you mean "power-cut"'),
+        (("fault", "freeze", "--node", "node9"), 'there is no node "node9"'),
+        (("fault", "freeze", "--percent", "5"), "freeze does not take --percent"),
+        (("fault", "partition", "--groups", "node1/node3"), "--groups must name each of node1, node2 once"),
+        (("fault", "packet-loss", "--percent", "200"), "--percent must be a whole number from 1 to 100"),
+        (("fault", "delay", "--ms", "soon"), "--ms must be a whole number"),
+    ],
+)
+def test_what_cannot_be_injected_is_refused_and_leaves_nothing(
+    cli: Cli, arguments: tuple[str, ...], sentence: str
+) -> None:
+    told = cli(*arguments, expect=3)
+
+    assert sentence in told
+    assert cli.json("status")["faults"] == []
+
+
+def test_frames_are_delayed_where_the_kernel_can_do_that_and_else_the_reason_is_told(cli: Cli, lab: Lab) -> None:
+    node = lab.nodes[0]
+    can = lab.workstation.run("tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms").ok
+    lab.workstation.run("tc", "qdisc", "del", "dev", "lo", "root")
+
+    told = cli("fault", "delay", "--node", node.name, "--ms", "150", expect=0 if can else 3)
+    answer = lab.workstation.run("ping", "-c", "1", str(node.lan)).stdout
+    cli("heal", expect=0 if can else 2)
+
+    milliseconds = float(answer.partition("time=")[2].split()[0])
+    assert (milliseconds > 150) if can else (milliseconds < 150 and "has no netem" in told)
+
+
+def test_injecting_twice_and_healing_nothing_are_told(cli: Cli, lab: Lab) -> None:
+    no_fencing(lab)
+    cli("fault", "partition")
+
+    twice = cli("fault", "partition", expect=3)
+    cli("heal")
+    nothing = cli("heal", expect=2)
+
+    assert "partition is injected already; try: inv heal" in twice
+    assert "nothing is broken by a fault" in nothing
+
+
+def test_every_fault_has_a_test_here(request: pytest.FixtureRequest) -> None:
+    source = request.path.read_text()
+
+    assert [name for name in registry.FAULTS if f'"{name}"' not in source] == []

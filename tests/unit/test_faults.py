@@ -1,0 +1,187 @@
+"""What is remembered of faults, and what rules a partition is made of. Real clusters: tests/labs/test_5_faults.py."""
+
+import pytest
+
+from halab import bringup, checkpoints
+from halab.errors import LabError, NothingChecked
+from halab.faults import Fault, Scene, network, registry
+from halab.instance import Instance
+from halab.process import CommandResult
+from halab.selection import Selection, instance_to_make
+from tests.fakes import World
+
+
+@pytest.fixture
+def instance(world: World) -> Instance:
+    made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12", nodes=3))
+    bringup.up(made, lambda text: None)
+    return made
+
+
+@pytest.fixture
+def nft(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What nft is told, instead of telling it."""
+    told: list[str] = []
+
+    def must(argv: list[str], *, input: str = "") -> None:
+        told.append(input)
+
+    def run(argv: list[str]) -> CommandResult:
+        told.append(argv[-1])
+        return CommandResult(tuple(argv), 0, "", "")
+
+    monkeypatch.setattr(network, "must", must)
+    monkeypatch.setattr(network, "run", run)
+    return told
+
+
+def test_a_fault_is_remembered_before_anything_is_broken(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(scene: Scene) -> None:
+        raise Killed
+
+    healed: list[str] = []
+    fault = Fault("deadly", "kills whoever injects it", die, lambda scene: healed.append(scene.node.name))
+    monkeypatch.setitem(registry.FAULTS, "deadly", fault)
+
+    with pytest.raises(Killed):
+        registry.inject(instance, "deadly", "node2")
+
+    later = Instance.open(instance.name)
+    assert [(there.name, there.node) for there in later.state.faults] == [("deadly", "node2")]
+    registry.heal(later)
+    assert healed == ["node2"]
+    assert Instance.open(instance.name).state.faults == ()
+
+
+def test_what_could_not_be_injected_is_healed_at_once_and_forgotten(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(scene: Scene) -> None:
+        raise LabError("it cannot be broken")
+
+    healed: list[str] = []
+    fault = Fault("stubborn", "does not work", fail, lambda scene: healed.append("healed"), everywhere=True)
+    monkeypatch.setitem(registry.FAULTS, "stubborn", fault)
+
+    with pytest.raises(LabError, match="it cannot be broken"):
+        registry.inject(instance, "stubborn")
+
+    assert healed == ["healed"]
+    assert instance.state.faults == ()
+
+
+def test_the_same_fault_on_the_same_node_is_refused_and_on_another_is_not(instance: Instance, world: World) -> None:
+    registry.inject(instance, "power-cut", "node1")
+
+    with pytest.raises(LabError, match="power-cut is injected on node1 already; try: inv heal"):
+        registry.inject(instance, "power-cut", "node1")
+    registry.inject(instance, "power-cut", "node2")
+
+    assert world.power == {"node1": "off", "node2": "off", "node3": "on"}
+
+
+def test_healing_undoes_the_last_fault_first_and_only_what_was_asked_for(instance: Instance, world: World) -> None:
+    registry.inject(instance, "power-cut", "node1")
+    registry.inject(instance, "freeze", "node2")
+    registry.inject(instance, "power-cut", "node3")
+
+    only_frozen = registry.heal(instance, "freeze")
+    rest = registry.heal(instance)
+
+    assert [fault.node for fault in only_frozen] == ["node2"]
+    assert [fault.node for fault in rest] == ["node3", "node1"]
+    assert set(world.power.values()) == {"on"}
+
+
+def test_healing_nothing_is_told(instance: Instance) -> None:
+    with pytest.raises(NothingChecked, match="nothing is broken by freeze"):
+        registry.heal(instance, "freeze")
+
+
+def test_a_node_that_is_frozen_on_purpose_stays_frozen_whatever_is_asked(instance: Instance, world: World) -> None:
+    registry.inject(instance, "freeze", "node2")
+    world.power["node3"] = "frozen"  # by a save that was killed
+
+    bringup.settle(instance, lambda text: None)
+
+    assert world.power == {"node1": "on", "node2": "frozen", "node3": "on"}
+
+
+def test_going_back_heals_what_a_checkpoint_does_not_hold(instance: Instance, nft: list[str]) -> None:
+    registry.inject(instance, "partition")
+
+    checkpoints.restore(instance, checkpoints.START)
+
+    assert instance.state.faults == ()
+    assert any("delete chain bridge halab-tiny partition-all-forward" in line for line in nft)
+
+
+def test_going_back_leaves_the_power_to_the_checkpoint(instance: Instance, world: World) -> None:
+    registry.inject(instance, "power-cut", "node1")
+    registry.inject(instance, "freeze", "node2")
+
+    registry.heal_outside(instance)
+
+    assert instance.state.faults == ()
+    assert world.power == {"node1": "off", "node2": "frozen", "node3": "on"}
+
+
+def test_up_heals_and_says_what(instance: Instance) -> None:
+    registry.inject(instance, "power-cut", "node1")
+    said: list[str] = []
+
+    bringup.up(instance, said.append)
+
+    assert said == ["Healed: power-cut."]
+    assert instance.state.faults == ()
+
+
+def test_a_partition_parts_every_group_from_every_other_in_both_directions(instance: Instance, nft: list[str]) -> None:
+    registry.inject(instance, "partition", options={"groups": "node1,node2/node3"})
+
+    rules = [line.partition("forward ")[2] for line in nft[0].splitlines() if line.startswith("add rule")]
+    assert sorted(rules) == [
+        'iifname "node1-lan" oifname "node3-lan" drop',
+        'iifname "node2-lan" oifname "node3-lan" drop',
+        'iifname "node3-lan" oifname "node1-lan" drop',
+        'iifname "node3-lan" oifname "node2-lan" drop',
+    ]
+
+
+def test_without_groups_every_node_is_by_itself(instance: Instance, nft: list[str]) -> None:
+    registry.inject(instance, "partition")
+
+    assert nft[0].count("add rule") == 6
+
+
+@pytest.mark.parametrize(
+    "groups", ["node1,node2,node3", "node1/node2", "node1,node1/node2,node3", "node1/node2/node4", ""]
+)
+def test_groups_must_name_every_node_once(instance: Instance, nft: list[str], groups: str) -> None:
+    with pytest.raises(LabError, match="--groups must name each of node1, node2, node3 once"):
+        registry.inject(instance, "partition", options={"groups": groups})
+
+    assert instance.state.faults == ()
+
+
+def test_a_pulled_cable_is_that_of_the_network_asked_for(instance: Instance, world: World) -> None:
+    registry.inject(instance, "link-down", "node1", {"network": "mgmt"})
+    registry.heal(instance)
+
+    assert world.calls[-2:] == ["cable node1-mgmt out", "cable node1-mgmt in"]
+
+
+def test_a_changed_bmc_password_is_asked_for_until_it_is_healed(instance: Instance) -> None:
+    registry.inject(instance, "bmc-wrong-password", "node1")
+    changed = [instance.bmc_password(node) for node in ("node1", "node2")]
+    registry.heal(instance)
+
+    assert changed == ["changed-fence-me", "fence-me"]
+    assert instance.bmc_password("node1") == "fence-me"
+
+
+def test_no_two_faults_have_one_name() -> None:
+    assert len(registry.FAULTS) == len(registry.ALL)

@@ -1,0 +1,221 @@
+"""From what a probe saw, and what journals tell, to outages, their phases and pictures."""
+
+import json
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from halab.measure import probe
+from halab.measure.events import Event, parse_journal
+from halab.measure.outages import Claim, Sample, Seen, gaps, outages, split_brain
+from halab.measure.report import Measurement, Run
+from halab.measure.timeline import BAD, GOOD, draw, lanes
+from halab.state import InjectedFault
+
+FAULT = 100.0  # when, in all that follows
+
+
+def samples(*pieces: tuple[float, float, str | None]) -> list[Sample]:
+    """A request every 0.05 s in each piece: from, to (both seconds since the fault), answered by."""
+    found = []
+    for start, end, page in pieces:
+        count = round((end - start) / 0.05)
+        found += [Sample(FAULT + start + number * 0.05, 0.01, page) for number in range(count)]
+    return found
+
+
+def event(at: float, kind: str, node: str = "node1", text: str = "", resource: str = "") -> Event:
+    return Event(FAULT + at, kind, "node2", node, text, resource)
+
+
+CUT = samples((-1, 0, "Served by node1"), (0, 8, None), (8, 10, "Served by node2"))
+TOLD = [
+    event(3.1, "token"),
+    event(4.2, "lost", text="A new membership (2.1e) was formed. Members left: 1"),
+    event(4.3, "fencing"),
+    event(6.9, "fenced"),
+    event(7.5, "started", "node2", resource="virtual_ip"),
+]
+
+
+def test_an_outage_is_from_the_first_lost_request_to_the_next_answered_one() -> None:
+    found = outages(CUT, [])
+
+    assert [(outage.span.start, outage.ended) for outage in found] == [(FAULT, True)]
+    assert found[0].span.seconds == pytest.approx(8)
+
+
+def test_phases_add_up_to_the_outage() -> None:
+    phases = outages(CUT, TOLD)[0].phases
+
+    assert phases.detect == pytest.approx(4.2)
+    assert phases.fence == pytest.approx(2.7)
+    assert phases.recover == pytest.approx(1.1)
+
+
+def test_an_outage_that_nobody_was_fenced_for_has_no_such_phase() -> None:
+    phases = outages(CUT, [event(4.2, "failed", resource="webserver")])[0].phases
+
+    assert (phases.fence, phases.detect, phases.recover) == (None, pytest.approx(4.2), pytest.approx(3.8))
+
+
+def test_each_of_two_outages_has_its_own_events() -> None:
+    seen = [*CUT, *samples((10, 11, None), (11, 12, "Served by node1"))]
+
+    second = outages(seen, TOLD)[1]
+
+    assert second.span.seconds == pytest.approx(1)
+    assert second.phases.detect is None
+
+
+def test_an_outage_without_an_end_says_so() -> None:
+    found = outages(samples((-1, 0, "x"), (0, 3, None)), [])
+
+    assert [outage.ended for outage in found] == [False]
+    assert found[0].span.seconds == pytest.approx(2.95)
+
+
+def test_a_probe_that_was_held_up_saw_no_outage_and_tells_the_gap() -> None:
+    seen = samples((-1, 0, "x"), (2, 3, "x"))
+
+    assert outages(seen, []) == []
+    assert [gap.seconds for gap in gaps(seen)] == [pytest.approx(2.05)]
+
+
+def test_a_lost_request_that_is_told_late_is_put_where_it_was_sent() -> None:
+    lines = [["http", 1.1, 0.01, "x"], ["http", 1.0, 0.9, None], ["arp", 1.0, ["02:00:0a"]], ["arp", 1.1, ["aa"]]]
+    seen = Seen()
+
+    seen.read(map(json.dumps, lines), {"02:00:0a": "node1"})
+
+    assert [sample.page for sample in seen.since(0).samples] == [None, "x"]
+    assert [claim.owners for claim in seen.claims] == [("node1",), ("aa",)]
+
+
+def test_answers_count_since_the_last_one_that_was_lost() -> None:
+    assert Seen(samples((0, 2, None), (2, 3, "x"))).answered_for() == pytest.approx(0.95)
+    assert Seen(samples((0, 2, None))).answered_for() == 0
+
+
+def test_two_owners_in_a_row_are_a_split_brain_and_one_moment_of_both_is_a_move() -> None:
+    one, both = ("node1",), ("node1", "node2")
+    claims = [Claim(number / 10, owners) for number, owners in enumerate([one, both, one, both, both, both, one])]
+
+    assert [(span.start, span.seconds) for span in split_brain(claims)] == [(0.3, pytest.approx(0.3))]
+
+
+SENTENCES = {
+    "corosync/[TOTEM ] A processor failed, forming new configuration: token timed out (3000ms)": ("token", "", ""),
+    "[TOTEM ] A new membership (2.2e) was formed. Members left: 1": ("lost", "", ""),
+    "[TOTEM ] A new membership (1.32) was formed. Members joined: 1": ("joined", "", ""),
+    "notice: Requesting peer fencing (reboot) targeting node1": ("fencing", "node1", ""),
+    "notice: Operation 'reboot' targeting node1 by node2 for pacemaker-controld.312@node2: OK (complete)": (
+        "fenced",
+        "node1",
+        "",
+    ),
+    "notice: Operation 'reboot' targeting node1 by node2 for pacemaker-controld.312@node2: Error occurred (x)": (
+        "unfenced",
+        "node1",
+        "",
+    ),
+    "notice: Result of start operation for virtual_ip on node2: ok": ("started", "node2", "virtual_ip"),
+    "notice: Result of stop operation for webserver on node1: ok": ("stopped", "node1", "webserver"),
+    "notice: Result of monitor operation for webserver on node1: not running": ("failed", "node1", "webserver"),
+}
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_journals_are_read_for_what_matters(sentence: str) -> None:
+    line = json.dumps({"MESSAGE": sentence, "__REALTIME_TIMESTAMP": "1700000000500000"})
+
+    (found,) = parse_journal([line], "node2", late=0.25)
+
+    assert (found.kind, found.node, found.resource) == SENTENCES[sentence]
+    assert found.at == pytest.approx(1_700_000_000.25)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "notice: Result of probe operation for virtual_ip on node2: not running",
+        "notice: Result of monitor operation for webserver on node1: Cancelled",
+        [1, 2, 3],
+    ],
+)
+def test_what_is_usual_is_no_event(message: object) -> None:
+    assert parse_journal([json.dumps({"MESSAGE": message, "__REALTIME_TIMESTAMP": "1"})], "node1") == []
+
+
+def test_who_claims_an_address_is_read_from_the_frame() -> None:
+    own, vip = IPv4Address("192.168.1.1"), IPv4Address("192.168.1.100")
+    mac = bytes.fromhex("0200c0a80101")
+
+    frame = probe.arp_request(mac, own, vip)
+
+    assert probe.claimed_by(frame, vip) is None
+    assert probe.claimed_by(frame, own) == "02:00:c0:a8:01:01"
+    assert len(frame) == 42
+
+
+def a_run(seen: list[Sample], told: list[Event]) -> Run:
+    claims = [Claim(sample.at, ("node1",) if sample.at < FAULT else ("node2",)) for sample in seen[::2] if sample.page]
+    return Run(
+        fault=InjectedFault(name="power-cut", node="node1"),
+        injected=FAULT,
+        until=seen[-1].at,
+        outages=tuple(outages(seen, told)),
+        split_brain=(),
+        gaps=tuple(gaps(seen)),
+        events=tuple(told),
+        samples=tuple(seen),
+        claims=tuple(claims),
+        members={"node1": True, "node2": True},
+        places={"virtual_ip": ("node1",)},
+    )
+
+
+def a_measurement(*runs: Run, fencing: bool = True) -> Measurement:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return Measurement(fault="power-cut", at=now, fencing=fencing, configuration="", runs=runs)
+
+
+def test_a_lane_shows_what_happened_when() -> None:
+    shown = {lane.title: lane for lane in lanes(a_run(CUT, TOLD))}
+
+    service = [(round(bar.start, 2), round(bar.end, 2), bar.colour) for bar in shown["service"].bars]
+    assert service == [(-1, 0, GOOD), (0, 8, BAD), (8, 9.95, GOOD)]
+    assert [round(bar.end, 1) for bar in shown["node1 a member"].bars] == [4.2]
+    assert [(round(bar.start, 1), round(bar.end, 1)) for bar in shown["fencing node1"].bars] == [(4.3, 6.9)]
+    assert len({bar.colour for bar in shown["virtual_ip"].bars}) == 3  # on one node, on none, on the other
+
+
+@pytest.mark.parametrize("fencing", [True, False])
+def test_the_picture_says_what_was_measured_and_whether_it_was_safe(tmp_path: Path, fencing: bool) -> None:
+    run = a_run(CUT, TOLD)
+    files = [tmp_path / "picture.svg", tmp_path / "picture.png"]
+
+    draw(a_measurement(run, fencing=fencing), run, files)
+
+    words = "".join(ElementTree.parse(files[0]).getroot().itertext())  # noqa: S314  a file of our own
+    assert "power-cut on node1: outage 8.00 s" in words
+    assert ("UNSAFE" in words) is not fencing
+    assert "fencing node1" in words
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_figures_of_several_runs() -> None:
+    short, long = a_run(CUT[:100], []), a_run(CUT, [])
+    found = a_measurement(short, long, long)
+
+    assert (found.best, found.middle, found.worst) == (short.seconds, long.seconds, long.seconds)
+    assert not short.ended
+
+
+def test_a_report_survives_being_written(tmp_path: Path) -> None:
+    found = a_measurement(a_run(CUT, TOLD))
+
+    assert Measurement.model_validate_json(found.model_dump_json()) == found
