@@ -42,6 +42,10 @@ class ResourceStatus:
     def started(self) -> bool:
         return self.role == "Started" and not self.failed and bool(self.nodes)
 
+    @property
+    def is_fence_device(self) -> bool:
+        return self.agent.startswith("stonith:")
+
 
 @dataclass(frozen=True)
 class ClusterStatus:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from halab import boxes, bringup, checkpoints, distros, extras, host, images, labs, show
+from halab import boxes, bringup, checkpoints, distros, extras, host, images, labs, preparation, show
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, NothingChecked
 from halab.faults import registry
@@ -129,10 +129,8 @@ def reset(to: str | None, json: bool) -> None:
         with report.progress(f"Going back to {name}"):
             checkpoints.restore(instance, name)
         report.say(f"Every node is back at {name}.")
-        last = _last_passed(instance)
         try:
-            if last != checkpoints.START:
-                _judge(Walk(instance, report).verify(instance.folder.step(last)))
+            _verify_where_it_is(instance, report)
         finally:
             report.finish()
 
@@ -173,9 +171,7 @@ def measure(name: str, node: str, options: dict[str, str], repeat: int, json: bo
             measurement = run.measure(instance, name, node, options, repeat, report.say)
             directory = records.keep(instance, measurement)
         report.measurement(measurement, directory)
-        last = _last_passed(instance)
-        if last != checkpoints.START:
-            _judge(Walk(instance, report).verify(instance.folder.step(last)))
+        _verify_where_it_is(instance, report)
 
 
 def ssh(name: str) -> None:
@@ -217,6 +213,15 @@ def doctor(json: bool) -> None:
     Report(json).problems(problems)
     if problems:
         raise LabError(f"{len(problems)} problems keep labs from running here")
+
+
+def _verify_where_it_is(instance: Instance, report: Report) -> None:
+    """What must hold after the last step that is passed, or where the lab begins."""
+    last = _last_passed(instance)
+    if last != checkpoints.START:
+        _judge(Walk(instance, report).verify(instance.folder.step(last)))
+    elif instance.folder.continues:
+        preparation.assure(instance, instance.folder.continues)
 
 
 def _current() -> Instance:

@@ -25,7 +25,7 @@ from halab.conditions.service import (
     served_at_home,
     served_by_owner,
 )
-from halab.conditions.systems import active, command, enabled, lets_in, not_enabled
+from halab.conditions.systems import active, command, enabled, lets_in, logged, not_enabled
 
 __all__ = [
     "active",
@@ -42,6 +42,7 @@ __all__ = [
     "follows",
     "independent",
     "lets_in",
+    "logged",
     "measured",
     "not_enabled",
     "online",

@@ -19,6 +19,20 @@ def command(node: Node, line: str, prints: str = "", expected: str = "", hints: 
     return Condition(expected or f"`{line}` succeeds on {node.name}", look, hints)
 
 
+def logged(path: str, pattern: str) -> Condition:
+    """Some node's log has a line in which the extended regular expression is found (grep(1))."""
+
+    def look(lab: Lab) -> Observation:
+        lines = [line for node in lab.nodes for line in _grep(node, path, pattern)]
+        return Observation(bool(lines), lines[-1].strip() if lines else f"no node's {path} says {pattern!r}")
+
+    return Condition(f"{path} on some node says {pattern!r}", look)
+
+
+def _grep(node: Node, path: str, pattern: str) -> list[str]:
+    return node.run("grep", "--extended-regexp", "--text", pattern, path).stdout.splitlines()
+
+
 def active(node: Node, unit: str) -> Condition:
     """A systemd unit runs on a node."""
     hints = (

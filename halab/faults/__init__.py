@@ -38,8 +38,8 @@ class Fault:
     nothing or only half of the fault.
 
     `outside`: it is neither in a node nor in its power, so a node that is put back from a checkpoint still has it.
-    `everywhere`: it is about all nodes, and none is chosen. `options`: what can be said about it besides, with the
-    values it has then.
+    `everywhere`: it is about all nodes, and none is chosen. `keeps_out`: while it lasts, some node cannot be a member.
+    `options`: what can be said about it besides, with the values it has then.
     """
 
     name: str
@@ -48,4 +48,5 @@ class Fault:
     heal: Callable[[Scene], None]
     outside: bool = False
     everywhere: bool = False
+    keeps_out: bool = False
     options: dict[str, str] = field(default_factory=dict)

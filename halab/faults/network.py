@@ -89,7 +89,15 @@ def _plug(scene: Scene) -> None:
 
 LAN = {"network": "lan"}
 FAULTS = (
-    Fault("link-down", "the node's cable is pulled, and it sees that", _pull, _plug, outside=True, options=LAN),
+    Fault(
+        "link-down",
+        "the node's cable is pulled, and it sees that",
+        _pull,
+        _plug,
+        outside=True,
+        keeps_out=True,
+        options=LAN,
+    ),
     Fault(
         "partition",
         "nodes cannot reach each other, and everyone else can reach them",
@@ -97,6 +105,7 @@ FAULTS = (
         _let_pass,
         outside=True,
         everywhere=True,
+        keeps_out=True,
         options={**LAN, "groups": "every node by itself"},
     ),
     Fault(

@@ -45,5 +45,11 @@ def _start(scene: Scene) -> None:
 FAULTS = (
     Fault("standby", "planned: the node is told to give up its resources", _standby, _unstandby),
     Fault("move", "planned: the address is sent away from the node, by a ban that is cleared afterwards", _ban, _clear),
-    Fault("stop-cluster", "planned: the cluster's software is stopped on the node", _stop, _start),
+    Fault(
+        "stop-cluster",
+        "planned: the cluster's software is stopped on the node",
+        _stop,
+        _start,
+        keeps_out=True,
+    ),
 )

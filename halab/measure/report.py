@@ -11,7 +11,7 @@ from halab.state import InjectedFault
 
 
 class Run(BaseModel):
-    """One injection, watched. `until` is when the watch ended; times are seconds since the epoch."""
+    """One injection, which began at `injected`, watched until `until`; times are seconds since the epoch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

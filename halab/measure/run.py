@@ -12,7 +12,7 @@ from datetime import datetime
 from halab import crm
 from halab.cluster import ClusterStatus, parse_xml
 from halab.errors import HalabError, LabError
-from halab.faults import registry
+from halab.faults import Fault, registry
 from halab.instance import Instance
 from halab.measure import events, outages
 from halab.measure.outages import Seen
@@ -80,15 +80,14 @@ def _run(instance: Instance, name: str, node: str, options: dict[str, str]) -> R
         _wait_answering(probe)
         begin = time.time()
         asked = registry.inject(instance, name, node, options)
-        injected = time.time()
-        _watch(instance, probe, injected, before.fencing)
+        _watch(instance, probe, begin, before.fencing, registry.find(name))
         until = time.time()
     told = tuple(events.collect(instance, begin - STEADY))
     registry.heal(instance, name)
     seen = probe.since(begin - STEADY)
     return Run(
         fault=asked,
-        injected=injected,
+        injected=begin,
         until=until,
         outages=tuple(outages.outages(seen.samples, told)),
         split_brain=tuple(outages.split_brain(seen.claims)),
@@ -97,11 +96,7 @@ def _run(instance: Instance, name: str, node: str, options: dict[str, str]) -> R
         samples=tuple(seen.samples),
         claims=tuple(seen.claims),
         members={member: member in before.online for member in before.nodes},
-        places={
-            resource.id: resource.nodes
-            for resource in before.resources.values()
-            if not resource.agent.startswith("stonith:")
-        },
+        places={resource.id: resource.nodes for resource in before.resources.values() if not resource.is_fence_device},
     )
 
 
@@ -131,8 +126,8 @@ def _wait_answering(seen: Seen) -> None:
         raise LabError("the service does not answer through the VIP, so no outage can be measured") from None
 
 
-def _watch(instance: Instance, probe: Seen, injected: float, fencing: bool) -> None:
-    """Until an outage is over and the cluster whole, or there was none for long enough, or it is endless."""
+def _watch(instance: Instance, probe: Seen, injected: float, fencing: bool, fault: Fault) -> None:
+    """Until an outage is over and the cluster settled, or there was none for long enough, or it is endless."""
     factor = max(1.0, timeout_factor())
     answering_since: float | None = None
     while (passed := time.time() - injected) < LIMIT * factor:
@@ -143,31 +138,41 @@ def _watch(instance: Instance, probe: Seen, injected: float, fencing: bool) -> N
             continue
         answering_since = answering_since or time.time()
         was_lost = any(sample.page is None for sample in seen.samples)
-        settled = _lacking(instance, fencing) == "" or time.time() - answering_since > SETTLING * factor
-        if settled and (was_lost or passed >= WATCHED * factor):
+        if not was_lost and passed < WATCHED * factor:
+            continue
+        settled = not _unsettled(instance, fencing, fault)
+        if settled or time.time() - answering_since > SETTLING * factor:
             return
 
 
-def _lacking(instance: Instance, fencing: bool) -> str:
-    """What the cluster still waits for; a node that lost its power comes back by itself only when it was fenced."""
+def _unsettled(instance: Instance, fencing: bool, fault: Fault) -> str:
+    """What a cluster with a fault still waits for; a node without power comes back by itself only when it was fenced.
+
+    Fence devices are left out: one that must not run on the only node left is no obstacle to the service.
+    """
+    states = instance.provider.power_states()
+    expected = {name for name, state in states.items() if fencing or state == "on"} if not fault.keeps_out else set()
+    return _lacking(instance, expected, devices=False)
+
+
+def _lacking(instance: Instance, members: set[str], devices: bool) -> str:
+    """Which of these nodes is no member, which resource not started, and whether something is under way."""
     try:
         status = crm.status(instance)
         crm.ask(instance, "crm_resource", "--wait", "--timeout=5s")
     except HalabError as error:
         return str(error)
-    states = instance.provider.power_states()
-    gone = {name for name, state in states.items() if state == "off" and not fencing}
-    missing = sorted(set(states) - gone - set(status.online))
-    stopped = sorted(resource.id for resource in status.resources.values() if not resource.started)
-    if gone:  # then what could run on that node only stays stopped
-        stopped = []
+    missing = sorted(members - set(status.online))
+    wanted = [item for item in status.resources.values() if devices or not item.is_fence_device]
+    stopped = sorted(resource.id for resource in wanted if not resource.started)
     return f"not online: {missing}; not started: {stopped}" if missing or stopped else ""
 
 
 def _whole(instance: Instance, when: str) -> ClusterStatus:
     """Wait until all nodes are members, all resources started and nothing is under way, and tell of it."""
+    members = {node.name for node in instance.spec.nodes}
     try:
-        wait(lambda: _lacking(instance, True), lambda lacking: lacking == "", within=WHOLE)
+        wait(lambda: _lacking(instance, members, devices=True), lambda lacking: lacking == "", within=WHOLE)
     except TimedOut as error:
         raise LabError(f"the cluster is not whole {when}: {error.last}") from None
     return crm.status(instance)

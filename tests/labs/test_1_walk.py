@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from halab import labs
 from tests.cli import Cli, addresses_of_host
+from tests.labs.walking import steps_of, walk_step
 
 pytestmark = pytest.mark.timeout(600)
-STEPS = [step.name for step in labs.load("ha-web").steps]
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +26,11 @@ def test_up_makes_bare_nodes_and_leaves_the_host_alone(cli: Cli, host_addresses:
     assert addresses_of_host() == host_addresses
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", steps_of("ha-web"))
 def test_step_fails_before_and_passes_after_it_is_performed(
     cli: Cli, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as hurry:  # what nobody does, nobody needs to wait for
-        hurry.setenv("HALAB_TIMEOUT_FACTOR", "0.05")
-        before = cli.json("check", "--step", step, expect=1)
-    cli("reset")  # a failed check leaves its record; the walk starts from the checkpoint
-
-    cli("next")
-
-    after = cli.json("check", "--step", step)
-    assert before[0]["outcome"] == "failed"
-    assert {check["outcome"] for check in before[0]["checks"]} <= {"passed", "failed"}
-    assert after[0]["outcome"] == "passed"
-    assert step in [point["name"] for point in cli.json("checkpoints")]
+    walk_step(cli, step, monkeypatch)
 
 
 def test_walk_with_nothing_left_says_so(cli: Cli) -> None:

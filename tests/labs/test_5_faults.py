@@ -1,7 +1,7 @@
 """Every fault on a real cluster: how it looks from outside, and that `heal` leaves nothing of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -23,14 +23,17 @@ def lab(cli: Cli) -> Iterator[Lab]:
     lab = Lab(cli.instance())
     wanted = (online(), fencing(True), served_by_owner("virtual_ip"))
     if not all(evaluate("", condition, lab, within=0).outcome is Outcome.PASSED for condition in wanted):
-        cli("reset", "--to", "stonith")
+        cli("reset", "--to", "start")
     yield lab
     lab.close()
 
 
-@pytest.fixture
-def cli(walked: Cli) -> Cli:
-    return walked
+@pytest.fixture(scope="module")
+def cli(instances: Callable[..., Cli]) -> Cli:
+    """The lab that begins with the finished cluster of ha-web."""
+    cli = instances("faults", "--name", "failover")
+    cli("up", timeout=1800)
+    return cli
 
 
 def pings(place: Node | object, address: object) -> bool:
@@ -86,7 +89,7 @@ def test_a_frozen_node_is_silent_and_once_thawed_believes_that_no_time_has_passe
     silent = lab.workstation.run("arping", "-c", "2", "-w", "2", "-I", "lan", str(node.lan)).rc
     with monkeypatch.context() as hurry:
         hurry.setenv("HALAB_TIMEOUT_FACTOR", "0.05")
-        cli("check", "--step", "stonith", expect=1)  # another command does not thaw it
+        cli("check", "--step", "planned", expect=1)  # another command does not thaw it
     still = node.power()
     cli("heal")
 
@@ -241,7 +244,7 @@ def test_a_reset_heals_what_was_broken(cli: Cli, lab: Lab) -> None:
     cli("fault", "partition")
     cli("fault", "bmc-dead", "--node", "node1")
 
-    cli("reset", "--to", "stonith")
+    cli("reset", "--to", "start")
 
     assert cli.json("status")["faults"] == []
     assert pings(lab.nodes[0], lab.nodes[1].lan)

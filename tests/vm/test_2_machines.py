@@ -3,22 +3,18 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from halab import checkpoints
-from halab.instance import instances_dir
 from halab.lab import Lab
 from halab.process import find_daemons
-from halab.providers.vagrant import WORKSTATION
-from halab.vagrantfile import Names
 from halab.wait import wait
 from tests.cli import Cli, addresses_of_host
+from tests.vm.machines import leftovers, virsh
 
 pytestmark = [
     pytest.mark.timeout(1800),
@@ -216,25 +212,3 @@ def fencings(lab: Lab) -> int:
 
 def served_by(lab: Lab) -> str:
     return lab.workstation.run("curl", "--silent", "--max-time", "2", f"http://{lab.vip}/").stdout
-
-
-def virsh(*arguments: str) -> str:
-    return subprocess.run(["virsh", *arguments], capture_output=True, text=True, check=True).stdout
-
-
-def leftovers(instance: str) -> list[str]:
-    """Everything of an instance that could have been left on the host."""
-    prefix = f"halab-{instance}-"
-    said = "".join(virsh(*command) for command in (("list", "--all"), ("net-list", "--all"), ("vol-list", "default")))
-    state = instances_dir() / instance
-    logs = list(Path("/var/log/libvirt/qemu").glob(f"{prefix}*-console.log"))
-    links = {name for _, name in socket.if_nameindex()}
-    names = Names(instance)
-    ports = {names.port(node, net) for node in ("node1", "node2", WORKSTATION) for net in ("lan", "mgmt")}
-    return [
-        *re.findall(rf"{prefix}\S+", said),
-        *map(str, logs),
-        *(str(pid) for pid in find_daemons(str(state))),
-        *([str(state)] if state.exists() else []),
-        *sorted(links & ports),
-    ]
