@@ -18,7 +18,6 @@ def up(instance: Instance, say: Callable[[str], None]) -> None:
         checkpoints.wait_booted(instance)
     else:
         preparation.make(instance, say)
-        checkpoints.save(instance, START)
     instance.start_bmcs()
     if instance.state.faults:
         healed = registry.heal(instance)

@@ -3,8 +3,10 @@
 checkpoints/<name>.json      one file a checkpoint, written last; a saved state that no file names is garbage
 """
 
+import tempfile
 import uuid
 from datetime import datetime
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
@@ -67,7 +69,7 @@ def save(instance: Instance, name: str, state: State | None = None) -> None:
         measurements=instance.state.measurements,
         events={node.name: instance.read_bmc_log(node.name) for node in instance.spec.nodes},
     )
-    write_atomically(instance.directory / "checkpoints" / f"{name}.json", checkpoint.model_dump_json(indent=2))
+    _write(instance, checkpoint)
     instance.provider.keep_only({known.saved for known in everything(instance)})
     if boots:
         wait_booted(instance)
@@ -93,8 +95,31 @@ def restore(instance: Instance, name: str) -> None:
     instance.remember(instance.state.model_copy(update={**known, "restoring": None}))
 
 
+def export(instance: Instance, name: str, directory: Path) -> None:
+    """Copy the first checkpoint of an instance to a directory, whole or not at all."""
+    checkpoint = find(instance, name)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
+        unfinished = Path(scratch, "whole")
+        instance.provider.export(checkpoint.saved, unfinished / "nodes")
+        (unfinished / "checkpoint.json").write_text(checkpoint.model_dump_json())
+        unfinished.rename(directory)
+
+
+def adopt(instance: Instance, directory: Path) -> None:
+    """Make an exported checkpoint one of this instance's, which must be of the same lineage. Needs the lock."""
+    checkpoint = Checkpoint.model_validate_json((directory / "checkpoint.json").read_text())
+    instance.provider.adopt(checkpoint.saved, directory / "nodes")
+    _write(instance, checkpoint)
+
+
 def wait_booted(instance: Instance) -> None:
     """Wait for the nodes that have power."""
     powered = [name for name, state in instance.provider.power_states().items() if state == "on"]
     nodes = [Node(spec, instance.provider, lambda text: None) for spec in instance.spec.nodes if spec.name in powered]
     for_each(nodes, lambda node: node.wait_booted())
+
+
+def _write(instance: Instance, checkpoint: Checkpoint) -> None:
+    file = instance.directory / "checkpoints" / f"{checkpoint.name}.json"
+    write_atomically(file, checkpoint.model_dump_json(indent=2))

@@ -17,7 +17,7 @@ from halab.models import NodeSpec
 from halab.nodes import Workstation
 from halab.paths import ROOT
 from halab.report import Report
-from halab.selection import current, instance_to_make, instance_to_remove, select
+from halab.selection import current, instance_to_make, instance_to_remove, obstacle, select
 from halab.state import locked, read_state
 from halab.status import look
 from halab.toml import suggestion
@@ -198,7 +198,8 @@ def bmc(name: str, action: str) -> None:
 
 
 def list_labs(json: bool) -> None:
-    Report(json).labs([labs.load(name) for name in labs.names()])
+    found = [labs.load(name) for name in labs.names()]
+    Report(json).labs([(lab, obstacle(lab)) for lab in found])
 
 
 def doctor(json: bool) -> None:

@@ -65,10 +65,10 @@ class Instance:
         self.state = state
         write_state(self.directory, state)
 
-    def up(self, prepared: str | None = None) -> None:
-        """Make what is missing and power on what is off. Needs the lock. See Provider.up."""
+    def up(self) -> None:
+        """Make what is missing and power on what is off. Needs the lock."""
         self.remember(self.state)
-        self.provider.up(prepared)
+        self.provider.up()
         allow_for(self.provider.slowness)
 
     def down(self) -> None:

@@ -60,10 +60,19 @@ class Machine(Frozen):
     memory: int = Field(default=1536, ge=512)  # MiB
 
 
+class Needs(Frozen):
+    """What a lab cannot do without. What is empty is not limited."""
+
+    providers: tuple[str, ...] = ()
+    distros: tuple[str, ...] = ()
+    nodes: tuple[int, ...] = ()
+
+
 class LabSpec(Frozen):
     """What `lab.toml` says, and nothing else."""
 
     title: str = Field(min_length=1)
+    needs: Needs = Needs()
     cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,15}$")]
     vip: IPv4Address
     networks: Networks
@@ -102,8 +111,10 @@ class LabSpec(Frozen):
     def with_nodes(self, count: int) -> "LabSpec":
         """The same lab with `count` nodes: the first ones of the file, or the file's row of nodes continued.
 
-        Raises ValueError when the continued addresses clash or leave their network.
+        Raises ValueError when the continued addresses clash or leave their network, or the lab is not for so many.
         """
+        if self.needs.nodes and count not in self.needs.nodes:
+            raise ValueError(f"the lab is about {' or '.join(map(str, self.needs.nodes))} nodes")
         nodes = list(self.nodes[: max(count, 0)])
         while nodes and len(nodes) < count:
             nodes.append(_following(nodes[-1]))
@@ -115,6 +126,7 @@ class Sequel(Frozen):
 
     title: str = Field(min_length=1)
     continues: str
+    needs: Needs = Needs()
 
 
 def _following(node: NodeSpec) -> NodeSpec:

@@ -4,9 +4,12 @@ That is walked to once, and then kept for all instances to come, under a name th
 """
 
 import hashlib
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 from halab import checkpoints
+from halab.checkpoints import START
 from halab.checks import Outcome, overall
 from halab.errors import LabError
 from halab.files import one_at_a_time
@@ -14,29 +17,52 @@ from halab.instance import Instance
 from halab.lab import Lab
 from halab.labs import LabFolder
 from halab.parallel import for_each
+from halab.paths import cache_dir
 
 Say = Callable[[str], None]
 
 
 def make(instance: Instance, say: Say) -> None:
-    """From nothing, or what a killed command left, to booted nodes where the lab begins. Needs the lock."""
+    """From nothing, or what a killed command left, to booted nodes where the lab begins, saved. Needs the lock."""
     before = instance.folder.continues
     if before is None:
         _make_bare(instance)
+        checkpoints.save(instance, START)
         return
     if set(instance.provider.power_states().values()) != {"absent"}:  # an `up` that was killed
         instance.stop_bmcs()
         instance.provider.down()
-    name = _name(instance, before)
-    if not instance.provider.has_prepared(name):
-        with one_at_a_time(f"prepared-{name}"):
-            if not instance.provider.has_prepared(name):
-                _walk_through(instance, before, say)
-                instance.provider.keep_prepared(name)
-                return
-    _make_bare(instance, name)
+    _make_bare(instance)
     instance.start_bmcs()
+    kept = _place(instance, before)
+    if kept is None:
+        _walk_through(instance, before, say)
+    elif not _take_over(instance, before, kept):
+        with one_at_a_time(f"prepared-{kept.name}"):  # another instance may be at it
+            if not _take_over(instance, before, kept):
+                _walk_through(instance, before, say)
+                _keep(instance, kept)
+
+
+def _take_over(instance: Instance, before: LabFolder, kept: Path) -> bool:
+    """Go on from what another instance has walked to, if one has."""
+    if not kept.is_dir():
+        return False
+    # Killed from here on, the restore is done again; before the checkpoint is there, all of it is
+    instance.remember(instance.state.model_copy(update={"restoring": START}))
+    checkpoints.adopt(instance, kept)
+    checkpoints.restore(instance, START)
     assure(instance, before)
+    return True
+
+
+def _keep(instance: Instance, kept: Path) -> None:
+    """Export where the lab begins, in place of what was kept of older lab files or images."""
+    checkpoints.export(instance, START, kept)
+    kind = kept.name.rpartition("-")[0]
+    for other in kept.parent.glob(f"{kind}-*"):
+        if other != kept:
+            shutil.rmtree(other)
 
 
 def assure(instance: Instance, before: LabFolder) -> None:
@@ -46,16 +72,14 @@ def assure(instance: Instance, before: LabFolder) -> None:
     _must_pass(lab, before.steps[-1].name)
 
 
-def _make_bare(instance: Instance, prepared: str | None = None) -> None:
-    instance.up(prepared)
+def _make_bare(instance: Instance) -> None:
+    instance.up()
     for_each(instance.spec.nodes, lambda node: _introduce(instance, node.name))
     checkpoints.wait_booted(instance)
 
 
 def _walk_through(instance: Instance, before: LabFolder, say: Say) -> None:
     say(f"Preparing what this lab begins with, the cluster of {before.name}, once; that takes some minutes.")
-    _make_bare(instance)
-    instance.start_bmcs()
     for step in before.steps:
         say(f"  {step.name}: {step.title}")
         lab = Lab(instance)
@@ -65,6 +89,7 @@ def _walk_through(instance: Instance, before: LabFolder, say: Say) -> None:
         finally:
             lab.close()
         _must_pass(lab, step.name)
+    checkpoints.save(instance, START)
 
 
 def _must_pass(lab: Lab, step: str) -> None:
@@ -73,12 +98,16 @@ def _must_pass(lab: Lab, step: str) -> None:
         raise LabError(f"the cluster that this lab begins with is not whole, in {step}: {wrong.sentence}: {wrong.seen}")
 
 
-def _name(instance: Instance, before: LabFolder) -> str:
-    """Whatever decides what the cluster is like is in the digest."""
-    digest = hashlib.sha256(instance.spec.model_dump_json(exclude={"title"}).encode())
+def _place(instance: Instance, before: LabFolder) -> Path | None:
+    """Where such a cluster is kept, if it can be. Whatever decides what it is like is in the digest."""
+    lineage = instance.provider.lineage()
+    if lineage is None:
+        return None
+    digest = hashlib.sha256(lineage.encode() + instance.spec.model_dump_json(exclude={"title", "needs"}).encode())
     for step in before.steps:
         digest.update(step.path.read_bytes())
-    return f"{before.name}-{instance.state.distro}-{digest.hexdigest()[:12]}"
+    kind = f"{before.name}-{instance.state.distro}-{len(instance.spec.nodes)}"
+    return cache_dir() / "prepared" / f"{kind}-{digest.hexdigest()[:12]}"
 
 
 def _introduce(instance: Instance, node: str) -> None:

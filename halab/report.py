@@ -151,14 +151,26 @@ class Report:
         for point in found:
             self.say(f"{point.at:%F %T}  {point.name}")
 
-    def labs(self, found: list[LabFolder]) -> None:
+    def labs(self, found: list[tuple[LabFolder, str | None]]) -> None:
+        """Each lab, with what keeps it from running here, if anything does."""
         if self._json:
             self._dump(
-                [{"name": lab.name, "title": lab.spec.title, "steps": [s.name for s in lab.steps]} for lab in found]
+                [
+                    {
+                        "name": lab.name,
+                        "title": lab.spec.title,
+                        "continues": lab.continues.name if lab.continues else None,
+                        "steps": [step.name for step in lab.steps],
+                        "obstacle": obstacle,
+                    }
+                    for lab, obstacle in found
+                ]
             )
             return
-        for lab in found:
+        for lab, obstacle in found:
             self.say(f"{lab.name}: {lab.spec.title} ({', '.join(step.name for step in lab.steps)})")
+            if obstacle:
+                self.say(f"    cannot run here: {obstacle}")
 
     def problems(self, found: list[str]) -> None:
         if self._json:

@@ -9,6 +9,7 @@ from halab import distros, host, images, labs, providers
 from halab.errors import LabError
 from halab.files import write_atomically
 from halab.instance import Instance, instances_dir
+from halab.labs import LabFolder
 from halab.paths import state_dir
 from halab.state import State, read_state
 from halab.toml import suggestion
@@ -99,6 +100,18 @@ def instance_to_remove(selection: Selection) -> Instance | None:
     return Instance(selection.instance_name, _readable_state(selection.instance_name) or _new_state(selection))
 
 
+def obstacle(folder: LabFolder) -> str | None:
+    """Why a lab cannot run on this host; None when it can."""
+    needs = folder.spec.needs
+    if needs.providers == ("vagrant",) and (reason := host.no_machines_because()):
+        return f"it is for virtual machines, and {reason}"
+    if needs.distros:
+        reasons = {name: images.available(distros.load(name)) for name in needs.distros}
+        if all(reasons.values()):
+            return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return None
+
+
 def _readable_state(instance: str) -> State | None:
     """None too when the state is spoilt: such an instance can still be selected, to be removed."""
     try:
@@ -110,10 +123,19 @@ def _readable_state(instance: str) -> State | None:
 def _new_state(selection: Selection) -> State:
     folder = labs.load(selection.lab)
     spec = folder.spec if selection.nodes is None else folder.with_nodes(selection.nodes).spec
-    distro = selection.distro or images.choose_default(print).name
-    provider = selection.provider or default_provider()[0]
+    distro = selection.distro or _default_distro(folder)
+    provider = selection.provider or _default_provider(folder)
     disk_only = bool(selection.disk_only)
     return State(lab=selection.lab, provider=provider, distro=distro, spec=spec, disk_only=disk_only)
+
+
+def _default_distro(folder: LabFolder) -> str:
+    """The first of those that the lab is limited to, or the one for everybody."""
+    return next(iter(folder.spec.needs.distros), None) or images.choose_default(print).name
+
+
+def _default_provider(folder: LabFolder) -> str:
+    return next(iter(folder.spec.needs.providers), None) or default_provider()[0]
 
 
 def _refuse_what_does_not_exist(selection: Selection) -> None:
@@ -132,6 +154,10 @@ def _refuse_what_does_not_exist(selection: Selection) -> None:
         distros.load(selection.distro)
     if selection.nodes is not None:
         folder.with_nodes(selection.nodes)
+    for key, allowed in (("provider", folder.spec.needs.providers), ("distro", folder.spec.needs.distros)):
+        wanted = getattr(selection, key)
+        if wanted and allowed and wanted not in allowed:
+            raise LabError(f"lab {folder.name} is for {key} {' or '.join(allowed)}, not {wanted}")
 
 
 def _refuse_another_shape(selection: Selection) -> None:

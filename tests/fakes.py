@@ -91,6 +91,12 @@ def write_lab(folder: Path, name: str = "tiny", toml: str = LAB_TOML, steps: Seq
     return lab
 
 
+def write_sequel(folder: Path, name: str = "sequel", continues: str = "tiny", needs: str = "") -> Path:
+    """A lab that goes on where another one ends, with one step."""
+    toml = f'title = "What comes then"\ncontinues = "{continues}"\n{needs}'
+    return write_lab(folder, name, toml, ["four"])
+
+
 @dataclass
 class World:
     """What a fake instance is made of; outlives the providers that commands make, as real nodes do."""
@@ -100,7 +106,7 @@ class World:
     done: list[str] = field(default_factory=list)  # what is "on disk": steps that were performed
     power: dict[str, str] = field(default_factory=dict)
     saved: dict[str, list[str]] = field(default_factory=dict)
-    prepared: dict[str, list[str]] = field(default_factory=dict)
+    lineage: str | None = "image"
     calls: list[str] = field(default_factory=list)  # what the provider was told, in order
     problems: list[str] = field(default_factory=list)
     crm_mon: str | None = None  # None: no cluster runs
@@ -156,21 +162,14 @@ class FakeProvider:
     def problems(self) -> list[str]:
         return World.current.problems
 
-    def up(self, prepared: str | None = None) -> None:
-        World.current.told(f"up from {prepared}" if prepared else "up")
-        World.current.done = World.current.prepared.get(prepared or "", World.current.done).copy()
+    def up(self) -> None:
+        World.current.told("up")
         World.current.power = dict.fromkeys(self._names, "on")
-
-    def has_prepared(self, name: str) -> bool:
-        return name in World.current.prepared
-
-    def keep_prepared(self, name: str) -> None:
-        World.current.told("keep prepared")
-        World.current.prepared[name] = World.current.done.copy()
 
     def down(self) -> None:
         World.current.told("down")
         World.current.power = {}
+        World.current.done = []
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         if World.current.unreachable or World.current.power[node] != "on":
@@ -233,6 +232,17 @@ class FakeProvider:
         World.current.told("restore")
         World.current.done = list(World.current.saved[checkpoint])
         World.current.power = dict.fromkeys(self._names, "on")
+
+    def lineage(self) -> str | None:
+        return World.current.lineage
+
+    def export(self, checkpoint: str, directory: Path) -> None:
+        directory.mkdir(parents=True)
+        (directory / "done.json").write_text(json.dumps(World.current.saved[checkpoint]))
+
+    def adopt(self, checkpoint: str, directory: Path) -> None:
+        World.current.told("adopt")
+        World.current.saved[checkpoint] = json.loads((directory / "done.json").read_text())
 
     def keep_only(self, checkpoints: set[str]) -> None:
         World.current.saved = {key: value for key, value in World.current.saved.items() if key in checkpoints}

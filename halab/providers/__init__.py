@@ -52,17 +52,8 @@ class Provider(Protocol):
     def problems(self) -> list[str]:
         """Why this host cannot run the lab, a sentence each; empty when it can."""
 
-    def up(self, prepared: str | None = None) -> None:
-        """Make what is missing and power on every node that is off; does not wait for their systems to start.
-
-        Nodes are made bare, or as they were when `keep_prepared` was told to keep them under that name.
-        """
-
-    def has_prepared(self, name: str) -> bool:
-        """Whether `up` can make nodes from what was kept under that name, by whatever instance."""
-
-    def keep_prepared(self, name: str) -> None:
-        """Keep all nodes as they are, for `up` of other instances; a provider that cannot does nothing."""
+    def up(self) -> None:
+        """Make what is missing and power on every node that is off; does not wait for their systems to start."""
 
     def down(self) -> None:
         """Remove nodes, networks and namespaces, whatever state they are in."""
@@ -108,6 +99,18 @@ class Provider(Protocol):
 
     def restore(self, checkpoint: str) -> None:
         """Bring all nodes back to a saved state, powered as they were; does not wait for their systems."""
+
+    def lineage(self) -> str | None:
+        """What saved states are differences to: instances with the same one can take over each other's.
+
+        None where they cannot.
+        """
+
+    def export(self, checkpoint: str, directory: Path) -> None:
+        """Copy a saved state, the first one that was saved, to a directory that is made here."""
+
+    def adopt(self, checkpoint: str, directory: Path) -> None:
+        """Take over what another instance of the same lineage has exported."""
 
     def keep_only(self, checkpoints: set[str]) -> None:
         """Forget all other saved states."""

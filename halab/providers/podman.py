@@ -37,7 +37,6 @@ CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_W
 PODMAN = ("podman", "--cgroup-manager=cgroupfs")
 POWER = {"running": "on", "paused": "frozen"}
 MEMORY_PER_NODE = 400 * 2**20  # bytes: a node with a running cluster uses 280 MiB
-COMMIT_TIMEOUT = 600  # seconds: all that a node has written is copied
 DISK_PER_NODE = 1 * 2**30  # bytes: what the labs install, twice, and its checkpoints
 
 
@@ -62,7 +61,7 @@ class Podman:
         broken = None if self._made_before else host.podman_problem()
         return [*found, broken] if broken else found
 
-    def up(self, prepared: str | None = None) -> None:
+    def up(self) -> None:
         image = self._image()
         orphaned = self._network.holder() is None
         self._network.up()
@@ -72,7 +71,7 @@ class Podman:
             states = {name: "absent" if state == "absent" else "off" for name, state in states.items()}
         self.thaw([name for name, state in states.items() if state == "frozen"])
         absent = [node for node in self._site.spec.nodes if states[node.name] == "absent"]
-        for_each(absent, lambda node: self._create(node, image, prepared))
+        for_each(absent, lambda node: self._create(node, image))
         for_each([name for name, state in states.items() if state in ("absent", "off")], self.power_on)
 
     def down(self) -> None:
@@ -80,6 +79,7 @@ class Podman:
             self._network.up()
             for_each(containers, self._remove)
         self._network.down()
+        self._disks.forget()
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         flags = [] if input is None else ["--interactive"]
@@ -187,25 +187,19 @@ class Podman:
         for_each(self._nodes, self.power_off)
         for_each(self._disks.restore(checkpoint), self.power_on)
 
+    def lineage(self) -> str | None:
+        return self._image().image_id
+
+    def export(self, checkpoint: str, directory: Path) -> None:
+        self._disks.export(checkpoint, directory)
+
+    def adopt(self, checkpoint: str, directory: Path) -> None:
+        self._disks.adopt(checkpoint, directory)
+
     def keep_only(self, checkpoints: set[str]) -> None:
         self._disks.keep_only(checkpoints)
 
-    def has_prepared(self, name: str) -> bool:
-        if self._made_before is None:
-            return False
-        return all(run([*PODMAN, "image", "exists", self._prepared(name, node)]).ok for node in self._nodes)
-
-    def keep_prepared(self, name: str) -> None:
-        containers = {node: self._container(node) for node in self._nodes}
-        must(self._podman("pause", *containers.values()))
-        try:
-            for node, container in containers.items():
-                commit = self._podman("commit", "--quiet", "--pause=false", container, self._prepared(name, node))
-                must(commit, timeout=COMMIT_TIMEOUT)
-        finally:
-            must(self._podman("unpause", *containers.values()))
-
-    def _create(self, node: NodeSpec, image: images.Image, prepared: str | None) -> None:
+    def _create(self, node: NodeSpec, image: images.Image) -> None:
         create = self._podman(
             "create",
             f"--name={self._container(node.name)}",
@@ -223,7 +217,7 @@ class Podman:
             f"--ulimit=nofile={_limit(resource.RLIMIT_NOFILE, 1_048_576)}",
             f"--ulimit=nproc={_limit(resource.RLIMIT_NPROC, 32_768)}",
             f"--volume={image.pool}:/srv/pool:ro",
-            self._prepared(prepared, node.name) if prepared else image.image_id,
+            image.image_id,
         )
         if run(create).ok:
             return
@@ -251,10 +245,6 @@ class Podman:
     @cached_property
     def _made_before(self) -> images.Image | None:
         return images.Recipe(load(self._site.distro)).made()
-
-    def _prepared(self, name: str, node: str) -> str:
-        """The name of an image; it tells which image of bare nodes it was made from."""
-        return f"localhost/halab/prepared-{name}-{self._image().image_id[:12]}:{node}"
 
     def _podman(self, *arguments: str) -> list[str]:
         return self._network.enter([*PODMAN, *arguments])

@@ -66,6 +66,19 @@ class Disks:
         write_atomically(self._directory / "base", checkpoint)
         return powered
 
+    def export(self, checkpoint: str, directory: Path) -> None:
+        """Copy a checkpoint that needs no other one's archives."""
+        if self._about(checkpoint)["sources"] != [checkpoint]:
+            raise ValueError(f"{checkpoint} needs the archives of others")
+        shutil.copytree(self._directory / checkpoint, directory)
+
+    def adopt(self, checkpoint: str, directory: Path) -> None:
+        """Take over an exported checkpoint, under the name that it has there too. May be killed and done again."""
+        unfinished = self._directory / f".{checkpoint}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(directory, unfinished)
+        unfinished.rename(self._directory / checkpoint)
+
     def keep_only(self, checkpoints: set[str]) -> None:
         """Remove all others, but for archives that these, or the base, still need."""
         wanted = {*checkpoints, *filter(None, [self._base()])}
@@ -73,6 +86,10 @@ class Disks:
         for entry in self._directory.glob("*/"):
             if entry.name not in wanted | needed:
                 shutil.rmtree(entry)
+
+    def forget(self) -> None:
+        """Remove all checkpoints."""
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def _archive(self, node: str, upper: str, base: str | None, checkpoint: str, target: Path) -> set[str]:
         """Return the checkpoints whose archives this one needs."""
@@ -129,7 +146,8 @@ class Disks:
 def differences(there: Listing, wanted: Listing) -> tuple[list[str], list[str]]:
     """What to remove and what to extract, so that what is there becomes what is wanted.
 
-    A directory that is still the same inode is extracted again for its owner and mode, but never removed.
+    A directory that is still the same inode, or is the upper directory itself, whose inode is another one when the
+    checkpoint was adopted, is extracted again for its owner and mode, but never removed.
     """
     remove: list[str] = []
     gone = ""  # the directory removed last, with a slash; all below it goes with it
@@ -141,7 +159,8 @@ def differences(there: Listing, wanted: Listing) -> tuple[list[str], list[str]]:
             continue
         if path in wanted:
             extract.append(path)
-        if not below and not (path in wanted and _same_directory(there[path], wanted[path])):
+        stays = path == "" or (path in wanted and _same_directory(there[path], wanted[path]))
+        if not below and not stays:
             remove.append(path)
             gone = f"{path}/"
     return remove, sorted(extract, key=lambda path: path.split("/"))

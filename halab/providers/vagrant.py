@@ -79,7 +79,7 @@ class Vagrant:
         plug_in = None if self._made.exists() else host.vagrant_problem()
         return [*found, plug_in] if plug_in else found
 
-    def up(self, prepared: str | None = None) -> None:
+    def up(self) -> None:
         if not self._made.exists():
             self._make()
         if gone := [node for node, state in self._domains.states().items() if state == "absent"]:
@@ -89,12 +89,6 @@ class Vagrant:
         states = self._domains.states()
         self._domains.resume([name for name, state in states.items() if state == "frozen"])
         for_each([name for name, state in states.items() if state == "off"], self.power_on)
-
-    def has_prepared(self, name: str) -> bool:
-        return False
-
-    def keep_prepared(self, name: str) -> None:
-        """Every instance walks to where its lab begins, and goes back there by its own checkpoints."""
 
     def down(self) -> None:
         self._shells.hang_up()
@@ -167,6 +161,16 @@ class Vagrant:
         self._shells.hang_up()
         self._stop()
         self._go_on(self._snapshots.revert(checkpoint))
+
+    def lineage(self) -> str | None:
+        """Snapshots live inside the disks of their machines."""
+        return None
+
+    def export(self, checkpoint: str, directory: Path) -> None:
+        raise NotImplementedError
+
+    def adopt(self, checkpoint: str, directory: Path) -> None:
+        raise NotImplementedError
 
     def keep_only(self, checkpoints: set[str]) -> None:
         there = self._snapshots.names()

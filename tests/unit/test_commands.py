@@ -9,12 +9,12 @@ from invoke.collection import Collection
 from invoke.program import Program
 
 import tasks
-from halab import commands
+from halab import commands, host
 from halab.errors import Exit
 from halab.instance import Instance, instances_dir
 from halab.network import mac
 from halab.state import locked
-from tests.fakes import World
+from tests.fakes import World, write_sequel
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "crm_mon"
 TYPED = '''\
@@ -401,8 +401,25 @@ def test_json_of_labs_has_names_titles_and_steps(inv: Inv) -> None:
     found = inv.json("labs")
     inv("labs")
 
-    assert found[1] == {"name": "tiny", "title": "A lab to test with", "steps": ["one", "two", "three"]}
+    assert found[1] == {
+        "name": "tiny",
+        "title": "A lab to test with",
+        "continues": None,
+        "steps": ["one", "two", "three"],
+        "obstacle": None,
+    }
     assert "tiny: A lab to test with (one, two, three)" in inv.out
+
+
+def test_a_lab_that_cannot_run_here_is_listed_with_the_reason(inv: Inv, tmp_path: Path) -> None:
+    write_sequel(tmp_path / "labs", needs='[needs]\nproviders = ["vagrant"]\n')
+
+    (found,) = [lab for lab in inv.json("labs") if lab["name"] == "sequel"]
+    inv("labs")
+
+    assert found["continues"] == "tiny"
+    assert (f"cannot run here: {found['obstacle']}" in inv.out) == bool(host.no_machines_because())
+    assert bool(found["obstacle"]) == bool(host.no_machines_because())
 
 
 def test_json_of_a_step_and_what_is_shown_have_the_same_commands_and_checks(inv: Inv, tmp_path: Path) -> None:

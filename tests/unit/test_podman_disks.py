@@ -224,3 +224,33 @@ def test_what_is_below_a_removed_directory_is_put_back_even_if_it_looks_the_same
 
     assert remove == ["a"]
     assert extract == ["a", "a/b"]
+
+
+def test_an_exported_checkpoint_is_adopted_by_disks_of_another_instance(
+    disks: Disks, node: Path, tmp_path: Path
+) -> None:
+    disks.save("one", {"node1"})
+    one = content(node)
+    other = tmp_path / "other"
+    (other / "etc").mkdir(parents=True)
+    (other / "etc" / "of its own").write_text("x")
+    elsewhere = Disks(tmp_path / "elsewhere", lambda: {"node1": str(other)})
+
+    disks.export("one", tmp_path / "exported")
+    elsewhere.adopt("one", tmp_path / "exported")
+    powered = elsewhere.restore("one")
+
+    assert powered == ["node1"]
+    assert content(other) == one
+    change_content(other)
+    elsewhere.save("two", set())
+    elsewhere.restore("one")
+    assert content(other) == one
+
+
+def test_only_a_checkpoint_that_is_whole_by_itself_is_exported(disks: Disks, node: Path, tmp_path: Path) -> None:
+    disks.save("one", set())
+    disks.save("two", set())
+
+    with pytest.raises(ValueError, match="two needs the archives of others"):
+        disks.export("two", tmp_path / "exported")

@@ -19,9 +19,15 @@ def commands(entries: list[Entry]) -> list[str]:
     return [entry.text for entry in entries if entry.kind == "command"]
 
 
-@pytest.mark.parametrize("nodes", [2, 3])
 @pytest.mark.parametrize("distro", distros.names())
-@pytest.mark.parametrize(("lab", "step"), STEPS, ids=[f"{lab.name}-{step}" for lab, step in STEPS])
+@pytest.mark.parametrize(
+    ("lab", "step", "nodes"),
+    [
+        pytest.param(lab, step, nodes, id=f"{lab.name}-{step}-{nodes}")
+        for lab, step in STEPS
+        for nodes in lab.spec.needs.nodes or (2, 3)
+    ],
+)
 def test_every_step_can_be_read(lab: LabFolder, step: str, distro: str, nodes: int) -> None:
     entries = recorded(lab, step, distro, nodes)
 

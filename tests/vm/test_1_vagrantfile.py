@@ -6,15 +6,20 @@ from pathlib import Path
 import pytest
 
 from halab import distros, labs
+from halab.labs import LabFolder
 from halab.vagrantfile import Box, Names, render, render_script
 
+LABS = [labs.load(name) for name in labs.names()]
 PUBLIC = Box("", None, "/pool.iso")
 MADE_HERE = Box("halab/made", "file:///box/metadata.json", "/pool.iso", "/vmlinuz", "/initrd")
 
 
-@pytest.mark.parametrize("nodes", [1, 2, 3, 16])
+def counts(lab: LabFolder) -> tuple[int, ...]:
+    return lab.spec.needs.nodes or (1, 2, 3, 16)
+
+
 @pytest.mark.parametrize("name", distros.names())
-@pytest.mark.parametrize("lab", labs.names())
+@pytest.mark.parametrize(("lab", "nodes"), [(lab.name, nodes) for lab in LABS for nodes in counts(lab)])
 @pytest.mark.parametrize("driver", ["kvm", "qemu"])
 def test_vagrant_finds_no_fault_with_it(lab: str, name: str, nodes: int, driver: str, tmp_path: Path) -> None:
     distro = distros.load(name)
