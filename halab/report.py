@@ -207,8 +207,12 @@ class Report:
         if self._json:
             plain = {"samples", "claims"}  # in the report that is kept
             data = found.model_dump(mode="json", exclude={"runs": {"__all__": plain}})
-            figures = {"min": found.best, "median": found.middle, "max": found.worst, "unsafe": found.unsafe}
-            self._dump({**data, "outage": figures, "split_brain": found.split_brain, "directory": str(directory)})
+            judged = {
+                "outage": {"min": found.best, "median": found.middle, "max": found.worst},
+                "split_brain": found.split_brain,
+                "unsafe": found.unsafe,
+            }
+            self._dump({**data, **judged, "directory": str(directory)})
             return
         table = _table("Run", "Node", "From", "Outage", "Detect", "Fence", "Recover")
         for number, run in enumerate(found.runs, 1):

@@ -288,7 +288,10 @@ class Vagrant:
 
 def complaint(said: str) -> str:
     """The first paragraph that Vagrant printed and that tells of no progress, as one line."""
-    lines = [line.strip() for line in said.replace("\r", "\n").splitlines()]
+    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", said)  # ECMA-48: progress clears its line
+    lines = [line.strip() for line in plain.replace("\r", "\n").splitlines()]
     left = [line for line in lines if not re.match(r"==> |\S+: |Bringing machine |Progress:", line)]
     paragraphs = [" ".join(paragraph.split("\n")) for paragraph in "\n".join(left).split("\n\n")]
-    return next((text.strip() for text in paragraphs if text.strip()), "it printed nothing")
+    first = next((text.strip() for text in paragraphs if text.strip()), "it printed nothing")
+    raised = re.match(r"\S+\.rb:\d+:in \S+ (.*?) \([A-Z]\w*(::\w+)*\) from ", first)  # Ruby's traceback
+    return raised[1] if raised else first

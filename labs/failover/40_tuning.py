@@ -36,7 +36,7 @@ def perform(lab):
     for node in lab.nodes:
         first.type(f"pcs stonith update fence_{node.name} power_wait=0")
     first.type("pcs resource update webserver op monitor interval=5s")
-    first.type("corosync-cmapctl runtime.config.totem.token", expect=r"= 1\d{3}$", within=30)
+    first.type("corosync-cmapctl runtime.config.totem.token", expect=r"totem.token \(u32\) = 1000\b", within=30)
     lab.measure("power-cut")
     lab.measure("service-crash")
 

@@ -31,7 +31,7 @@ def perform(lab):
     two.type("pcs status nodes", expect=rf"Offline: {one.name}\b", within=60)
     for node in lab.nodes:
         node.type("pcs resource", expect=rf"virtual_ip[^\n]+Started {node.name}\b", within=60)
-    lab.workstation.type(f"arping -c 3 -I lan {lab.vip}")
+    lab.workstation.type(f"arping -c 3 -I lan {lab.vip} | grep reply")
     lab.heal()
     one.type("pcs status nodes", expect=rf"Online: {one.name} {two.name}\n", within=60)
     lab.measure("partition")

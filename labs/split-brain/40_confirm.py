@@ -12,8 +12,9 @@ is without power, pull its plug to be sure, and then, not before, you tell the c
     pcs stonith confirm NODE
 
 That is a promise, not a command: "I have made sure that this node is off". Pacemaker takes it
-for a fencing that succeeded, and starts the service a moment later. If you were wrong, because
-you looked at the wrong machine or only believed it, you have made a split brain by hand.
+for a fencing that succeeded. The attempt that is under way has to give up first, which may take
+a minute or two; then the service starts. If you were wrong, because you looked at the wrong
+machine or only believed it, you have made a split brain by hand.
 
 So: never confirm what you have not seen. Do not put it into a script. And do not build a cluster
 whose BMCs die with their nodes: give each node a second device of another kind on a second
@@ -35,7 +36,7 @@ def perform(lab):
     survivor.type("pcs stonith history", expect=r"failed|pending|attempting", within=60)
     lab.workstation.type(f"! curl --silent --max-time 3 http://{lab.vip}/")
     survivor.type(f"pcs stonith confirm {lost.name} --force")
-    survivor.type("pcs resource", expect=rf"virtual_ip[^\n]+Started {survivor.name}\b", within=60)
+    survivor.type("pcs resource", expect=rf"virtual_ip[^\n]+Started {survivor.name}\b", within=200)
     lab.workstation.type(f"curl --silent --max-time 2 http://{lab.vip}/", within=60)
     lab.heal()
     survivor.type("pcs status nodes", expect=r"Online: " + " ".join(n.name for n in lab.nodes) + r"\n", within=120)

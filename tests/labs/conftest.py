@@ -46,16 +46,6 @@ def instances() -> Iterator[Callable[..., Cli]]:
 
 
 @pytest.fixture(scope="session")
-def walked(instances: Callable[..., Cli]) -> Cli:
-    """The instance `main` with every step passed; walked only where the tests before have not done it."""
-    cli = instances("main")
-    cli("up", timeout=1800)
-    if any(step["outcome"] != "passed" for step in cli.json("status")["steps"]):
-        cli("walk")
-    return cli
-
-
-@pytest.fixture(scope="session")
 def host_addresses() -> str:
     """What the host's own namespace has before any lab."""
     return addresses_of_host()

@@ -48,6 +48,16 @@ def test_status_tells_where_the_vip_is(cli: Cli) -> None:
     assert status["cluster"] == {"quorate": True, "dc": status["cluster"]["dc"], "fencing": True}
 
 
+@pytest.mark.parametrize("checkpoint", ["start", *steps_of("ha-web")])
+def test_reset_to_each_checkpoint_is_verified(cli: Cli, checkpoint: str) -> None:
+    cli("reset", "--to", checkpoint)
+
+    passed = [step["name"] for step in cli.json("status")["steps"] if step["outcome"] == "passed"]
+    assert passed[-1:] == ([] if checkpoint == "start" else [checkpoint])
+    installed = cli.instance().provider.run("node1", ["sh", "-c", "command -v pcs"]).ok
+    assert installed is (checkpoint != "start")
+
+
 def test_a_log_keeps_every_command_and_its_output(cli: Cli) -> None:
     log = (cli.instance().directory / "logs" / "vip.log").read_text()
 

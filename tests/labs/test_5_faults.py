@@ -67,6 +67,20 @@ def test_power_cut_is_answered_by_fencing_and_the_other_node_serves(cli: Cli, la
     assert whole(lab)
 
 
+@pytest.mark.parametrize("fault", ["standby", "move", "stop-cluster"])
+def test_planned_work_sends_the_service_to_the_other_node_and_fences_nobody(cli: Cli, lab: Lab, fault: str) -> None:
+    home = lab.where("virtual_ip")
+    fenced = events(lab, home)
+
+    cli("fault", fault)
+
+    wait(lambda: vip_owners(lab), lambda owners: owners == (lab.others(home)[0].name,), within=30)
+    cli("heal")
+    assert whole(lab)
+    assert events(lab, home) == fenced
+    assert "cli-ban" not in lab.ask("cibadmin", "--query")
+
+
 def test_a_rebooted_node_starts_anew_and_joins_again(cli: Cli, lab: Lab) -> None:
     node = lab.others(lab.where("virtual_ip"))[0]
     boot = node.run("cat", "/proc/1/stat").stdout.split()[21]

@@ -28,6 +28,16 @@ Bringing machine 'node1' up with 'libvirt' provider...
 Error occurred while creating new network: {:iface_type=>:private_network}.
 Call to virNetworkCreate failed: internal error: Network is already in use by interface virbr0.
 """
+DISCONNECTED = (
+    "\r\x1b[KProgress: 40%\r\x1b[K==> node1: Successfully added box 'halab/x' (v1.0.0) for 'libvirt'!\n"
+    "\r\x1b[K\nThere was an error talking to Libvirt. The error message is shown\nbelow:\n\nCannot recv data\n"
+)
+TRACEBACK = """\
+==> node1: Creating domain with the following settings...
+/usr/lib/ruby/fog/libvirt/list_domains.rb:9:in `lookup_domain_by_uuid': Call to virDomainLookupByUUID failed: internal \
+error: client socket is closed (Libvirt::RetrieveError)
+\tfrom /usr/lib/ruby/fog/libvirt/list_domains.rb:9:in `list_domains'
+"""
 NO_BOX = """\
 Bringing machine 'node1' up with 'libvirt' provider...
 ==> node1: Box 'rockylinux/9' could not be found. Attempting to find and install...
@@ -42,6 +52,8 @@ box on HashiCorp's Vagrant Cloud, please verify you're logged in.
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
+        (DISCONNECTED, "There was an error talking to Libvirt. The error message is shown below:"),
+        (TRACEBACK, "Call to virDomainLookupByUUID failed: internal error: client socket is closed"),
         (NO_BOX, "The box 'rockylinux/9' could not be found or could not be accessed in the remote catalog."),
         (LOCKED, "An action 'up' was already executed on the machine 'node1'. Vagrant locks each machine for"),
         (

@@ -18,7 +18,9 @@ def virsh(*arguments: str) -> str:
 def leftovers(instance: str) -> list[str]:
     """Everything of an instance that could have been left on the host."""
     prefix = f"halab-{instance}-"
-    said = "".join(virsh(*command) for command in (("list", "--all"), ("net-list", "--all"), ("vol-list", "default")))
+    listings = [["list", "--all"], ["net-list", "--all"]]
+    listings += [["vol-list", pool] for pool in virsh("pool-list", "--name").split()]
+    said = "".join(virsh(*listing) for listing in listings)
     state = instances_dir() / instance
     logs = list(Path("/var/log/libvirt/qemu").glob(f"{prefix}*-console.log"))
     links = {name for _, name in socket.if_nameindex()}
