@@ -33,8 +33,8 @@ def perform(lab):
 
 
 def verify(lab):
+    lab.check("every node is online, and none in standby", online(), within=90)
     lab.check("the outage of a node in standby was measured", measured("standby"))
     lab.check("the outage of a moved address was measured", measured("move"))
     lab.check("the outage of a cluster that is stopped on one node was measured", measured("stop-cluster"))
-    lab.check("every node is online, and none in standby", online(), within=90)
     lab.check("the service answers, from the node that has the address", served_by_owner("virtual_ip"), within=60)

@@ -43,7 +43,7 @@ def perform(lab):
 
 
 def verify(lab):
+    lab.check("every node is online", online(), within=90)
     for loss, words in LOSSES.items():
         lab.check(f"the outage of {words} was measured, with fencing on", measured(loss, fencing=True))
-    lab.check("every node is online", online(), within=90)
     lab.check("the service answers, from the node that has the address", served_by_owner("virtual_ip"), within=60)

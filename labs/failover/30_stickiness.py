@@ -30,6 +30,7 @@ def perform(lab):
 
 
 def verify(lab):
+    lab.check("every node is online", online(), within=90)
     first = lab.nodes[0]
     lab.check(
         "resources would rather stay where they are",
@@ -49,4 +50,3 @@ def verify(lab):
         "a lost node costs one outage, and its return none",
         measured("power-cut", outages=1, fencing=True, now=True),
     )
-    lab.check("every node is online", online(), within=90)

@@ -42,6 +42,7 @@ def perform(lab):
 
 
 def verify(lab):
+    lab.check("every node is online", online(), within=90)
     lab.check("fencing is on", fencing(True))
     lab.check(
         "the outage of a power cut, as the cluster is configured now, is below five seconds",
@@ -52,4 +53,3 @@ def verify(lab):
             "pcs cluster config update totem token=1000; pcs stonith update fence_node1 power_wait=0",
         ),
     )
-    lab.check("every node is online", online(), within=90)

@@ -39,6 +39,7 @@ def perform(lab):
 
 
 def verify(lab):
+    lab.check("every node is online", online(), within=90)
     lab.check(
         "a partition without fencing was measured, and the address had two owners",
         measured("partition", fencing=False, split_brain=True),
@@ -48,5 +49,4 @@ def verify(lab):
         ),
     )
     lab.check("fencing is on again", fencing(True), hint="pcs property set stonith-enabled=true")
-    lab.check("every node is online", online(), within=90)
     lab.check("the service answers, from the node that has the address", served_by_owner("virtual_ip"), within=60)

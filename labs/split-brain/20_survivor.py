@@ -28,10 +28,10 @@ def perform(lab):
 
 
 def verify(lab):
+    lab.check("every node is online", online(), within=120)
     lab.check("fencing is on", fencing(True))
     lab.check(
         "a partition with fencing was measured, and the address never had two owners",
         measured("partition", fencing=True, split_brain=False),
     )
-    lab.check("every node is online", online(), within=120)
     lab.check("the service answers, from the node that has the address", served_by_owner("virtual_ip"), within=60)

@@ -36,6 +36,7 @@ def perform(lab):
 
 
 def verify(lab):
+    lab.check("every node is online", online(), within=120)
     lab.check("fencing is on", fencing(True))
     lab.check(
         "a partition, as the cluster is configured now, causes no outage and no split-brain",
@@ -46,5 +47,4 @@ def verify(lab):
             "pcs resource meta virtual_ip priority=10; pcs property set priority-fencing-delay=10s",
         ),
     )
-    lab.check("every node is online", online(), within=120)
     lab.check("the service answers, from the node that has the address", served_by_owner("virtual_ip"), within=60)

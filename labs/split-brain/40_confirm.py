@@ -43,6 +43,7 @@ def perform(lab):
 
 
 def verify(lab):
+    lab.check("every node is online", online(), within=120, hint="inv heal; then pcs status")
     lab.check(
         "a human confirmed that a node was off, and Pacemaker took it for fencing",
         logged("/var/log/pacemaker/pacemaker.log", "by a human .*: OK"),
@@ -52,5 +53,4 @@ def verify(lab):
             "on the surviving node: pcs stonith confirm NODE",
         ),
     )
-    lab.check("every node is online", online(), within=120, hint="inv heal; then pcs status")
     lab.check("the service answers, from the node that has the address", served_by_owner("virtual_ip"), within=60)

@@ -37,8 +37,9 @@ def instances() -> Iterator[Callable[..., Cli]]:
     """Makes instances by name, and takes them all down in the end."""
     made: dict[str, Cli] = {}
 
-    def make(name: str, *options: str) -> Cli:
-        return made.setdefault(name, Cli(f"t{SESSION}-{name}", "--provider", "podman", *options))
+    def make(name: str, lab: str = "ha-web", *options: str) -> Cli:
+        cli = Cli(f"t{SESSION}-{name}", "--name", lab, "--provider", "podman", *options)
+        return made.setdefault(name, cli)
 
     yield make
     for cli in made.values():

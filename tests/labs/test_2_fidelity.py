@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(400)
 @pytest.fixture(scope="module")
 def cli(instances: Callable[..., Cli]) -> Cli:
     """A lab that begins with the finished cluster of ha-web."""
-    cli = instances("fidelity", "--name", "failover")
+    cli = instances("fidelity", "failover")
     cli("up", timeout=1800)
     return cli
 

@@ -9,7 +9,7 @@ from tests.cli import Cli
 
 @pytest.mark.timeout(900)
 def test_the_whole_lab_walks_with_three_nodes(instances: Callable[..., Cli]) -> None:
-    cli = instances("three", "--nodes", "3")
+    cli = instances("three", "ha-web", "--nodes", "3")
 
     cli("up", "walk", timeout=800)
 

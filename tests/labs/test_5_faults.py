@@ -31,7 +31,7 @@ def lab(cli: Cli) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def cli(instances: Callable[..., Cli]) -> Cli:
     """The lab that begins with the finished cluster of ha-web."""
-    cli = instances("faults", "--name", "failover")
+    cli = instances("faults", "failover")
     cli("up", timeout=1800)
     return cli
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def cli(instances: Callable[..., Cli]) -> Cli:
-    return instances("failover", "--name", "failover")
+    return instances("failover", "failover")
 
 
 def test_up_begins_with_the_finished_cluster_and_no_step_done(cli: Cli) -> None:

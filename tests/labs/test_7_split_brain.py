@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def cli(instances: Callable[..., Cli]) -> Cli:
-    cli = instances("split-brain", "--name", "split-brain")
+    cli = instances("split-brain", "split-brain")
     cli("up", timeout=1800)
     return cli
 
