@@ -151,7 +151,7 @@ def solve(c: Context, json: bool = False) -> None:
 FAULT_HELP = {
     "node": "a node, or active: the one that has the address",
     "network": "lan or mgmt",
-    "groups": "which nodes see each other: node1,node2/node3",
+    "groups": "who sees whom: node1,node2/node3; a node in no group sees everybody",
     "percent": "of the frames",
     "ms": "milliseconds",
 }

@@ -22,6 +22,8 @@ class Commands(Frozen):
     open_cluster_ports: tuple[str, ...]
     enable_pcsd: tuple[str, ...]
     install_web: tuple[str, ...]
+    install_qdevice: tuple[str, ...]
+    install_qnetd: tuple[str, ...]
     open_web_port: tuple[str, ...]
 
 

@@ -80,7 +80,9 @@ def _read_lab(file: Path, folder: Path | None) -> tuple[LabSpec, LabFolder | Non
     before = load(sequel.continues, folder)
     if before.continues:
         raise LabError(f"{_short(file)}: continues: {before.name} goes on from {before.continues.name} itself")
-    return before.spec.model_copy(update={"title": sequel.title, "needs": sequel.needs}), before
+    spec = before.spec.model_copy(update={"title": sequel.title, "needs": sequel.needs})
+    wanted = sequel.needs.nodes or (len(spec.nodes),)
+    return spec if len(spec.nodes) in wanted else spec.with_nodes(wanted[0]), before
 
 
 def first_reason(error: ValueError) -> str:

@@ -27,13 +27,13 @@ def authorized() -> Condition:
     return Condition("pcs on one node is authorized on every node", look, hints)
 
 
-def online() -> Condition:
-    """Every node of the lab is an online member, none in standby."""
+def online(*nodes: Node) -> Condition:
+    """These nodes, or else every node of the lab, are online members, none in standby."""
 
     def look(lab: Lab) -> Observation:
         status = lab.status()
         here = [name for name in status.online if not status.nodes[name].standby]
-        missing = sorted({node.name for node in lab.nodes} - set(here))
+        missing = sorted({node.name for node in nodes or lab.nodes} - set(here))
         return Observation(not missing, f"online: {', '.join(here) or 'none'}; not: {', '.join(missing) or 'none'}")
 
     hints = (
@@ -41,7 +41,8 @@ def online() -> Condition:
         "a node that sees only itself is cut off by a firewall; one that tells nothing runs no cluster software",
         "pcs cluster start --all; pcs node unstandby --all; journalctl -u corosync -u pacemaker tells the rest",
     )
-    return Condition("every node is online", look, hints)
+    who = " and ".join(node.name for node in nodes) or "every node"
+    return Condition(f"{who} {'are' if len(nodes) > 1 else 'is'} online", look, hints)
 
 
 def quorate() -> Condition:

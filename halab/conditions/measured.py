@@ -11,6 +11,7 @@ def measured(
     *,
     below: float | None = None,
     outages: int | None = None,
+    ended: bool = False,
     fencing: bool | None = None,
     split_brain: bool | None = None,
     now: bool = False,
@@ -18,11 +19,13 @@ def measured(
     """There is a measurement of the fault that is as said, by any of its runs.
 
     `below` is in seconds, for all outages of the run together; `outages` is how many there were at most; `split_brain`
-    whether several nodes had the VIP at once. With `now` it was made of the cluster as it is configured now.
+    whether several nodes had the VIP at once. With `ended` they ended before the fault was healed. With `now` it was
+    made of the cluster as it is configured now.
     """
     wanted = [
         *([f"an outage of less than {below:g} s"] if below is not None else []),
         *([f"at most {outages} outage{'' if outages == 1 else 's'}"] if outages is not None else []),
+        *(["the service back before all was healed"] if ended else []),
         *([f"fencing {'on' if fencing else 'off'}"] if fencing is not None else []),
         *([f"{'a' if split_brain else 'no'} split-brain"] if split_brain is not None else []),
         *(["the cluster configured as it is now"] if now else []),
@@ -35,7 +38,8 @@ def measured(
             and (not now or found.configuration == configuration)
             and (split_brain is None or bool(found.split_brain) == split_brain)
             and any(
-                (below is None or (run.ended and run.seconds < below))
+                (below is None or run.seconds < below)
+                and (run.ended or (not ended and below is None))
                 and (outages is None or len(run.outages) <= outages)
                 for run in found.runs
             )

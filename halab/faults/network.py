@@ -43,8 +43,9 @@ def _partition(scene: Scene) -> None:
     names = [node.name for node in scene.instance.spec.nodes]
     if groups == [["every node by itself"]]:
         groups = [[name] for name in names]
-    if sorted(chain(*groups)) != sorted(names) or len(groups) < 2:
-        raise LabError(f"--groups must name each of {', '.join(names)} once, as in {names[0]}/{','.join(names[1:])}")
+    named = list(chain(*groups))
+    if not set(named) <= set(names) or len(set(named)) < len(named) or len(groups) < 2:
+        raise LabError(f"--groups must name some of {', '.join(names)} once, as in {names[0]}/{','.join(names[1:])}")
     rules = [
         f'iifname "{_port(scene, one)}" oifname "{_port(scene, other)}" drop'
         for group, rest in permutations(groups, 2)

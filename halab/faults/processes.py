@@ -42,6 +42,14 @@ test -e {config}.halab && mv {config}.halab {config}
 for resource in $(crm_mon --output-as=xml | grep --only-matching 'resource id="[^"]*"' | cut -d '"' -f 2); do
     pcs resource cleanup $resource
 done"""
+# A container's /var is on the host's own disk, and a machine's may be large: so what fills up is a copy in memory
+FULL = "/run/halab-full"
+FILL = f"""\
+mkdir -p {FULL} && mount -t tmpfs -o size=$(($(du -skx /var | cut -f 1) + 2048))k tmpfs {FULL} &&
+cp --archive --one-file-system /var/. {FULL} && mount --bind {FULL} /var || exit
+dd if=/dev/zero of=/var/full bs=1k 2>/dev/null
+! touch /var/lib/one-more 2>/dev/null"""
+EMPTY = f"umount --lazy /var && umount --lazy {FULL}"
 FAULTS = (
     Fault("kill-corosync", "corosync dies of SIGKILL", _kill("corosync"), _join_again),
     Fault("kill-pacemaker", "pacemakerd dies of SIGKILL; systemd starts it again", _kill("pacemakerd"), _join_again),
@@ -64,6 +72,12 @@ FAULTS = (
         "the firewall lets neither cluster traffic nor HTTP in",
         _sh("firewall-cmd --remove-service=high-availability --remove-service=http"),
         _sh("firewall-cmd --reload", may_fail=True),
+    ),
+    Fault(
+        "disk-full",
+        "the file system with /var has no room left",
+        _sh(FILL),
+        _sh(EMPTY, may_fail=True),
     ),
     Fault(
         "cpu-hog",

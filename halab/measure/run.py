@@ -5,8 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 
 from halab import crm
@@ -76,15 +75,15 @@ def configuration(instance: Instance) -> str:
 
 def _run(instance: Instance, name: str, node: str, options: dict[str, str]) -> Run:
     before = crm.status(instance)
-    with _probing(instance) as probe:
+    with _Probing(instance) as probe:
         _wait_answering(probe)
         begin = time.time()
         asked = registry.inject(instance, name, node, options)
         _watch(instance, probe, begin, before.fencing, registry.find(name))
         until = time.time()
+        seen = probe.since(begin - STEADY)
     told = tuple(events.collect(instance, begin - STEADY))
     registry.heal(instance, name)
-    seen = probe.since(begin - STEADY)
     return Run(
         fault=asked,
         injected=begin,
@@ -100,33 +99,49 @@ def _run(instance: Instance, name: str, node: str, options: dict[str, str]) -> R
     )
 
 
-@contextmanager
-def _probing(instance: Instance) -> Iterator[Seen]:
-    """What the probe sees, growing while the block runs."""
-    spec = instance.spec
-    argv = [sys.executable, "-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan"]
-    names = {mac(node.lan.packed): node.name for node in spec.nodes}
-    seen = Seen()
-    with subprocess.Popen(
-        instance.provider.workstation_argv(["env", f"--chdir={ROOT}", *argv]), stdout=subprocess.PIPE, text=True
-    ) as probe:
-        reader = threading.Thread(target=seen.read, args=(probe.stdout or (), names))
-        reader.start()
-        try:
-            yield seen
-        finally:
-            probe.terminate()
-            reader.join()
+class _Probing:
+    """The probe, running on the workstation while the block does, and what it has seen so far."""
+
+    def __init__(self, instance: Instance) -> None:
+        spec = instance.spec
+        probe = ["-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan"]
+        self._argv = instance.provider.workstation_argv(["env", f"--chdir={ROOT}", sys.executable, *probe])
+        self._names = {mac(node.lan.packed): node.name for node in spec.nodes}
+        self._seen = Seen()
+
+    def __enter__(self) -> "_Probing":
+        self._process = subprocess.Popen(self._argv, stdout=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._seen.read, args=(self._process.stdout, self._names))
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._reader.join()
+        with self._process:  # closes its pipe, and waits for its end
+            pass
+
+    def since(self, at: float) -> Seen:
+        """Raises LabError when the probe has ended: then nothing would ever be lost, nor answered."""
+        if self._process.poll() is not None:
+            raise LabError(f"the probe ended with exit status {self._process.returncode}; see above, and try: inv up")
+        return self._seen.since(at)
 
 
-def _wait_answering(seen: Seen) -> None:
+def _wait_answering(probe: _Probing) -> None:
     try:
-        wait(seen.answered_for, lambda good: good >= STEADY, within=STEADY * 10, successes=1, interval=0.1)
+        wait(
+            lambda: probe.since(0).answered_for(),
+            lambda good: good >= STEADY,
+            within=STEADY * 10,
+            successes=1,
+            interval=0.1,
+        )
     except TimedOut:
         raise LabError("the service does not answer through the VIP, so no outage can be measured") from None
 
 
-def _watch(instance: Instance, probe: Seen, injected: float, fencing: bool, fault: Fault) -> None:
+def _watch(instance: Instance, probe: _Probing, injected: float, fencing: bool, fault: Fault) -> None:
     """Until an outage is over and the cluster settled, or there was none for long enough, or it is endless."""
     factor = max(1.0, timeout_factor())
     answering_since: float | None = None
@@ -155,24 +170,24 @@ def _unsettled(instance: Instance, fencing: bool, fault: Fault) -> str:
     return _lacking(instance, expected, devices=False)
 
 
-def _lacking(instance: Instance, members: set[str], devices: bool) -> str:
-    """Which of these nodes is no member, which resource not started, and whether something is under way."""
+def _lacking(instance: Instance, expected: set[str], devices: bool) -> str:
+    """Which of these nodes, if the cluster knows it, is not online, which resource not started, what is under way."""
     try:
         status = crm.status(instance)
         crm.ask(instance, "crm_resource", "--wait", "--timeout=5s")
     except HalabError as error:
         return str(error)
-    missing = sorted(members - set(status.online))
+    missing = sorted((expected & set(status.nodes)) - set(status.online))
     wanted = [item for item in status.resources.values() if devices or not item.is_fence_device]
     stopped = sorted(resource.id for resource in wanted if not resource.started)
     return f"not online: {missing}; not started: {stopped}" if missing or stopped else ""
 
 
 def _whole(instance: Instance, when: str) -> ClusterStatus:
-    """Wait until all nodes are members, all resources started and nothing is under way, and tell of it."""
-    members = {node.name for node in instance.spec.nodes}
+    """Wait until the cluster's nodes are online, all resources started and nothing is under way, and tell of it."""
+    everyone = {node.name for node in instance.spec.nodes}
     try:
-        wait(lambda: _lacking(instance, members, devices=True), lambda lacking: lacking == "", within=WHOLE)
+        wait(lambda: _lacking(instance, everyone, devices=True), lambda lacking: lacking == "", within=WHOLE)
     except TimedOut as error:
         raise LabError(f"the cluster is not whole {when}: {error.last}") from None
     return crm.status(instance)

@@ -224,6 +224,21 @@ def test_a_closed_firewall_cuts_a_node_off_until_it_is_healed(cli: Cli, lab: Lab
     assert {"high-availability", "http"} <= set(node.run("firewall-cmd", "--list-services").stdout.split())
 
 
+def test_a_full_disk_takes_nothing_more_until_it_is_healed(cli: Cli, lab: Lab) -> None:
+    node = lab.others(lab.where("virtual_ip"))[0]
+    write = ("sh", "-c", "echo x > /var/tmp/more && rm /var/tmp/more")
+    assert node.run(*write).ok
+
+    cli("fault", "disk-full", "--node", node.name)
+    full = node.run(*write)
+    cli("heal")
+
+    assert "No space left on device" in full.stderr
+    assert node.run(*write).ok
+    assert node.run("sh", "-c", "grep -c ' /var ' /proc/self/mounts").stdout.strip() == "0"
+    assert whole(lab)
+
+
 def test_a_hogged_processor_is_free_again_once_healed(cli: Cli, lab: Lab) -> None:
     no_fencing(lab)
     node = lab.others(lab.where("virtual_ip"))[0]
@@ -271,7 +286,7 @@ def test_a_reset_heals_what_was_broken(cli: Cli, lab: Lab) -> None:
         (("fault", "power-cutt"), 'there is no fault "power-cutt", did you mean "power-cut"'),
         (("fault", "freeze", "--node", "node9"), 'there is no node "node9"'),
         (("fault", "freeze", "--percent", "5"), "freeze does not take --percent"),
-        (("fault", "partition", "--groups", "node1/node3"), "--groups must name each of node1, node2 once"),
+        (("fault", "partition", "--groups", "node1/node3"), "--groups must name some of node1, node2 once"),
         (("fault", "packet-loss", "--percent", "200"), "--percent must be a whole number from 1 to 100"),
         (("fault", "delay", "--ms", "soon"), "--ms must be a whole number"),
     ],

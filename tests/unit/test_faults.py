@@ -157,11 +157,18 @@ def test_without_groups_every_node_is_by_itself(instance: Instance, nft: list[st
     assert nft[0].count("add rule") == 6
 
 
+def test_a_node_in_no_group_reaches_everyone(instance: Instance, nft: list[str]) -> None:
+    registry.inject(instance, "partition", options={"groups": "node1/node2"})
+
+    assert nft[0].count("add rule") == 2
+    assert "node3" not in nft[0]
+
+
 @pytest.mark.parametrize(
-    "groups", ["node1,node2,node3", "node1/node2", "node1,node1/node2,node3", "node1/node2/node4", ""]
+    "groups", ["node1,node2,node3", "node1,node1/node2,node3", "node1/node1", "node1/node2/node4", ""]
 )
-def test_groups_must_name_every_node_once(instance: Instance, nft: list[str], groups: str) -> None:
-    with pytest.raises(LabError, match="--groups must name each of node1, node2, node3 once"):
+def test_groups_must_name_nodes_that_are_there_and_each_once(instance: Instance, nft: list[str], groups: str) -> None:
+    with pytest.raises(LabError, match="--groups must name some of node1, node2, node3 once"):
         registry.inject(instance, "partition", options={"groups": groups})
 
     assert instance.state.faults == ()
