@@ -23,7 +23,7 @@ class Commands(Frozen):
     enable_pcsd: tuple[str, ...]
     install_web: tuple[str, ...]
     install_qdevice: tuple[str, ...]
-    install_qnetd: tuple[str, ...]
+    start_qnetd: tuple[str, ...]
     open_web_port: tuple[str, ...]
 
 

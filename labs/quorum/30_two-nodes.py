@@ -11,8 +11,8 @@ one vote, have quorum, fence the other and start everything; the other one boots
 quorum, fences ... all night long. With wait_for_all a node that starts alone does nothing.
 
 See it: the cluster is stopped on both nodes, and started on one. It is online and waits:
-"Activity blocked" in `pcs quorum status`, and the flag WaitForAll. The second one starts, and
-both go on.
+`corosync-quorumtool -s` says "Activity blocked", and has the flag WaitForAll. (`pcs quorum
+status` may only say that it cannot tell.) The second one starts, and both go on.
 
 What if the second one never comes, after a power failure that only one server survived? Then
 somebody must know, not guess, that it is off, and say so:
@@ -34,7 +34,7 @@ def perform(lab):
     one.type("cat /etc/corosync/corosync.conf", expect=r"two_node: 1")
     one.type("pcs cluster stop --all")
     one.type("pcs cluster start")
-    one.type("pcs quorum status", expect=r"Activity blocked", within=60)
+    one.type(FLAGS, expect=r"Activity blocked", within=60)
     two.type("pcs cluster start")
     one.type(FLAGS, expect=r"Quorate:\s+Yes", within=60)
     one.type("pcs status nodes", expect=rf"Online: {one.name} {two.name}\n", within=90)

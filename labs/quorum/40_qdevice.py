@@ -24,9 +24,8 @@ from halab.conditions import command, fencing, measured, online, served_by_owner
 
 def perform(lab):
     one, two, third = lab.nodes
-    for line in lab.distro.commands.install_qnetd:
+    for line in lab.distro.commands.start_qnetd:
         third.type(line)
-    third.type("pcs qdevice setup model net --enable --start")
     for node in (one, two):
         for line in lab.distro.commands.install_qdevice:
             node.type(line)
