@@ -50,7 +50,7 @@ class Podman:
     slowness = 1.0
 
     def prepare(self, say: Callable[[str], None]) -> None:
-        """Containers need nothing more."""
+        host.raise_limits(say)
 
     def problems(self) -> list[str]:
         if os.geteuid() != 0:
