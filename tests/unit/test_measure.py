@@ -4,15 +4,19 @@ import json
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
 
+from halab.conditions import measured
+from halab.lab import Lab
 from halab.measure import probe
 from halab.measure.events import Event, parse_journal
 from halab.measure.outages import Claim, Sample, Seen, gaps, outages, split_brain
 from halab.measure.report import Measurement, Run
 from halab.measure.timeline import BAD, GOOD, draw, lanes
+from halab.report import Report
 from halab.state import InjectedFault
 
 FAULT = 100.0  # when, in all that follows
@@ -219,3 +223,68 @@ def test_a_report_survives_being_written(tmp_path: Path) -> None:
     found = a_measurement(a_run(CUT, TOLD))
 
     assert Measurement.model_validate_json(found.model_dump_json()) == found
+
+
+class MeasuredLab:
+    """What `measured` asks of a lab."""
+
+    def __init__(self, *made: Measurement, configured: str = "") -> None:
+        self._made = made
+        self._configured = configured
+
+    def measurements(self, fault: str) -> list[Measurement]:
+        return [found for found in self._made if found.fault == fault]
+
+    def configuration(self) -> str:
+        return self._configured
+
+
+def seen(lab: MeasuredLab, fault: str = "power-cut", **wanted: Any) -> bool:
+    return measured(fault, **wanted).look(cast(Lab, lab)).ok
+
+
+def test_a_measurement_counts_when_it_is_as_it_is_wanted() -> None:
+    eight_seconds = MeasuredLab(a_measurement(a_run(CUT, TOLD)), configured="")
+
+    assert seen(eight_seconds)
+    assert seen(eight_seconds, below=9, outages=1, fencing=True, split_brain=False, ended=True, now=True)
+    assert not seen(eight_seconds, "freeze")
+    assert not seen(eight_seconds, below=7)
+    assert not seen(eight_seconds, outages=0)
+    assert not seen(eight_seconds, fencing=False)
+    assert not seen(eight_seconds, split_brain=True)
+
+
+def test_a_measurement_of_another_configuration_is_not_one_of_this() -> None:
+    before = MeasuredLab(a_measurement(a_run(CUT, TOLD)), configured="changed since")
+
+    assert seen(before)
+    assert not seen(before, now=True)
+    assert "configured in another way" in measured("power-cut", now=True).look(cast(Lab, before)).seen
+
+
+def test_an_outage_that_did_not_end_is_no_short_one() -> None:
+    cut_off = MeasuredLab(a_measurement(a_run(samples((-1, 0, "x"), (0, 3, None)), [])))
+
+    assert seen(cut_off)
+    assert not seen(cut_off, below=5)
+    assert not seen(cut_off, ended=True)
+
+
+@pytest.mark.parametrize("fencing", [True, False])
+def test_a_report_on_the_terminal_and_as_json_say_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fencing: bool
+) -> None:
+    found = a_measurement(a_run(CUT, TOLD), a_run(CUT, []), fencing=fencing)
+
+    Report().measurement(found, tmp_path)
+    shown = capsys.readouterr().out
+    Report(as_json=True).measurement(found, tmp_path)
+    told = json.loads(capsys.readouterr().out)
+
+    assert "8.00 s" in shown
+    assert "4.20 s" in shown
+    assert ("Unsafe" in shown) is told["unsafe"] is not fencing
+    assert told["outage"] == pytest.approx({"min": 8.0, "median": 8.0, "max": 8.0})
+    assert "samples" not in told["runs"][0]
+    assert told["directory"] == str(tmp_path)
