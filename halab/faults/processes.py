@@ -48,7 +48,7 @@ FILL = f"""\
 mkdir -p {FULL} && mount -t tmpfs -o size=$(($(du -skx /var | cut -f 1) + 2048))k tmpfs {FULL} &&
 cp --archive --one-file-system /var/. {FULL} && mount --bind {FULL} /var || exit
 dd if=/dev/zero of=/var/full bs=1k 2>/dev/null
-! touch /var/lib/one-more 2>/dev/null"""
+! (echo more > /var/more) 2>/dev/null"""
 EMPTY = f"umount --lazy /var && umount --lazy {FULL}"
 FAULTS = (
     Fault("kill-corosync", "corosync dies of SIGKILL", _kill("corosync"), _join_again),

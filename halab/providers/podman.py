@@ -8,7 +8,7 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +75,7 @@ class Podman:
         for_each([name for name, state in states.items() if state in ("absent", "off")], self.power_on)
 
     def down(self) -> None:
-        if containers := [*self._containers(), *self._half_removed()]:
+        if containers := [*self._containers(), *self._half_removed(self._nodes)]:
             self._network.up()
             for_each(containers, self._remove)
         self._network.down()
@@ -221,7 +221,7 @@ class Podman:
         )
         if run(create).ok:
             return
-        for_each(self._half_removed(), self._remove)
+        for_each(self._half_removed([node.name]), self._remove)
         must(create)
 
     def _remove(self, container: dict[str, Any]) -> None:
@@ -255,9 +255,12 @@ class Podman:
     def _containers(self) -> list[dict[str, Any]]:
         return self._listed(f"--filter=label=halab.instance={self._site.directory}")
 
-    def _half_removed(self) -> list[dict[str, Any]]:
-        """What `podman rm` leaves when it is killed: storage that has a container's name, and no labels any more."""
-        names = [[self._container(node)] for node in self._nodes]
+    def _half_removed(self, nodes: Iterable[str]) -> list[dict[str, Any]]:
+        """What `podman rm` leaves when it is killed: storage that has a container's name, and no labels any more.
+
+        A container that is just being created looks like that too: ask about nodes only that nobody is creating.
+        """
+        names = [[self._container(node)] for node in nodes]
         listed = self._listed("--external")
         return [entry for entry in listed if entry["State"] == "storage" and entry["Names"] in names]
 

@@ -23,7 +23,7 @@ More: Pacemaker Explained, "Fencing", "Cluster-Wide Options"; with three nodes o
 device the part with the majority wins, and all this is not needed: see the lab on quorum.
 """
 
-from halab.conditions import fencing, measured, online, served_by_owner
+from halab.conditions import command, fencing, measured, online, served_by_owner
 
 
 def perform(lab):
@@ -38,6 +38,20 @@ def perform(lab):
 def verify(lab):
     lab.check("every node is online", online(), within=120)
     lab.check("fencing is on", fencing(True))
+    lab.check(
+        "somebody who would shoot has to wait",
+        command(
+            lab.nodes[0],
+            "cibadmin --query --scope=configuration",
+            r'name="(priority-fencing-delay|pcmk_delay_base|pcmk_delay_max)" value="[1-9]',
+            "priority-fencing-delay, or a delay of one of the fence devices, is set",
+            (
+                "pcs property; pcs stonith config: is there a delay?",
+                "the node that serves must win, so who would shoot it has to be late",
+                "pcs resource meta virtual_ip priority=10; pcs property set priority-fencing-delay=10s",
+            ),
+        ),
+    )
     lab.check(
         "a partition, as the cluster is configured now, causes no outage and no split-brain",
         measured("partition", outages=0, fencing=True, split_brain=False, now=True),
