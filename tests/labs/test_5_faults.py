@@ -226,7 +226,7 @@ def test_a_closed_firewall_cuts_a_node_off_until_it_is_healed(cli: Cli, lab: Lab
 
 def test_a_full_disk_takes_nothing_more_until_it_is_healed(cli: Cli, lab: Lab) -> None:
     node = lab.others(lab.where("virtual_ip"))[0]
-    write = ("sh", "-c", "echo x > /var/tmp/more && rm /var/tmp/more")
+    write = ("sh", "-c", "cp /etc/hostname /var/tmp/more && rm /var/tmp/more")
     assert node.run(*write).ok
 
     cli("fault", "disk-full", "--node", node.name)
