@@ -26,13 +26,6 @@ this distribution has no package of Vagrant; as root, run:
 OLDEST_PLUG_IN = (0, 11)  # of vagrant-libvirt: tried with 0.11.2
 
 
-LIMITS = {  # sysctl -> what a hundred nodes need, with room to spare; and what of
-    "fs.inotify.max_user_instances": (4096, "inotify instances"),  # inotify(7)
-    "kernel.keys.maxkeys": (4096, "keyrings"),  # keyrings(7)
-    "kernel.keys.maxbytes": (400_000, "bytes of keyrings"),
-}
-
-
 @dataclass(frozen=True)
 class Tool:
     """A command (or a file, by its path) the host needs, what for, and the package that brings it (None: no such)."""
@@ -147,26 +140,6 @@ def _install(manager: Manager, install: tuple[str, ...]) -> None:
         result = _run(install)
     if not result.ok:
         raise LabError(f"`{shlex.join(install)}` failed: {result.last_line()}; run it by hand to see it all")
-
-
-def raise_limits(say: Callable[[str], None], sysctls: Path = Path("/proc/sys")) -> None:
-    """Raise what the kernel allows all container nodes of a host together, where it is less than a classroom needs.
-
-    They are one user to the kernel, and each systemd takes a dozen of each. Beyond the limit a node's systemd hangs as
-    it boots, or ends at once, and says nothing. Raises LabError when the limits may not be changed.
-    """
-    for limit, (least, what) in LIMITS.items():
-        file = sysctls / limit.replace(".", "/")
-        now = int(file.read_text())
-        if now >= least:
-            continue
-        say(f"raising {limit} from {now} to {least}, until the next boot: it limits the {what} of all nodes together")
-        try:
-            file.write_text(str(least))
-        except OSError as error:
-            raise LabError(
-                f"{limit} is {now}, and may not be raised ({error.strerror}); try: sysctl -w {limit}={least}"
-            ) from error
 
 
 def shortage(

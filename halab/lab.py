@@ -104,14 +104,14 @@ class Lab:
         where = node.name if node else None
         self._show(f"$ {registry.typed('fault', name, where, options)}\n")
         injected = registry.inject(self._instance, name, where or registry.ACTIVE, options)
-        self._show(f"Injected {injected.name}{f' on {injected.node}' if injected.node else ''}.\n")
+        self._show(f"Injected {injected.words}.\n")
 
     def heal(self) -> None:
         """Heal all faults, as `inv heal` does."""
         self._show("$ inv heal\n")
         registry.heal(self._instance)
 
-    def measure(self, name: str, node: Node | None = None, **options: str) -> Measurement:
+    def measure(self, name: str, node: Node | None = None, **options: str) -> None:
         """Measure the outage that a fault causes, as `inv measure` does, and keep that."""
         where = node.name if node else None
         self._show(f"$ {registry.typed('measure', name, where, options)}\n")
@@ -119,7 +119,6 @@ class Lab:
             self._instance, name, where or registry.ACTIVE, options, say=lambda text: self._show(f"{text}\n")
         )
         records.keep(self._instance, measurement)
-        return measurement
 
     def measurements(self, fault: str) -> list[Measurement]:
         """Those of one fault that were made since the lab began, oldest first."""

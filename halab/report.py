@@ -184,7 +184,7 @@ class Report:
             self._dump([fault.model_dump() for fault in found])
             return
         for fault in found:
-            self.say(sentence.format(f"{fault.name} on {fault.node}" if fault.node else fault.name))
+            self.say(sentence.format(fault.words))
 
     def all_faults(self, known: list[Fault], injected: Sequence[InjectedFault]) -> None:
         now = {fault.name: [there.node for there in injected if there.name == fault.name] for fault in known}

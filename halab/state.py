@@ -35,6 +35,10 @@ class InjectedFault(BaseModel):
     node: str = ""
     options: dict[str, str] = {}
 
+    @property
+    def words(self) -> str:
+        return f"{self.name} on {self.node}" if self.node else self.name
+
 
 class State(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

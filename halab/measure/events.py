@@ -21,9 +21,8 @@ ATTEMPTS = 3  # at reading a node's clock: the quickest answer is the most exact
 
 @dataclass(frozen=True)
 class Event:
-    """`kind` is one of KINDS; `node` is whom it is about, `teller` the node that told it (or `bmc`).
-
-    `resource` is set where it is about one.
+    """`kind` is a key of SENTENCES, or `power`: a BMC was told something. `node` is whom it is about, `teller` the node
+    that told it, or `bmc`. `resource` is set where it is about one.
     """
 
     at: float
@@ -34,6 +33,7 @@ class Event:
     resource: str = ""
 
 
+# lost and joined are memberships of Corosync; fenced is Pacemaker's own word that the node is down
 SENTENCES = {
     "token": r"A processor failed, forming new configuration",
     "lost": r"A new membership .*Members.* left: ",
@@ -44,18 +44,6 @@ SENTENCES = {
     "failed": r"Result of monitor operation for (?P<resource>\S+) on (?P<node>\S+): (?!ok|OK|Cancelled)",
     "started": r"Result of start operation for (?P<resource>\S+) on (?P<node>\S+): (?:ok|OK)",
     "stopped": r"Result of stop operation for (?P<resource>\S+) on (?P<node>\S+): (?:ok|OK)",
-}
-KINDS = {
-    "token": "Corosync missed its token",
-    "lost": "a new membership without some node",
-    "joined": "a new membership with some node more",
-    "fencing": "the cluster asks for a node to be fenced",
-    "fenced": "the cluster knows that a node was fenced",
-    "unfenced": "fencing failed",
-    "failed": "a monitor found a resource failed",
-    "started": "a resource was started",
-    "stopped": "a resource was stopped",
-    "power": "a BMC was told something about power",
 }
 
 
@@ -98,7 +86,7 @@ def offset(instance: Instance, node: str) -> float:
 
 
 def parse_journal(lines: Iterable[str], teller: str, late: float = 0) -> list[Event]:
-    """The lines that say something of what is in KINDS (`journalctl --output=json`, systemd.journal-fields(7))."""
+    """The lines that say something of what is in SENTENCES (`journalctl --output=json`, systemd.journal-fields(7))."""
     found = []
     for line in lines:
         entry = json.loads(line)

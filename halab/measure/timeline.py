@@ -70,10 +70,9 @@ def draw(measurement: Measurement, run: Run, files: Sequence[Path]) -> None:
 
 
 def title(measurement: Measurement, run: Run) -> str:
-    where = f" on {run.fault.node}" if run.fault.node else ""
     lost = " + ".join(f"{outage.span.seconds:.2f} s" for outage in run.outages) or "none"
     fencing = "fencing on" if measurement.fencing else "UNSAFE: fencing off"
-    return f"{measurement.fault}{where}: outage {lost} ({fencing})"
+    return f"{run.fault.words}: outage {lost} ({fencing})"
 
 
 def _answers(run: Run) -> Iterator[Bar]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from halab import host, images
+from halab import host, images, limits
 from halab.distros import load
 from halab.errors import LabError
 from halab.files import write_atomically
@@ -50,7 +50,7 @@ class Podman:
     slowness = 1.0
 
     def prepare(self, say: Callable[[str], None]) -> None:
-        host.raise_limits(say)
+        limits.raise_limits(say)
 
     def problems(self) -> list[str]:
         if os.geteuid() != 0:

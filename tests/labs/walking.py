@@ -10,13 +10,13 @@ def steps_of(lab: str) -> list[str]:
     return [step.name for step in labs.load(lab).steps]
 
 
-def walk_step(cli: Cli, step: str, monkeypatch: pytest.MonkeyPatch, timeout: float = 400) -> None:
+def walk_step(cli: Cli, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as hurry:  # what nobody does, nobody needs to wait for
         hurry.setenv("HALAB_TIMEOUT_FACTOR", "0.05")
         before = cli.json("check", "--step", step, expect=1)
     cli("reset")  # a failed check leaves its record; the walk starts from the checkpoint
 
-    cli("next", timeout=timeout)
+    cli("next")
 
     after = cli.json("check", "--step", step)
     assert before[0]["outcome"] == "failed"

@@ -1,0 +1,42 @@
+"""The kernel's limits for all nodes together: raised, never lowered, and told of."""
+
+from pathlib import Path
+
+import pytest
+
+from halab import limits
+from halab.errors import LabError
+
+
+@pytest.fixture
+def sysctls(tmp_path: Path) -> Path:
+    """Kernel limits as they are by default."""
+    for limit, value in (("fs/inotify/max_user_instances", 128), ("kernel/keys/maxkeys", 200)):
+        (tmp_path / limit).parent.mkdir(parents=True)
+        (tmp_path / limit).write_text(f"{value}\n")
+    (tmp_path / "kernel/keys/maxbytes").write_text("9999999\n")
+    return tmp_path
+
+
+def test_limits_that_all_nodes_share_are_raised_once_and_never_lowered(sysctls: Path) -> None:
+    said: list[str] = []
+
+    limits.raise_limits(said.append, sysctls)
+    limits.raise_limits(said.append, sysctls)
+
+    assert (sysctls / "fs/inotify/max_user_instances").read_text() == "4096"
+    assert (sysctls / "kernel/keys/maxbytes").read_text() == "9999999\n"
+    assert len(said) == 2
+    assert "raising fs.inotify.max_user_instances from 128 to 4096" in said[0]
+
+
+def test_a_limit_that_may_not_be_raised_is_told_with_the_command(
+    sysctls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, text: str) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+
+    with pytest.raises(LabError, match=r"sysctl -w fs\.inotify\.max_user_instances=4096"):
+        limits.raise_limits(print, sysctls)
