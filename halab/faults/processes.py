@@ -69,7 +69,7 @@ FAULTS = (
     ),
     Fault(
         "firewall-closed",
-        "the firewall lets neither cluster traffic nor HTTP in",
+        "the firewall has no opening for cluster traffic and HTTP any more, until it reloads",
         _sh("firewall-cmd --remove-service=high-availability --remove-service=http"),
         _sh("firewall-cmd --reload", may_fail=True),
     ),

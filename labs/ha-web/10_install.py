@@ -18,8 +18,9 @@ Cluster traffic has to pass the firewall. firewalld has a service for it, and
     3121/tcp        Pacemaker Remote
     5403/tcp        Corosync's quorum device
 
-Forget 2224 and `pcs host auth` hangs. Forget 5405 and it is worse, for nothing complains:
-each node forms a cluster of its own and calls the other one offline.
+Forget 2224 and `pcs host auth` hangs. Forget 5405 and it is worse, for you may not notice: the
+firewall remembers what a node sends, and lets its peer's packets in as the answer. So two nodes
+that send to each other find each other all the same, and you depend on luck without knowing.
 --permanent alone changes only the next start of the firewall: hence the --reload.
 
 Do not turn off the firewall or SELinux to get on. Where SELinux is enforcing, its policy

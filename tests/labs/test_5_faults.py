@@ -212,7 +212,7 @@ def test_a_broken_service_cannot_start_on_its_node_and_goes_to_another(cli: Cli,
     assert whole(lab)
 
 
-def test_a_closed_firewall_cuts_a_node_off_until_it_is_healed(cli: Cli, lab: Lab) -> None:
+def test_a_closed_firewall_has_no_openings_until_it_is_healed(cli: Cli, lab: Lab) -> None:
     no_fencing(lab)
     node = lab.others(lab.where("virtual_ip"))[0]
 
