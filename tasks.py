@@ -191,7 +191,7 @@ def faults(c: Context, json: bool = False) -> None:
     _commands().list_faults(json)
 
 
-@task(help=FAULT_HELP | {"name": "a fault", "repeat": "how many times"})
+@task(help=FAULT_HELP | {"name": "a fault", "repeat": "how many times", "writes": "folder to PUT a counter into"})
 @_guarded
 def measure(
     c: Context,
@@ -202,10 +202,12 @@ def measure(
     groups: str | None = None,
     percent: str | None = None,
     ms: str | None = None,
+    writes: str = "",
     json: bool = False,
 ) -> None:
     """Inject a fault, watch the service through the VIP, heal the fault, and tell how long the outage was."""
-    _commands().measure(name, node, _given(network=network, groups=groups, percent=percent, ms=ms), repeat, json)
+    options = _given(network=network, groups=groups, percent=percent, ms=ms)
+    _commands().measure(name, node, options, repeat, writes, json)
 
 
 @task

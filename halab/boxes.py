@@ -75,10 +75,11 @@ def _make_box(
     distro: Distro, image: images.Image, public_key: str, shop: Workshop, result: Path, name: str, url: str
 ) -> None:
     boxfile = shop.folder / "Boxfile"
-    boxfile.write_text(templates.render(TEMPLATE, image=image.image_id, public_key=public_key))
+    values = {"image": image.image_id, "pool": distro.pool, "public_key": public_key}
+    boxfile.write_text(templates.render(TEMPLATE, **values))
     tag = f"localhost/halab/box-{distro.name}:building"
     build = ["podman", "build", "--isolation=chroot", "--network=host", "--squash-all", "--pull=never"]
-    shop.run(*build, f"--file={boxfile}", f"--tag={tag}", str(shop.folder))
+    shop.run(*build, f"--volume={image.pool}:/srv/pool:ro", f"--file={boxfile}", f"--tag={tag}", str(shop.folder))
     raw, disk = shop.folder / "disk.raw", shop.folder / "box.img"
     try:
         root = Path(must(["podman", "image", "mount", tag]).stdout.strip())

@@ -39,12 +39,18 @@ def settle(instance: Instance, say: Callable[[str], None]) -> None:
 def _finish(instance: Instance, say: Callable[[str], None]) -> None:
     if instance.state.restoring:
         say(f"The reset to {instance.state.restoring} was interrupted; doing it again.")
-        checkpoints.restore(instance, instance.state.restoring)
+        go_back(instance, instance.state.restoring)
     half_done = [name for name, record in instance.state.steps.items() if record.outcome == "performing"]
     if half_done:
         before = before_step(instance, half_done[0])
         say(f"Step {half_done[0]} was interrupted; going back to {before}.")
-        checkpoints.restore(instance, before)
+        go_back(instance, before)
+
+
+def go_back(instance: Instance, checkpoint: str) -> None:
+    """Restore a checkpoint, and wait until the cluster is there again. Needs the lock."""
+    checkpoints.restore(instance, checkpoint)
+    preparation.assure(instance)
 
 
 def before_step(instance: Instance, step: str) -> str:

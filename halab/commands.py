@@ -25,7 +25,7 @@ from halab.walk import StepReport, Walk
 
 OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
 # Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
-SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadgroup", "--no-loadscope-reorder")
 
 
 def lab(
@@ -124,7 +124,7 @@ def reset(to: str | None, json: bool) -> None:
     """Go back to a checkpoint, by default that of the last step that is passed, and verify it."""
     instance, report = _current(), Report(json)
     with instance.lock():
-        name = to or _last_passed(instance)
+        name = to or (instance.last_passed.name if instance.last_passed else checkpoints.START)
         checkpoints.find(instance, name)
         with report.progress(f"Going back to {name}"):
             checkpoints.restore(instance, name)
@@ -162,13 +162,13 @@ def list_faults(json: bool) -> None:
     Report(json).all_faults(list(registry.FAULTS.values()), state.faults if state else ())
 
 
-def measure(name: str, node: str, options: dict[str, str], repeat: int, json: bool) -> None:
+def measure(name: str, node: str, options: dict[str, str], repeat: int, writes: str, json: bool) -> None:
     """Measure the outage that a fault causes, keep report and pictures, and verify that all is as it was."""
     instance, report = _current(), Report(json)
     with instance.lock():
         bringup.settle(instance, report.say)
         with report.progress(f"Measuring {name}"):
-            measurement = run.measure(instance, name, node, options, repeat, report.say)
+            measurement = run.measure(instance, name, node, options, repeat, writes, report.say)
             directory = records.keep(instance, measurement)
         report.measurement(measurement, directory)
         _verify_where_it_is(instance, report)
@@ -218,11 +218,10 @@ def doctor(json: bool) -> None:
 
 def _verify_where_it_is(instance: Instance, report: Report) -> None:
     """What must hold after the last step that is passed, or where the lab begins."""
-    last = _last_passed(instance)
-    if last != checkpoints.START:
-        _judge(Walk(instance, report).verify(instance.folder.step(last)))
-    elif instance.folder.continues:
-        preparation.assure(instance, instance.folder.continues)
+    if instance.last_passed:
+        _judge(Walk(instance, report).verify(instance.last_passed))
+    else:
+        preparation.assure(instance)
 
 
 def _current() -> Instance:
@@ -249,11 +248,6 @@ def _judge(report: StepReport) -> None:
     if report.reason:
         raise LabError(f"step {report.step} could not be finished: {report.reason}; see {report.log}")
     raise NothingChecked(f"step {report.step} could not be checked; see {report.log}")
-
-
-def _last_passed(instance: Instance) -> str:
-    passed = [step.name for step in instance.folder.steps if instance.state.outcome(step.name) == Outcome.PASSED]
-    return passed[-1] if passed else checkpoints.START
 
 
 def _node(instance: Instance, name: str) -> NodeSpec:

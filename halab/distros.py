@@ -9,6 +9,7 @@ from halab.errors import LabError
 from halab.paths import PROVISION
 
 FOLDER = PROVISION / "distros"
+INSTALL = {"apt": "apt-get install -y", "dnf": "dnf install -y"}
 
 
 class Frozen(BaseModel):
@@ -22,9 +23,10 @@ class Commands(Frozen):
     open_cluster_ports: tuple[str, ...]
     enable_pcsd: tuple[str, ...]
     install_web: tuple[str, ...]
-    install_qdevice: tuple[str, ...]
     start_qnetd: tuple[str, ...]
     open_web_port: tuple[str, ...]
+    take_writes: tuple[str, ...]  # nginx, at /counter/
+    let_web_use_shares: tuple[str, ...]  # as SELinux sees it
 
 
 class Paths(Frozen):
@@ -32,6 +34,8 @@ class Paths(Frozen):
 
     web_page: str
     web_config: str
+    counter: str  # the folder that is served as /counter/
+    lsyncd_config: str
 
 
 class DistroFile(Frozen):
@@ -47,6 +51,7 @@ class DistroFile(Frozen):
     packages: tuple[str, ...] = Field(min_length=1)  # of a bare server
     pool: tuple[str, ...] = Field(min_length=1)  # what labs install later, without the Internet
     commands: Commands
+    called: dict[str, str] = {}  # packages by the name that most distros know them by, where theirs is another
     paths: Paths
 
     @model_validator(mode="after")
@@ -58,6 +63,10 @@ class DistroFile(Frozen):
 
 class Distro(DistroFile):
     name: str
+
+    def install(self, *packages: str) -> str:
+        """What a person types to install packages, given by the names that most distros know them by."""
+        return f"{INSTALL[self.package_manager]} {' '.join(self.called.get(name, name) for name in packages)}"
 
 
 def names() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from halab import labs, providers
 from halab.errors import LabError
 from halab.files import write_atomically
-from halab.labs import LabFolder
+from halab.labs import LabFolder, Step
 from halab.models import LabSpec
 from halab.paths import ROOT, state_dir
 from halab.process import end_daemons, find_daemons, start_daemon
@@ -46,6 +46,11 @@ class Instance:
     @property
     def spec(self) -> LabSpec:
         return self.state.spec
+
+    @property
+    def last_passed(self) -> Step | None:
+        passed = [step for step in self.folder.steps if self.state.outcome(step.name) == "passed"]
+        return passed[-1] if passed else None
 
     @cached_property
     def provider(self) -> providers.Provider:

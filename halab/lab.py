@@ -111,12 +111,18 @@ class Lab:
         self._show("$ inv heal\n")
         registry.heal(self._instance)
 
-    def measure(self, name: str, node: Node | None = None, **options: str) -> None:
-        """Measure the outage that a fault causes, as `inv measure` does, and keep that."""
+    def measure(self, name: str, node: Node | None = None, *, writes: str = "", **options: str) -> None:
+        """Measure the outage that a fault causes, and writes that it loses, as `inv measure` does, and keep that."""
         where = node.name if node else None
-        self._show(f"$ {registry.typed('measure', name, where, options)}\n")
+        given = {**options, "writes": writes} if writes else options
+        self._show(f"$ {registry.typed('measure', name, where, given)}\n")
         measurement = run.measure(
-            self._instance, name, where or registry.ACTIVE, options, say=lambda text: self._show(f"{text}\n")
+            self._instance,
+            name,
+            where or registry.ACTIVE,
+            options,
+            writes=writes,
+            say=lambda text: self._show(f"{text}\n"),
         )
         records.keep(self._instance, measurement)
 

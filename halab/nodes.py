@@ -70,7 +70,8 @@ class Node:
         return self._provider.power_states()[self.name]
 
     def wait_booted(self, within: float = 60) -> None:
-        """Wait until the node's systemd has started everything that it will start."""
+        """Wait until the node's systemd has started all that it will start. A terminal of before is forgotten."""
+        self.close()
         try:
             wait(
                 self._system_state,

@@ -52,7 +52,7 @@ def _take_over(instance: Instance, before: LabFolder, kept: Path) -> bool:
     instance.remember(instance.state.model_copy(update={"restoring": START}))
     checkpoints.adopt(instance, kept)
     checkpoints.restore(instance, START)
-    assure(instance, before)
+    assure(instance)
     return True
 
 
@@ -65,11 +65,15 @@ def _keep(instance: Instance, kept: Path) -> None:
             shutil.rmtree(other)
 
 
-def assure(instance: Instance, before: LabFolder) -> None:
-    """Wait until the last step of the lab that is continued holds. Raises LabError when it does not."""
-    lab = Lab(instance)
-    before.steps[-1].verify(lab)
-    _must_pass(lab, before.steps[-1].name)
+def assure(instance: Instance) -> None:
+    """Wait until what holds after the last step that is passed, or where the lab begins, holds again: a cluster forms
+    anew after a restore. Raises LabError when it does not. Bare nodes have nothing that would have to hold.
+    """
+    last = instance.last_passed or (instance.folder.continues.steps[-1] if instance.folder.continues else None)
+    if last:
+        lab = Lab(instance)
+        last.verify(lab)
+        _must_pass(lab, last.name)
 
 
 def _make_bare(instance: Instance) -> None:
@@ -95,7 +99,7 @@ def _walk_through(instance: Instance, before: LabFolder, say: Say) -> None:
 def _must_pass(lab: Lab, step: str) -> None:
     if overall(lab.results) is not Outcome.PASSED:
         wrong = next(result for result in lab.results if result.outcome is not Outcome.PASSED)
-        raise LabError(f"the cluster that this lab begins with is not whole, in {step}: {wrong.sentence}: {wrong.seen}")
+        raise LabError(f"the cluster is not as step {step} left it: {wrong.sentence}: {wrong.seen}")
 
 
 def _place(instance: Instance, before: LabFolder) -> Path | None:

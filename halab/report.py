@@ -205,8 +205,10 @@ class Report:
 
     def measurement(self, found: Measurement, directory: Path) -> None:
         if self._json:
-            plain = {"samples", "claims"}  # in the report that is kept
+            plain = {"samples", "claims", "writes", "kept"}  # in the report that is kept
             data = found.model_dump(mode="json", exclude={"runs": {"__all__": plain}})
+            for one, run in zip(data["runs"], found.runs, strict=True):
+                one["writes"] = {"acknowledged": len(run.acknowledged), "lost": len(run.lost)} if run.writes else None
             judged = {
                 "outage": {"min": found.best, "median": found.middle, "max": found.worst},
                 "split_brain": found.split_brain,
@@ -222,6 +224,10 @@ class Report:
         self._out.print(table)
         if len(found.runs) > 1:
             self.say(f"Outage: min {found.best:.2f} s, median {found.middle:.2f} s, max {found.worst:.2f} s.")
+        for number, run in enumerate(found.runs, 1):
+            if run.writes:
+                lost = f"{len(run.lost)} of {len(run.acknowledged)} acknowledged writes"
+                self.say(f"Run {number}: {lost} are lost.")
         if found.split_brain:
             self._out.print(f"[red]Split-brain[/]: several nodes had the VIP at once, for {found.split_brain:.1f} s.")
         if found.unsafe:

@@ -130,8 +130,11 @@ def _new_state(selection: Selection) -> State:
 
 
 def _default_distro(folder: LabFolder) -> str:
-    """The first of those that the lab is limited to, or the one for everybody."""
-    return next(iter(folder.spec.needs.distros), None) or images.choose_default(print).name
+    """The first that can be had of those that the lab is limited to, or the one for everybody."""
+    wanted = folder.spec.needs.distros
+    if not wanted:
+        return images.choose_default(print).name
+    return next((name for name in wanted if images.available(distros.load(name)) is None), wanted[0])
 
 
 def _default_provider(folder: LabFolder) -> str:

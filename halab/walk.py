@@ -90,7 +90,7 @@ class Walk:
         if self._instance.state.outcome(step.name) not in (None, "performing"):
             before = bringup.before_step(self._instance, step.name)
             self._audience.say(f"Step {step.name} was done before; going back to {before} to do it afresh.")
-            checkpoints.restore(self._instance, before)
+            bringup.go_back(self._instance, before)
         self._remember(step, "performing")
         return self._run(step, "perform", lambda lab: self._perform_and_verify(step, lab))
 

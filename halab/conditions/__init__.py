@@ -25,7 +25,7 @@ from halab.conditions.service import (
     served_at_home,
     served_by_owner,
 )
-from halab.conditions.systems import active, command, enabled, lets_in, logged, not_enabled
+from halab.conditions.systems import active, command, enabled, enforcing, lets_in, logged, not_enabled, reached
 
 __all__ = [
     "active",
@@ -37,6 +37,7 @@ __all__ = [
     "can_be_fenced",
     "command",
     "enabled",
+    "enforcing",
     "fenced_by_peer",
     "fencing",
     "follows",
@@ -50,6 +51,7 @@ __all__ = [
     "option",
     "ordered",
     "quorate",
+    "reached",
     "served_at_home",
     "served_by_owner",
     "started",

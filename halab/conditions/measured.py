@@ -14,13 +14,14 @@ def measured(
     ended: bool = False,
     fencing: bool | None = None,
     split_brain: bool | None = None,
+    lost: range | None = None,
     now: bool = False,
 ) -> Condition:
     """There is a measurement of the fault that is as said, by any of its runs.
 
     `below` is in seconds, for all outages of the run together; `outages` is how many there were at most; `split_brain`
-    whether several nodes had the VIP at once. With `ended` they ended before the fault was healed. With `now` it was
-    made of the cluster as it is configured now.
+    whether several nodes had the VIP at once; `lost` how many writes were acknowledged and are gone. With `ended` they
+    ended before the fault was healed. With `now` it was made of the cluster as it is configured now.
     """
     wanted = [
         *([f"an outage of less than {below:g} s"] if below is not None else []),
@@ -28,6 +29,7 @@ def measured(
         *(["the service back before all was healed"] if ended else []),
         *([f"fencing {'on' if fencing else 'off'}"] if fencing is not None else []),
         *([f"{'a' if split_brain else 'no'} split-brain"] if split_brain is not None else []),
+        *([_words(lost)] if lost is not None else []),
         *(["the cluster configured as it is now"] if now else []),
     ]
     expected = f"a measurement of {fault}" + (f", with {', '.join(wanted)}" if wanted else "")
@@ -41,6 +43,7 @@ def measured(
                 (below is None or run.seconds < below)
                 and (run.ended or (not ended and below is None))
                 and (outages is None or len(run.outages) <= outages)
+                and (lost is None or (bool(run.acknowledged) and len(run.lost) in lost))
                 for run in found.runs
             )
         )
@@ -58,6 +61,12 @@ def measured(
         f"inv measure {fault} --repeat 3",
     )
     return Condition(expected, look, hints)
+
+
+def _words(lost: range) -> str:
+    if lost.start == 0:
+        return f"at most {lost.stop - 1} acknowledged writes lost" if lost.stop > 1 else "no acknowledged write lost"
+    return f"{lost.start} acknowledged writes lost, or more"
 
 
 def _seen(found: Measurement, configuration: str) -> str:

@@ -70,6 +70,37 @@ def not_enabled(node: Node, unit: str) -> Condition:
     return Condition(f"{unit} is not enabled on {node.name}", look, hints)
 
 
+def enforcing(node: Node, domain: str) -> Condition:
+    """SELinux is enforcing on a node, and a domain was not made an exception (semanage-permissive(8))."""
+    line = f"getenforce && ! semodule -l | grep permissive_{domain}"
+    hints = (
+        f"on {node.name}: getenforce; semanage permissive -l",
+        "what is permissive is only noted, and not refused: that finds a cause, and is no remedy",
+        f"on {node.name}: setenforce 1; semanage permissive -d {domain}",
+    )
+    return command(node, line, r"\AEnforcing\s*\Z", f"SELinux is enforcing on {node.name}, for {domain} too", hints)
+
+
+def reached(client: Node, server: Node, port: int, answer: str) -> Condition:
+    """What a TCP connection from one node to another meets: `open`, a program; `refused`, a host on which none listens;
+    or `closed`, a firewall, which says so or says nothing (bash(1), REDIRECTION, tells of /dev/tcp).
+    """
+    line = f"timeout 3 bash -c '</dev/tcp/{server.name}/{port}'"
+
+    def look(lab: Lab) -> Observation:
+        result = lab.node(client.name).run("sh", "-c", line)
+        seen = "open" if result.ok else "refused" if "Connection refused" in result.stderr else "closed"
+        said = f" ({result.last_line()})" if result.stderr else ""
+        return Observation(seen == answer, f"{port}/tcp on {server.name}, from {client.name}: {seen}{said}")
+
+    hints = (
+        f"on {client.name}: {line}",
+        f'"Connection refused" comes from {server.name} itself, where nobody listens; anything else from a firewall',
+        f"on {server.name}: firewall-cmd --list-all; ss -ltn",
+    )
+    return Condition(f"{port}/tcp on {server.name} is {answer} for {client.name}", look, hints)
+
+
 def lets_in(node: Node, service: str, *ports: str) -> Condition:
     """The node's firewall runs and lets a service of firewalld in, or these ports, now and after a restart."""
 

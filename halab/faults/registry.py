@@ -55,9 +55,14 @@ def heal(instance: Instance, name: str | None = None) -> list[InjectedFault]:
     if not wanted:
         raise NothingChecked(f"nothing is broken by {name or 'a fault'}; inv faults tells what can be")
     for asked in wanted:
-        FAULTS[asked.name].heal(Scene(instance, asked))
-        instance.remember(instance.state.without_fault(asked))
+        heal_one(instance, asked)
     return wanted
+
+
+def heal_one(instance: Instance, asked: InjectedFault) -> None:
+    """Heal this very fault. Needs the lock."""
+    FAULTS[asked.name].heal(Scene(instance, asked))
+    instance.remember(instance.state.without_fault(asked))
 
 
 def heal_outside(instance: Instance) -> None:

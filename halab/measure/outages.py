@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from halab.measure.events import Event
 from halab.measure.probe import ARP_INTERVAL, INTERVAL
+from halab.measure.writes import Write
 
 LATE = 2 * INTERVAL  # a probe whose next request left later than this was itself held up
 BEFORE = 1.0  # seconds before the first lost request in which its cause is looked for
@@ -38,6 +39,7 @@ class Seen:
 
     samples: list[Sample] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
 
     def read(self, lines: Iterable[str], names: Mapping[str, str]) -> None:
         """What the probe writes, to its end. `names` maps MAC addresses to nodes."""
@@ -47,11 +49,14 @@ class Seen:
                     self.samples.append(Sample(at, took, page))
                 case ["arp", at, macs]:
                     self.claims.append(Claim(at, tuple(sorted(names.get(mac, mac) for mac in macs))))
+                case ["put", at, number, acknowledged]:
+                    self.writes.append(Write(at, number, acknowledged))
 
     def since(self, at: float) -> "Seen":
         """What was seen from then on, in the order in which it was asked for: what is lost is told later than that."""
         samples = sorted((sample for sample in self.samples if sample.at >= at), key=lambda sample: sample.at)
-        return Seen(samples, [claim for claim in self.claims if claim.at >= at])
+        writes = sorted((write for write in self.writes if write.at >= at), key=lambda write: write.number)
+        return Seen(samples, [claim for claim in self.claims if claim.at >= at], writes)
 
     def answered_for(self) -> float:
         """For how many seconds, up to the last request told, all of them have been answered."""

@@ -1,9 +1,10 @@
 """A client that asks the service again and again, and everyone on the network who has its address.
 
-Run on the workstation, as `python -m halab.measure.probe VIP ADDRESS LINK`; it writes one JSON array a line:
+Run on the workstation, as `python -m halab.measure.probe VIP ADDRESS LINK [FOLDER]`; it writes one JSON array a line:
 
     ["http", sent, took, node]    one GET: seconds since the epoch, seconds, the first line of the page or null
     ["arp", sent, [MAC, ...]]     who claimed the VIP in the tenth of a second after it was asked for
+    ["put", sent, number, kept]   one PUT of FOLDER/number, where a folder is given: whether it was acknowledged
 
 Requests leave at a fixed cadence whether or not earlier ones were answered, and each is bounded, so an outage is seen
 with the resolution of the cadence. A reader can tell from `sent` when the probe itself was late. It ends when nobody
@@ -16,11 +17,15 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from ipaddress import IPv4Address
+from itertools import count
 
 INTERVAL = 0.05  # seconds from one request to the next
 PATIENCE = 0.9  # seconds; less than TCP waits before it sends a lost SYN again (RFC 6298: 1 s)
 ARP_INTERVAL = 0.1
+WRITE_INTERVAL = 0.1
 ETHERTYPE_ARP = 0x0806
 HTTP_PORT = 80
 
@@ -29,36 +34,45 @@ def tell(*record: object) -> None:
     print(json.dumps(record), flush=True)
 
 
-async def get(vip: str) -> str:
-    """The first line of the page. Raises OSError, ValueError or TimeoutError when there is none, or not with 200."""
+async def exchange(vip: str, request: str) -> tuple[int, str]:
+    """Status and body of the answer to an HTTP request. Raises OSError, ValueError or TimeoutError without one."""
     async with asyncio.timeout(PATIENCE):
         reader, writer = await asyncio.open_connection(vip, HTTP_PORT)
         try:
-            writer.write(f"GET / HTTP/1.1\r\nHost: {vip}\r\nConnection: close\r\n\r\n".encode())
+            writer.write(request.encode())
             answer = (await reader.read()).decode(errors="replace")
         finally:
             writer.transport.abort()  # nothing of a request may outlive it
-    head, _, page = answer.partition("\r\n\r\n")
-    if " 200 " not in head.partition("\r\n")[0]:
-        raise ValueError(head.partition("\r\n")[0])
-    return page.partition("\n")[0]
+    head, _, body = answer.partition("\r\n\r\n")
+    return int(head.split(" ")[1] if " " in head else ""), body
 
 
-async def request(vip: str) -> None:
+async def get(vip: str) -> None:
     sent = time.time()
-    try:
-        page: str | None = await get(vip)
-    except (OSError, ValueError, TimeoutError):
-        page = None
+    page: str | None = None
+    with suppress(OSError, ValueError, TimeoutError):
+        status, body = await exchange(vip, f"GET / HTTP/1.1\r\nHost: {vip}\r\nConnection: close\r\n\r\n")
+        page = body.partition("\n")[0] if status == 200 else None
     tell("http", sent, time.time() - sent, page)
 
 
-async def ask_for_page(vip: str) -> None:
-    async with asyncio.TaskGroup() as requests:
+async def put(vip: str, folder: str, number: int) -> None:
+    sent, body = time.time(), f"{number}\n"
+    acknowledged = False
+    with suppress(OSError, ValueError, TimeoutError):
+        head = f"PUT {folder}{number} HTTP/1.1\r\nHost: {vip}\r\nConnection: close\r\nContent-Length: {len(body)}"
+        status, _ = await exchange(vip, f"{head}\r\n\r\n{body}")
+        acknowledged = status in (201, 204)  # created, or replaced
+    tell("put", sent, number, acknowledged)
+
+
+async def at_intervals(interval: float, act: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Begin it anew each time, whether or not the last one has ended."""
+    async with asyncio.TaskGroup() as begun:
         due = time.monotonic()
         while True:
-            requests.create_task(request(vip))
-            due = max(due + INTERVAL, time.monotonic())  # a probe that was late does not catch up with a burst
+            begun.create_task(act())
+            due = max(due + interval, time.monotonic())  # a probe that was late does not catch up with a burst
             await asyncio.sleep(due - time.monotonic())
 
 
@@ -99,10 +113,13 @@ def received(wire: socket.socket) -> list[bytes]:
             return frames
 
 
-async def main(vip: str, own: str, link: str) -> None:
-    async with asyncio.TaskGroup() as both:
-        both.create_task(ask_for_page(vip))
-        both.create_task(ask_for_owners(vip, own, link))
+async def main(vip: str, own: str, link: str, folder: str = "") -> None:
+    numbers = count(int(time.time() / WRITE_INTERVAL))  # no number is written twice, whoever wrote before
+    async with asyncio.TaskGroup() as all_at_once:
+        all_at_once.create_task(ask_for_owners(vip, own, link))
+        all_at_once.create_task(at_intervals(INTERVAL, lambda: get(vip)))
+        if folder:
+            all_at_once.create_task(at_intervals(WRITE_INTERVAL, lambda: put(vip, folder, next(numbers))))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from halab.measure.events import Event
 from halab.measure.outages import Claim, Outage, Sample, Span
+from halab.measure.writes import Write
 from halab.state import InjectedFault
 
 
@@ -24,6 +25,8 @@ class Run(BaseModel):
     events: tuple[Event, ...]
     samples: tuple[Sample, ...]
     claims: tuple[Claim, ...]
+    writes: tuple[Write, ...] = ()  # where a counter was written, as were asked for
+    kept: tuple[int, ...] = ()  # the numbers of it that the service had in the end, before the fault was healed
     members: dict[str, bool]  # by node: whether it was online before the fault
     places: dict[str, tuple[str, ...]]  # by resource, fence devices left out: where it was before the fault
 
@@ -35,6 +38,16 @@ class Run(BaseModel):
     @property
     def ended(self) -> bool:
         return all(outage.ended for outage in self.outages)
+
+    @property
+    def acknowledged(self) -> tuple[int, ...]:
+        return tuple(write.number for write in self.writes if write.acknowledged)
+
+    @property
+    def lost(self) -> tuple[int, ...]:
+        """What was acknowledged, and is not there."""
+        kept = set(self.kept)
+        return tuple(number for number in self.acknowledged if number not in kept)
 
 
 class Measurement(BaseModel):

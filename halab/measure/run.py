@@ -1,6 +1,8 @@
 """Injecting a fault, watching the service through the VIP until all is well again, and healing."""
 
 import hashlib
+import math
+import re
 import subprocess
 import sys
 import threading
@@ -16,14 +18,17 @@ from halab.instance import Instance
 from halab.measure import events, outages
 from halab.measure.outages import Seen
 from halab.measure.report import Measurement, Run
+from halab.measure.writes import kept as kept_of
 from halab.network import mac
 from halab.paths import ROOT
 from halab.wait import TimedOut, timeout_factor, wait
 
 STEADY = 1.0  # seconds of answers before a fault, and after an outage, without which nothing can be said
-WATCHED = 20.0  # seconds that a fault is given to cause an outage
+WRITTEN = 15.0  # seconds of writing before a fault, where a counter is written
+WATCHED = 20.0  # seconds that a fault is given to cause an outage, and an outage to end, before the cluster is asked
 SETTLING = 60.0  # seconds that lost nodes are given to come back once the service has
-LIMIT = 120.0  # seconds after which an outage is called endless
+CONTENT = 60.0  # seconds that a cluster which finds nothing wrong is given, more than any monitor needs to notice
+LIMIT = 120.0  # seconds after which an outage is called endless, whatever the cluster does
 WHOLE = 120.0  # seconds that a healed cluster is given to be whole
 
 
@@ -33,18 +38,23 @@ def measure(
     node: str,
     options: dict[str, str],
     repeat: int = 1,
+    writes: str = "",
     say: Callable[[str], None] = lambda text: None,
 ) -> Measurement:
     """Inject a fault, watch, and heal it, `repeat` times; ends with the cluster whole again. Needs the lock.
+
+    `writes` is the path of a folder that takes PUT: there a counter is written, from some time before the fault on.
 
     When this is killed, or raises LabError, the fault is still remembered, and `inv heal` heals it.
     """
     if repeat < 1:
         raise LabError(f"--repeat must be 1 or more, not {repeat}")
+    if writes and not re.fullmatch(r"/([\w.-]+/)*", writes):
+        raise LabError(f"--writes must be the path of a folder, such as /counter/, not {writes!r}")
     before = _whole(instance, "before the fault")
     runs: list[Run] = []
     for number in range(1, repeat + 1):
-        runs.append(_run(instance, name, node, options))
+        runs.append(_run(instance, name, node, options, writes))
         _whole(instance, f"after {name} was healed")
         say(f"Run {number} of {repeat}: {summary(runs[-1])}.")
     return Measurement(
@@ -57,10 +67,13 @@ def measure(
 
 
 def summary(run: Run) -> str:
-    if not run.outages:
-        return "no outage"
-    times = " and ".join(f"{outage.span.seconds:.2f} s" for outage in run.outages)
-    return f"outage of {times}" + ("" if run.ended else ", which did not end by itself")
+    told = "no outage"
+    if run.outages:
+        times = " and ".join(f"{outage.span.seconds:.2f} s" for outage in run.outages)
+        told = f"outage of {times}" + ("" if run.ended else ", which did not end by itself")
+    if run.writes:
+        told += f"; {len(run.lost)} of {len(run.acknowledged)} acknowledged writes lost"
+    return told
 
 
 def configuration(instance: Instance) -> str:
@@ -73,17 +86,20 @@ def configuration(instance: Instance) -> str:
     return hashlib.sha256(f"{shape}{corosync}".encode()).hexdigest()[:16]
 
 
-def _run(instance: Instance, name: str, node: str, options: dict[str, str]) -> Run:
+def _run(instance: Instance, name: str, node: str, options: dict[str, str], writes: str) -> Run:
     before = crm.status(instance)
-    with _Probing(instance) as probe:
+    with _Probing(instance, writes) as probe:
         _wait_answering(probe)
+        if writes:
+            _wait_writing(probe, writes)
         begin = time.time()
         asked = registry.inject(instance, name, node, options)
         _watch(instance, probe, begin, before.fencing, registry.find(name))
         until = time.time()
-        seen = probe.since(begin - STEADY)
+        seen, written = probe.since(begin - STEADY), probe.since(0).writes
+    kept = kept_of(instance, writes, [write.number for write in written if write.acknowledged])
     told = tuple(events.collect(instance, begin - STEADY))
-    registry.heal(instance, name)
+    registry.heal_one(instance, asked)
     return Run(
         fault=asked,
         injected=begin,
@@ -94,6 +110,8 @@ def _run(instance: Instance, name: str, node: str, options: dict[str, str]) -> R
         events=told,
         samples=tuple(seen.samples),
         claims=tuple(seen.claims),
+        writes=tuple(written),
+        kept=kept,
         members={member: member in before.online for member in before.nodes},
         places={resource.id: resource.nodes for resource in before.resources.values() if not resource.is_fence_device},
     )
@@ -102,9 +120,9 @@ def _run(instance: Instance, name: str, node: str, options: dict[str, str]) -> R
 class _Probing:
     """The probe, running on the workstation while the block does, and what it has seen so far."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, writes: str) -> None:
         spec = instance.spec
-        probe = ["-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan"]
+        probe = ["-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan", writes]
         self._argv = instance.provider.workstation_argv(["env", f"--chdir={ROOT}", sys.executable, *probe])
         self._names = {mac(node.lan.packed): node.name for node in spec.nodes}
         self._seen = Seen()
@@ -141,22 +159,31 @@ def _wait_answering(probe: _Probing) -> None:
         raise LabError("the service does not answer through the VIP, so no outage can be measured") from None
 
 
+def _wait_writing(probe: _Probing, folder: str) -> None:
+    """Until the counter has been written for long enough to tell how far behind a copy of it is."""
+    time.sleep(WRITTEN)
+    lately = [write for write in probe.since(time.time() - STEADY).writes if write.acknowledged]
+    if not lately:
+        raise LabError(f"the service takes no PUT at {folder} through the VIP, so no lost writes can be measured")
+
+
 def _watch(instance: Instance, probe: _Probing, injected: float, fencing: bool, fault: Fault) -> None:
     """Until an outage is over and the cluster settled, or there was none for long enough, or it is endless."""
     factor = max(1.0, timeout_factor())
-    answering_since: float | None = None
-    while (passed := time.time() - injected) < LIMIT * factor:
+    answering_since = content_since = math.inf
+    while (now := time.time()) - injected < LIMIT * factor:
         time.sleep(0.25)
         seen = probe.since(injected)
-        if seen.answered_for() < STEADY:
-            answering_since = None
-            continue
-        answering_since = answering_since or time.time()
+        answers = seen.answered_for() >= STEADY
+        answering_since = min(answering_since, now) if answers else math.inf
         was_lost = any(sample.page is None for sample in seen.samples)
-        if not was_lost and passed < WATCHED * factor:
+        if not (answers and was_lost) and now - injected < WATCHED * factor:
             continue
         settled = not _unsettled(instance, fencing, fault)
-        if settled or time.time() - answering_since > SETTLING * factor:
+        content_since = min(content_since, now) if settled and not answers else math.inf
+        if answers and (settled or now - answering_since > SETTLING * factor):
+            return
+        if now - content_since > CONTENT * factor:
             return
 
 

@@ -34,6 +34,7 @@ UIDS = 65_536
 # Beyond podman's default set: what a server's root has and a cluster's daemons use. All of it holds only within
 # the node's user namespace.
 CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG"
+FUSE = "/dev/fuse"  # for file systems in user space, which a user namespace may mount (fuse(4))
 PODMAN = ("podman", "--cgroup-manager=cgroupfs")
 POWER = {"running": "on", "paused": "frozen"}
 MEMORY_PER_NODE = 400 * 2**20  # bytes: a node with a running cluster uses 280 MiB
@@ -214,6 +215,7 @@ class Podman:
             f"--gidmap=0:{FIRST_UID}:{UIDS}",
             f"--cap-add={CAPABILITIES}",
             "--shm-size=256m",
+            *([f"--device={FUSE}"] if Path(FUSE).exists() else []),
             f"--ulimit=nofile={_limit(resource.RLIMIT_NOFILE, 1_048_576)}",
             f"--ulimit=nproc={_limit(resource.RLIMIT_NPROC, 32_768)}",
             f"--volume={image.pool}:/srv/pool:ro",

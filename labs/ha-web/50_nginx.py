@@ -8,9 +8,10 @@ starts one (a probe), finds "multiple active" and stops both before it starts on
 Some packages enable and start what they install, hence the `disable --now`.
 
 The resource is called webserver; its agent, ocf:heartbeat:nginx, takes the configuration file
-and looks every 10 s whether nginx answers. `systemd:nginx` would do as well: it uses the
-distro's own unit, and sees only that the process is there, not that it answers. Compare
-`pcs resource describe ocf:heartbeat:nginx`.
+and looks every 10 s. Know what it looks at: that the process is there, no more, and
+`systemd:nginx`, the distro's own unit, would do as well for that. An nginx that hangs is fine
+to both. `op monitor OCF_CHECK_LEVEL=10` has the agent ask nginx for its status page, as a
+client would; level 20 reads a page of yours. See `pcs resource describe ocf:heartbeat:nginx`.
 
 The page tells which node served it, to make a failover visible. That is for the lab only:
 in production the content must be the same on every node, and keeping it so (replication,

@@ -27,8 +27,7 @@ def perform(lab):
     for line in lab.distro.commands.start_qnetd:
         third.type(line)
     for node in (one, two):
-        for line in lab.distro.commands.install_qdevice:
-            node.type(line)
+        node.type(lab.distro.install("corosync-qdevice"))
     one.type(f"pcs quorum device add model net host={third.name} algorithm=ffsplit")
     one.type("pcs quorum status", expect=r"Total votes:\s+3\b", within=60)
     third.type("pcs qdevice status net --full", expect=rf"{two.name}|Node ID 2", within=60)

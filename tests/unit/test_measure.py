@@ -1,21 +1,29 @@
 """From what a probe saw, and what journals tell, to outages, their phases and pictures."""
 
 import json
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
 
 from halab.conditions import measured
+from halab.errors import LabError
+from halab.instance import Instance
 from halab.lab import Lab
-from halab.measure import probe
+from halab.measure import probe, writes
 from halab.measure.events import Event, parse_journal
 from halab.measure.outages import Claim, Sample, Seen, gaps, outages, split_brain
 from halab.measure.report import Measurement, Run
+from halab.measure.run import summary
 from halab.measure.timeline import BAD, GOOD, draw, lanes
+from halab.measure.writes import Write
+from halab.process import CommandResult
 from halab.report import Report
 from halab.state import InjectedFault
 
@@ -99,6 +107,53 @@ def test_a_lost_request_that_is_told_late_is_put_where_it_was_sent() -> None:
     assert [claim.owners for claim in seen.claims] == [("node1",), ("aa",)]
 
 
+def test_writes_are_told_by_number_and_whether_they_were_acknowledged() -> None:
+    seen = Seen()
+
+    seen.read(map(json.dumps, [["put", 1.1, 12, True], ["put", 1.0, 11, False]]), {})
+
+    assert [(write.number, write.acknowledged) for write in seen.since(0).writes] == [(11, False), (12, True)]
+    assert [write.number for write in seen.since(1.05).writes] == [12]
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
+    """Statuses by number, as a service answers them through the VIP; one that is not there answers nothing."""
+    answers: dict[int, int] = {}
+
+    def curl(argv: list[str], *, input: str, timeout: float) -> CommandResult:
+        asked = re.findall(r'url = "(http://10\.1\.0\.100/counter/(\d+))"', input)
+        lines = [f"{answers.get(int(number), 0):03d} {url}\n" for url, number in asked]
+        return CommandResult(tuple(argv), 0, "".join(lines), "")
+
+    monkeypatch.setattr(writes, "run", curl)
+    return answers
+
+
+def an_instance() -> Instance:
+    class Provider:
+        def workstation_argv(self, argv: list[str]) -> list[str]:
+            return argv
+
+    spec = SimpleNamespace(vip=IPv4Address("10.1.0.100"))
+    return cast(Instance, SimpleNamespace(spec=spec, provider=Provider()))
+
+
+def test_what_is_kept_is_what_the_service_has(web: dict[int, int]) -> None:
+    web.update({11: 200, 12: 404, 13: 200})
+
+    assert writes.kept(an_instance(), "/counter/", [11, 12, 13]) == (11, 13)
+    assert writes.kept(an_instance(), "/counter/", []) == ()
+
+
+@pytest.mark.parametrize("status", [0, 500])
+def test_a_service_that_does_not_tell_is_no_loss_of_writes(web: dict[int, int], status: int) -> None:
+    web.update({11: 200, 12: status})
+
+    with pytest.raises(LabError, match="/counter/12"):
+        writes.kept(an_instance(), "/counter/", [11, 12])
+
+
 def test_answers_count_since_the_last_one_that_was_lost() -> None:
     assert Seen(samples((0, 2, None), (2, 3, "x"))).answered_for() == pytest.approx(0.95)
     assert Seen(samples((0, 2, None))).answered_for() == 0
@@ -165,7 +220,7 @@ def test_who_claims_an_address_is_read_from_the_frame() -> None:
     assert len(frame) == 42
 
 
-def a_run(seen: list[Sample], told: list[Event]) -> Run:
+def a_run(seen: list[Sample], told: list[Event], written: Sequence[Write] = (), kept: tuple[int, ...] = ()) -> Run:
     claims = [Claim(sample.at, ("node1",) if sample.at < FAULT else ("node2",)) for sample in seen[::2] if sample.page]
     return Run(
         fault=InjectedFault(name="power-cut", node="node1"),
@@ -179,6 +234,8 @@ def a_run(seen: list[Sample], told: list[Event]) -> Run:
         claims=tuple(claims),
         members={"node1": True, "node2": True},
         places={"virtual_ip": ("node1",)},
+        writes=tuple(written),
+        kept=kept,
     )
 
 
@@ -255,6 +312,30 @@ def test_a_measurement_counts_when_it_is_as_it_is_wanted() -> None:
     assert not seen(eight_seconds, split_brain=True)
 
 
+WRITTEN = [Write(FAULT, 1, True), Write(FAULT, 2, True), Write(FAULT, 3, False), Write(FAULT, 4, True)]
+
+
+def test_lost_is_what_was_acknowledged_and_is_not_there() -> None:
+    run = a_run(CUT, TOLD, WRITTEN, kept=(2, 3))
+
+    assert run.acknowledged == (1, 2, 4)
+    assert run.lost == (1, 4)
+    assert summary(run) == "outage of 8.00 s; 2 of 3 acknowledged writes lost"
+
+
+def test_lost_writes_count_where_any_were_acknowledged() -> None:
+    two_lost = MeasuredLab(a_measurement(a_run(CUT, TOLD, WRITTEN, kept=(2,))))
+    none_written = MeasuredLab(a_measurement(a_run(CUT, TOLD)))
+    none_acknowledged = MeasuredLab(a_measurement(a_run(CUT, TOLD, [Write(FAULT, 1, False)])))
+
+    assert seen(two_lost, lost=range(1, 3))
+    assert seen(two_lost, lost=range(3))
+    assert not seen(two_lost, lost=range(1))
+    assert not seen(two_lost, lost=range(3, 9))
+    assert not seen(none_written, lost=range(1))
+    assert not seen(none_acknowledged, lost=range(1))
+
+
 def test_a_measurement_of_another_configuration_is_not_one_of_this() -> None:
     before = MeasuredLab(a_measurement(a_run(CUT, TOLD)), configured="changed since")
 
@@ -275,7 +356,7 @@ def test_an_outage_that_did_not_end_is_no_short_one() -> None:
 def test_a_report_on_the_terminal_and_as_json_say_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], fencing: bool
 ) -> None:
-    found = a_measurement(a_run(CUT, TOLD), a_run(CUT, []), fencing=fencing)
+    found = a_measurement(a_run(CUT, TOLD, WRITTEN, kept=(1, 2)), a_run(CUT, []), fencing=fencing)
 
     Report().measurement(found, tmp_path)
     shown = capsys.readouterr().out
@@ -287,4 +368,6 @@ def test_a_report_on_the_terminal_and_as_json_say_the_same(
     assert ("Unsafe" in shown) is told["unsafe"] is not fencing
     assert told["outage"] == pytest.approx({"min": 8.0, "median": 8.0, "max": 8.0})
     assert "samples" not in told["runs"][0]
+    assert "Run 1: 1 of 3 acknowledged writes are lost" in shown
+    assert [run["writes"] for run in told["runs"]] == [{"acknowledged": 3, "lost": 1}, None]
     assert told["directory"] == str(tmp_path)

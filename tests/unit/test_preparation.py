@@ -98,7 +98,7 @@ def test_where_nothing_can_be_kept_every_instance_walks(world: World) -> None:
 def test_a_cluster_that_is_not_whole_is_told(world: World) -> None:
     world.before_perform = lambda name: setattr(world, "looks_broken", name == "two")
 
-    with pytest.raises(LabError, match="the cluster that this lab begins with is not whole, in two: two is done"):
+    with pytest.raises(LabError, match="the cluster is not as step two left it: two is done"):
         up(an_instance("first"))
 
     assert kept() == []

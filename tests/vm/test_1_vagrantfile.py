@@ -1,43 +1,62 @@
 """The Vagrantfile as Vagrant itself judges it."""
 
+import os
 import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from halab import distros, labs
-from halab.labs import LabFolder
 from halab.vagrantfile import Box, Names, render, render_script
 
-LABS = [labs.load(name) for name in labs.names()]
 PUBLIC = Box("", None, "/pool.iso")
 MADE_HERE = Box("halab/made", "file:///box/metadata.json", "/pool.iso", "/vmlinuz", "/initrd")
+Case = tuple[str, str, int, str]  # lab, distro, count of nodes, driver
 
 
-def counts(lab: LabFolder) -> tuple[int, ...]:
-    return lab.spec.needs.nodes or (1, 2, 3, 16)
+def cases() -> Iterator[Case]:
+    for name in labs.names():
+        needs = labs.load(name).spec.needs
+        counts = needs.nodes or (1, 2, 3, 16)
+        for distro, nodes, driver in product(needs.distros or distros.names(), counts, ("kvm", "qemu")):
+            yield name, distro, nodes, driver
 
 
-@pytest.mark.parametrize("name", distros.names())
-@pytest.mark.parametrize(("lab", "nodes"), [(lab.name, nodes) for lab in LABS for nodes in counts(lab)])
-@pytest.mark.parametrize("driver", ["kvm", "qemu"])
-def test_vagrant_finds_no_fault_with_it(lab: str, name: str, nodes: int, driver: str, tmp_path: Path) -> None:
+def validate(folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["vagrant", "validate"], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def judge(case: Case, folder: Path) -> "subprocess.CompletedProcess[str]":
+    lab, name, nodes, driver = case
     distro = distros.load(name)
     box = Box(distro.box, None, PUBLIC.pool) if distro.box else MADE_HERE
-    script = tmp_path / "provision.sh"
+    script = folder / "provision.sh"
     script.write_text(render_script(distro, "secret") if distro.box else "")
     text = render(labs.load(lab).with_nodes(nodes).spec, Names(lab), distro, box, driver, script)
-    (tmp_path / "Vagrantfile").write_text(text)
+    (folder / "Vagrantfile").write_text(text)
+    return validate(folder)
 
-    judged = subprocess.run(["vagrant", "validate"], cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    assert judged.returncode == 0, judged.stdout + judged.stderr
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> "dict[Case, subprocess.CompletedProcess[str]]":
+    """All of them at once, as Vagrant takes a second for each."""
+    asked = list(cases())
+    folders = [tmp_path_factory.mktemp("case") for _ in asked]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(asked, pool.map(judge, asked, folders), strict=True))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("case", list(cases()), ids=lambda case: "-".join(map(str, case)))
+def test_vagrant_finds_no_fault_with_it(judged: "dict[Case, subprocess.CompletedProcess[str]]", case: Case) -> None:
+    assert judged[case].returncode == 0, judged[case].stdout + judged[case].stderr
 
 
 def test_vagrant_finds_fault_with_a_wrong_one(tmp_path: Path) -> None:
     text = render(labs.load("ha-web").spec, Names("x"), distros.load("debian12"), MADE_HERE, "qemu", tmp_path)
     (tmp_path / "Vagrantfile").write_text(text.replace("libvirt.memory", "libvirt.memroy"))
 
-    judged = subprocess.run(["vagrant", "validate"], cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    assert judged.returncode != 0
+    assert validate(tmp_path).returncode != 0

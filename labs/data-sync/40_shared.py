@@ -1,0 +1,78 @@
+"""Share it: one copy, which both nodes mount
+
+What is acknowledged must be safe from the death of the node that acknowledged it. So it must be on
+another machine before the client is told 201. Either it is written to both nodes at once (DRBD, a
+GlusterFS replica), or it is on neither: a third machine stores it, and the active node mounts that.
+
+The cluster mounts it: ocf:heartbeat:Filesystem, before nginx and on the same node. Only one node has
+it mounted at any time, and fencing sees to it: a node that was lost cannot write any more when the
+survivor mounts. With a file system that lives on a shared disk (ext4 on iSCSI), two mounts at once
+destroy it.
+
+node3 is the third machine. What carries the data is ssh here: sshfs, a file system in user space.
+Nobody would run a shop on it, but it needs no kernel module, and so it works where nodes are
+containers. On virtual machines the lab shared-storage does the same with NFS, and with a GlusterFS
+replica. What differs:
+
+    sshfs      one user, no locks across machines; each file operation is a message. The store may
+               vanish and come back (reconnect)
+    NFS        the kernel's; locks; a mount hangs while its server is away, and goes on after that
+    GlusterFS  a copy on each node, written to all at once: no machine whose loss stops everything
+
+No acknowledged write is lost now: that is what the measurement says. What is new is a machine without
+which nothing works: cut node3's power and see. It has to be made highly available itself.
+"""
+
+from halab.conditions import command, fencing, measured, online, served_by_owner, started, together
+
+FOLDER = "/counter/"
+STORE = "/srv/counter"
+
+
+def let_in(node, other):
+    """Let root of a node in on another machine, with the key that it has."""
+    key = node.type("cat ~/.ssh/id_ed25519.pub").strip()
+    other.type("mkdir -p -m 700 ~/.ssh")
+    other.type(f"echo '{key}' >> ~/.ssh/authorized_keys")
+    node.type(f"ssh -o StrictHostKeyChecking=accept-new {other.name} hostname")
+
+
+def perform(lab):
+    one, two, third = lab.nodes
+    third.type(f"mkdir -p {STORE}")
+    one.type("pcs resource delete mirror")
+    for node in (one, two):
+        let_in(node, third)
+        node.type(lab.distro.install("sshfs"))
+        for line in lab.distro.commands.let_web_use_shares:
+            node.type(line)
+    one.type(
+        f"pcs resource create data ocf:heartbeat:Filesystem device={third.name}:{STORE} directory={lab.distro.paths.counter} "
+        "fstype=fuse.sshfs options=allow_other,reconnect,ServerAliveInterval=5 op monitor interval=10s"
+    )
+    one.type("pcs constraint colocation add data with virtual_ip INFINITY")
+    one.type("pcs constraint order data then webserver")
+    one.type("pcs resource", expect=r"data\s+\(ocf:+heartbeat:Filesystem\):\s+Started", within=60)
+    lab.measure("power-cut", writes=FOLDER)
+
+
+def verify(lab):
+    one, two, third = lab.nodes
+    lab.check("two nodes are online", online(one, two), within=120)
+    lab.check("fencing is on", fencing(True))
+    lab.check("the share is mounted by the cluster, on one node", started("data"), within=60)
+    lab.check("it is mounted where the address is", together("virtual_ip", "data"), within=30)
+    lab.check(
+        f"what is written is on {third.name}",
+        command(third, f"ls {STORE}", r"\d"),
+        hint=f"on the active node: findmnt; on {third.name}: ls {STORE}",
+    )
+    lab.check(
+        "a power cut was measured in which no acknowledged write was lost",
+        measured("power-cut", fencing=True, lost=range(1), now=True),
+        hint=(
+            "inv measure power-cut --writes /counter/",
+            "is the share mounted before nginx starts, and only where the address is? pcs constraint",
+        ),
+    )
+    lab.check("the service answers, from the node that has the address", served_by_owner("virtual_ip"), within=60)
