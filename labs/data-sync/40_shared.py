@@ -4,10 +4,9 @@ What is acknowledged must be safe from the death of the node that acknowledged i
 another machine before the client is told 201. Either it is written to both nodes at once (DRBD, a
 GlusterFS replica), or it is on neither: a third machine stores it, and the active node mounts that.
 
-The cluster mounts it: ocf:heartbeat:Filesystem, before nginx and on the same node. Only one node has
-it mounted at any time, and fencing sees to it: a node that was lost cannot write any more when the
-survivor mounts. With a file system that lives on a shared disk (ext4 on iSCSI), two mounts at once
-destroy it.
+The cluster mounts it: ocf:heartbeat:Filesystem, before nginx and on the same node. Only one node writes
+there at any time, and fencing sees to it: a node that was lost cannot write any more when the survivor
+begins. With a file system that lives on a shared disk (ext4 on iSCSI), two mounts at once destroy it.
 
 node3 is the third machine. What carries the data is ssh here: sshfs, a file system in user space.
 Nobody would run a shop on it, but it needs no kernel module, and so it works where nodes are
@@ -15,7 +14,9 @@ containers. On virtual machines the lab shared-storage does the same with NFS, a
 replica. What differs:
 
     sshfs      one user, no locks across machines; each file operation is a message. The store may
-               vanish and come back (reconnect)
+               vanish and come back (reconnect). The agent takes it for a disk, and refuses it: so
+               systemd mounts it, on both nodes, and what the cluster mounts is that folder once more,
+               in the place where nginx looks for it (fstype=none, options=bind)
     NFS        the kernel's; locks; a mount hangs while its server is away, and goes on after that
     GlusterFS  a copy on each node, written to all at once: no machine whose loss stops everything
 
@@ -23,10 +24,12 @@ No acknowledged write is lost now: that is what the measurement says. What is ne
 which nothing works: cut node3's power and see. It has to be made highly available itself.
 """
 
-from halab.conditions import command, fencing, measured, online, served_by_owner, started, together
+from halab.conditions import active, command, fencing, measured, online, served_by_owner, started, together
 
 FOLDER = "/counter/"
 STORE = "/srv/counter"
+SHARE = "/srv/share"
+UNIT = "/etc/systemd/system/srv-share.mount"  # called after the folder: systemd.mount(5)
 
 
 def let_in(node, other):
@@ -46,9 +49,15 @@ def perform(lab):
         node.type(lab.distro.install("sshfs"))
         for line in lab.distro.commands.let_web_use_shares:
             node.type(line)
+        node.type(
+            f"printf '%s\\n' '[Mount]' What={third.name}:{STORE} Where={SHARE} Type=fuse.sshfs "
+            f"Options=allow_other,reconnect,ServerAliveInterval=5 '[Install]' WantedBy=multi-user.target > {UNIT}"
+        )
+        node.type("systemctl daemon-reload")
+        node.type("systemctl enable --now srv-share.mount")
     one.type(
-        f"pcs resource create data ocf:heartbeat:Filesystem device={third.name}:{STORE} directory={lab.distro.paths.counter} "
-        "fstype=fuse.sshfs options=allow_other,reconnect,ServerAliveInterval=5 op monitor interval=10s"
+        f"pcs resource create data ocf:heartbeat:Filesystem device={SHARE} directory={lab.distro.paths.counter} "
+        "fstype=none options=bind op monitor interval=10s"
     )
     one.type("pcs constraint colocation add data with virtual_ip INFINITY")
     one.type("pcs constraint order data then webserver")
@@ -60,8 +69,15 @@ def verify(lab):
     one, two, third = lab.nodes
     lab.check("two nodes are online", online(one, two), within=120)
     lab.check("fencing is on", fencing(True))
-    lab.check("the share is mounted by the cluster, on one node", started("data"), within=60)
-    lab.check("it is mounted where the address is", together("virtual_ip", "data"), within=30)
+    for node in (one, two):
+        lab.check(
+            f"the share of {third.name} is mounted on {node.name}",
+            active(node, "srv-share.mount"),
+            within=30,
+            hint=f"on {node.name}: systemctl status srv-share.mount; ssh {third.name} ls {STORE}",
+        )
+    lab.check("the cluster mounts it in its place, on one node", started("data"), within=60)
+    lab.check("that is where the address is", together("virtual_ip", "data"), within=30)
     lab.check(
         f"what is written is on {third.name}",
         command(third, f"ls {STORE}", r"\d"),
