@@ -25,7 +25,7 @@ from halab.walk import StepReport, Walk
 
 OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
 # Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
-SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadgroup", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def lab(

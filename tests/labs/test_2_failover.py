@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,9 @@ from halab.measure.probe import INTERVAL
 from halab.process import find_daemons
 from halab.wait import wait
 from tests.cli import Cli
-from tests.labs.walking import steps_of, walk_step
+from tests.labs.sequels import *
 
-pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-def cli(instances: Callable[..., Cli]) -> Cli:
-    return instances("failover", "failover")
-
-
-def test_up_begins_with_the_finished_cluster_and_no_step_done(cli: Cli) -> None:
-    cli("up", timeout=1800)
-
-    status = cli.json("status")
-
-    assert [node["member"] for node in status["nodes"]] == ["online", "online"]
-    assert {step["outcome"] for step in status["steps"]} == {None}
-    assert status["cluster"]["fencing"]
-    assert len(status["vip"]["owners"]) == 1
-
-
-@pytest.mark.parametrize("step", steps_of("failover"))
-def test_step_fails_before_and_passes_after_it_is_performed(
-    cli: Cli, step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    walk_step(cli, step, monkeypatch)
+LAB = "failover"
 
 
 def test_what_is_measured_of_a_power_cut_is_complete_and_consistent(cli: Cli) -> None:

@@ -1,5 +1,6 @@
 """Lab files and step files: what is read, and what is refused with file, place and reason."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from halab import labs
 from halab.errors import LabError
 from halab.models import LabSpec
+from halab.paths import ROOT
 from halab.toml import read
 from tests.fakes import LAB_TOML, STEP, write_lab
 
@@ -48,6 +50,15 @@ def test_the_labs_of_the_repository_are_good() -> None:
     loaded = [labs.load(name) for name in labs.names()]
 
     assert "ha-web" in [lab.name for lab in loaded]
+
+
+def test_every_lab_that_containers_will_do_for_is_walked_in_a_test() -> None:
+    tests = "".join(file.read_text() for file in (ROOT / "tests" / "labs").glob("test_*.py"))
+    sequels = [lab for lab in map(labs.load, labs.names()) if lab.continues]
+
+    here = {lab.name for lab in sequels if "podman" in (lab.spec.needs.providers or ("podman",))}
+
+    assert set(re.findall(r'^LAB = "(.*)"$', tests, re.MULTILINE)) == here
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""What is tested of every lab that goes on where another one ends; a test file says which, and takes it all from here:
+
+from tests.labs.sequels import *
+
+LAB = "quorum"
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from halab import labs
+from tests.cli import Cli
+from tests.labs.walking import steps_of, walk_step
+
+__all__ = [
+    "cli",
+    "pytest_generate_tests",
+    "pytestmark",
+    "test_a_new_instance_begins_with_the_finished_cluster_and_no_step_done",
+    "test_step_fails_before_and_passes_after_it_is_performed",
+]
+pytestmark = pytest.mark.timeout(600)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "step" in metafunc.fixturenames:
+        metafunc.parametrize("step", steps_of(metafunc.module.LAB))
+
+
+@pytest.fixture(scope="module")
+def cli(instances: Callable[..., Cli], request: pytest.FixtureRequest) -> Cli:
+    return instances(request.module.LAB, request.module.LAB)
+
+
+def test_a_new_instance_begins_with_the_finished_cluster_and_no_step_done(
+    cli: Cli, request: pytest.FixtureRequest
+) -> None:
+    cli("up", timeout=1800)
+
+    status = cli.json("status")
+
+    assert [node["member"] for node in status["nodes"]] == ["online"] * len(labs.load(request.module.LAB).spec.nodes)
+    assert {step["outcome"] for step in status["steps"]} == {None}
+    assert status["cluster"]["fencing"]
+    assert len(status["vip"]["owners"]) == 1
+
+
+def test_step_fails_before_and_passes_after_it_is_performed(
+    cli: Cli, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk_step(cli, step, monkeypatch)
