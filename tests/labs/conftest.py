@@ -32,9 +32,9 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     del os.environ["XDG_STATE_HOME"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def instances() -> Iterator[Callable[..., Cli]]:
-    """Makes instances by name, and takes them all down in the end."""
+    """Makes instances by name, and takes them all down in the end, as nodes take processor time even when idle."""
     made: dict[str, Cli] = {}
 
     def make(name: str, lab: str = "ha-web", *options: str) -> Cli:
