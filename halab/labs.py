@@ -77,9 +77,10 @@ def _read_lab(file: Path, folder: Path | None) -> tuple[LabSpec, LabFolder | Non
     if "continues" not in content:
         return toml.check(content, file, LabSpec), None
     sequel = toml.check(content, file, Sequel)
+    other = (folder or LABS) / sequel.continues / "lab.toml"
+    if other.is_file() and (earlier := toml.load(other).get("continues")):
+        raise LabError(f"{_short(file)}: continues: {sequel.continues} goes on from {earlier} itself")
     before = load(sequel.continues, folder)
-    if before.continues:
-        raise LabError(f"{_short(file)}: continues: {before.name} goes on from {before.continues.name} itself")
     spec = before.spec.model_copy(update={"title": sequel.title, "needs": sequel.needs})
     wanted = sequel.needs.nodes or (len(spec.nodes),)
     return spec if len(spec.nodes) in wanted else spec.with_nodes(wanted[0]), before

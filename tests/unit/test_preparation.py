@@ -119,6 +119,7 @@ def test_a_sequel_has_what_the_other_lab_has_but_its_own_title(tmp_path: Path) -
     [
         ('title = "x"\ncontinues = "tinny"', 'there is no lab "tinny", did you mean "tiny"?'),
         ('title = "x"\ncontinues = "sequel"', "sequel goes on from tiny itself"),
+        ('title = "x"\ncontinues = "wrong"', "wrong goes on from wrong itself"),
         ('title = "x"\ncontinues = "tiny"\nvip = "10.1.0.7"', "vip: unknown key"),
         ('continues = "tiny"', "title: missing"),
     ],
