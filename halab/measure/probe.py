@@ -4,7 +4,7 @@ Run on the workstation, as `python -m halab.measure.probe VIP ADDRESS LINK [FOLD
 
     ["http", sent, took, node]    one GET: seconds since the epoch, seconds, the first line of the page or null
     ["arp", sent, [MAC, ...]]     who claimed the VIP in the tenth of a second after it was asked for
-    ["put", sent, number, kept]   one PUT of FOLDER/number, where a folder is given: whether it was acknowledged
+    ["put", sent, number, there]  one PUT of FOLDER/number, where a folder is given: whether it was acknowledged
 
 Requests leave at a fixed cadence whether or not earlier ones were answered, and each is bounded, so an outage is seen
 with the resolution of the cadence. A reader can tell from `sent` when the probe itself was late. It ends when nobody

@@ -12,6 +12,9 @@ was not copied in time, and is still on the old node's disk, is gone for good as
 is back. delete = false keeps it. insist = true makes lsyncd go on when the other node is down at the
 start, as it is after each failover.
 
+lsyncd copies everything once before it copies what changes; so wait until a new file arrives on the
+other node before you rely on it.
+
 Less is lost, but not nothing: it is asynchronous, and a power cut does not wait for it.
 """
 
@@ -28,7 +31,8 @@ def perform(lab):
     for node, other in ((one, two), (two, one)):
         node.type("systemctl disable --now push-counter.timer")
         node.type(lab.distro.install("lsyncd"))
-        node.type("systemctl disable --now lsyncd")
+        node.type("systemctl disable lsyncd")
+        node.type("systemctl stop lsyncd")
         node.type(f"mkdir -p {config.rpartition('/')[0]}")
         node.type(
             f'echo \'settings {{ insist = true }} sync {{ default.rsync, source = "{counter}/", '
@@ -38,6 +42,10 @@ def perform(lab):
     one.type("pcs resource create mirror systemd:lsyncd op monitor interval=10s")
     one.type("pcs constraint colocation add mirror with virtual_ip INFINITY")
     one.type("pcs resource", expect=r"mirror\s+\(systemd:lsyncd\):\s+Started", within=60)
+    active = lab.where("virtual_ip")
+    standby = two if active.name == one.name else one
+    active.type(f"touch {counter}/arrived")
+    standby.type(f"find {counter} -name arrived", expect="arrived", within=90)
     lab.measure("power-cut", writes=FOLDER)
 
 

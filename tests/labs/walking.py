@@ -20,7 +20,7 @@ def walk_step(cli: Cli, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.close()
     before = {result.outcome for result in lab.results}
 
-    cli("next")
+    cli("step", step)
 
     after = cli.json("check", "--step", step)
     assert overall(lab.results) is Outcome.FAILED
