@@ -33,6 +33,7 @@ def cli(instances: Callable[..., Cli], request: pytest.FixtureRequest) -> Cli:
     return instances(request.module.LAB, request.module.LAB)
 
 
+@pytest.mark.timeout(1800)  # the first one makes the image, and walks through the lab before
 def test_a_new_instance_begins_with_the_finished_cluster_and_no_step_done(
     cli: Cli, request: pytest.FixtureRequest
 ) -> None:
