@@ -2,7 +2,7 @@
 
 Medians of five, in one run on two instances of the lab failover, side by side; in seconds, the whole outage and its
 phases. A fault whose outage does not end by itself is injected once. Takes 25 minutes on a machine that does nothing
-else; needs the image of debian12 (`./inv up` makes it).
+else, by estimate; needs the image of debian12 (`./inv up` makes it).
 """
 
 import json

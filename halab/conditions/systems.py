@@ -81,6 +81,9 @@ def enforcing(node: Node, domain: str) -> Condition:
     return command(node, line, r"\AEnforcing\s*\Z", f"SELinux is enforcing on {node.name}, for {domain} too", hints)
 
 
+TIMED_OUT = 124  # timeout(1)
+
+
 def reached(client: Node, server: Node, port: int, answer: str) -> Condition:
     """What a TCP connection from one node to another meets: `open`, a program; `refused`, a host on which none listens;
     or `closed`, a firewall, which says so or says nothing (bash(1), REDIRECTION, tells of /dev/tcp).
@@ -89,9 +92,15 @@ def reached(client: Node, server: Node, port: int, answer: str) -> Condition:
 
     def look(lab: Lab) -> Observation:
         result = lab.node(client.name).run("sh", "-c", line)
-        seen = "open" if result.ok else "refused" if "Connection refused" in result.stderr else "closed"
-        said = f" ({result.last_line()})" if result.stderr else ""
-        return Observation(seen == answer, f"{port}/tcp on {server.name}, from {client.name}: {seen}{said}")
+        if result.ok:
+            seen = "open"
+        elif "Connection refused" in result.stderr:
+            seen = "refused"
+        elif "No route to host" in result.stderr or result.rc == TIMED_OUT:
+            seen = "closed"
+        else:  # a name that nobody knows, for example, tells nothing of the port
+            return Observation(False, f"{line} on {client.name}: {result.last_line()}", known=False)
+        return Observation(seen == answer, f"{port}/tcp on {server.name}, from {client.name}: {seen}")
 
     hints = (
         f"on {client.name}: {line}",
