@@ -7,8 +7,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.parser.context import ParserContext
 from invoke.tasks import task
 
 
@@ -38,6 +40,15 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
 
 def _commands() -> Any:
     return import_module("halab.commands")
+
+
+def _exams() -> Any:
+    return import_module("halab.exams.commands")
+
+
+def _contexts() -> list[ParserContext]:
+    """Every command, as Invoke parses it."""
+    return Collection.from_module(sys.modules[__name__]).to_contexts()
 
 
 @task(
@@ -210,6 +221,122 @@ def measure(
     _commands().measure(name, node, options, repeat, writes, json)
 
 
+@task(name="new-lab")
+@_guarded
+def new_lab(c: Context, name: str) -> None:
+    """Make a small working lab, which continues ha-web, to start from."""
+    _commands().new_lab(name)
+
+
+@task(name="new-step", help={"lab": "default: the selected one"})
+@_guarded
+def new_step(c: Context, name: str, lab: str | None = None) -> None:
+    """Make the next step of a lab, to start from."""
+    _commands().new_step(name, lab)
+
+
+@task(name="lint-lab", help={"name": "the lab; default: all of them, and the docs"})
+@_guarded
+def lint_lab(c: Context, name: str | None = None, json: bool = False) -> None:
+    """Tell what is wrong with a lab, without a cluster."""
+    _commands().lint_lab(name, _contexts(), json)
+
+
+@task
+@_guarded
+def schema(c: Context) -> None:
+    """Write the JSON Schemas of lab.toml and exam.toml, for editors."""
+    _commands().schema()
+
+
+@task(
+    positional=["exam"],
+    help={
+        "exam": "a lab that inv labs calls an exam",
+        "seed": "of the draw; the instructor's",
+        "practice": "hints cost nothing, and inv watch looks on",
+    },
+)
+@_guarded
+def start(c: Context, exam: str, instance: str | None = None, seed: str | None = None, practice: bool = False) -> None:
+    """Begin an exam."""
+    _exams().start(exam, instance, seed, practice)
+
+
+SIGN_HELP = {"sign": "file of the private key to sign the attempt with"}
+
+
+@task(help=SIGN_HELP)
+@_guarded
+def grade(c: Context, sign: str | None = None, json: bool = False) -> None:
+    """Grade the exam as it stands; the work is the same afterwards."""
+    _exams().grade(sign, json)
+
+
+@task(help=SIGN_HELP)
+@_guarded
+def finish(c: Context, sign: str | None = None, json: bool = False) -> None:
+    """Hand the exam in, and grade it for the last time."""
+    _exams().finish(sign, json)
+
+
+@task
+@_guarded
+def watch(c: Context) -> None:
+    """Look again and again while you practise."""
+    _exams().watch()
+
+
+@task(positional=["exam"], help={"exam": "a lab that inv labs calls an exam"})
+@_guarded
+def prove(c: Context, exam: str, json: bool = False) -> None:
+    """Try right and wrong solutions on real nodes: does the exam's grader tell one from the other?"""
+    _exams().prove(exam, json)
+
+
+@task(
+    help={
+        "for_learner": "directory to write sheets into, as Markdown and as HTML",
+        "learners": "instances, with commas between; default: the one that is selected",
+        "seed": "of the draw, of instances that are not there yet",
+    }
+)
+@_guarded
+def export(c: Context, exam: str, for_learner: str, learners: str = "", seed: str | None = None) -> None:
+    """Write what a learner is given: tasks, addresses and the way in."""
+    _exams().export(exam, for_learner, learners, seed)
+
+
+@task(help={"file": "where to write the private key; the public one is FILE.pub"})
+@_guarded
+def make_key(c: Context, file: str) -> None:
+    """Make a key to sign attempts with."""
+    _exams().make_key(file)
+
+
+@task(help={"directory": "an attempt's", "key": "file of the public key"})
+@_guarded
+def verify_report(c: Context, directory: str, key: str) -> None:
+    """Tell whether an attempt is still what was signed."""
+    _exams().verify_report(directory, key)
+
+
+@task(help={"attempt": "its number; default: the last one"})
+@_guarded
+def report(c: Context, attempt: int = 0, json: bool = False) -> None:
+    """Tell again what an attempt at the exam came to, and where its reports are."""
+    _exams().report(attempt, json)
+
+
+@task(
+    positional=["exam"], help={"exam": "a lab that inv labs calls an exam", "csv": "file to write, with one beside it"}
+)
+@_guarded
+def marks(c: Context, exam: str, csv: str | None = None, json: bool = False) -> None:
+    """Show the marks of all who have the exam on this machine."""
+    _exams().marks(exam, csv, json)
+
+
 @task
 @_guarded
 def ssh(c: Context, name: str) -> None:
@@ -245,11 +372,18 @@ def bmc(c: Context, name: str, action: str) -> None:
     _commands().bmc(name, action)
 
 
-@task(help={"select": "pytest's -k", "unit": "only what needs no node", "vm": "only what needs virtual machines"})
+@task(
+    help={
+        "select": "pytest's -k",
+        "unit": "only what needs no node",
+        "exams": "only exams, whose graders are proven",
+        "vm": "only what needs virtual machines",
+    }
+)
 @_guarded
-def test(c: Context, select: str = "", unit: bool = False, vm: bool = False) -> None:
-    """Run the tests: units, and labs on real clusters of containers; or those on virtual machines, emulated."""
-    _commands().test(select, unit, vm)
+def test(c: Context, select: str = "", unit: bool = False, exams: bool = False, vm: bool = False) -> None:
+    """Run the tests: units, and labs on real clusters; or exams; or those on virtual machines, emulated."""
+    _commands().test(select, unit, exams, vm)
 
 
 @task

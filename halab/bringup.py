@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from halab import checkpoints, preparation
-from halab.checkpoints import START
+from halab.checkpoints import GRADING, START
 from halab.errors import LabError
 from halab.faults import registry
 from halab.instance import Instance
@@ -36,7 +36,16 @@ def settle(instance: Instance, say: Callable[[str], None]) -> None:
     _finish(instance, say)
 
 
+def put_back(instance: Instance) -> None:
+    """A learner's work as it was before it was graded. Needs the lock."""
+    checkpoints.restore(instance, GRADING)
+    checkpoints.forget(instance, GRADING)
+
+
 def _finish(instance: Instance, say: Callable[[str], None]) -> None:
+    if GRADING in checkpoints.names(instance):
+        say("The grading was interrupted; putting everything back as it was before.")
+        put_back(instance)
     if instance.state.restoring:
         say(f"The reset to {instance.state.restoring} was interrupted; doing it again.")
         go_back(instance, instance.state.restoring)

@@ -20,6 +20,7 @@ from halab.state import State, StepRecord
 from halab.toml import suggestion
 
 START = "start"
+GRADING = "grading"  # of a learner's work, while it is being graded
 
 
 class Checkpoint(BaseModel):
@@ -32,6 +33,7 @@ class Checkpoint(BaseModel):
     saved: str
     steps: dict[str, StepRecord]
     measurements: tuple[str, ...]
+    began: datetime | None = None  # where an exam begins: when it did
     events: dict[str, str]
 
 
@@ -59,18 +61,19 @@ def save(instance: Instance, name: str, state: State | None = None) -> None:
 
     `state` is what the instance will be remembered with, when that is not what it is now.
     """
-    saved = uuid.uuid4().hex
+    saved, known = uuid.uuid4().hex, state or instance.state
     boots = instance.provider.save(saved)
     checkpoint = Checkpoint(
         name=name,
         at=datetime.now().astimezone(),
         saved=saved,
-        steps=(state or instance.state).steps,
+        steps=known.steps,
         measurements=instance.state.measurements,
+        began=known.sitting.began if known.sitting else None,
         events={node.name: instance.read_bmc_log(node.name) for node in instance.spec.nodes},
     )
     _write(instance, checkpoint)
-    instance.provider.keep_only({known.saved for known in everything(instance)})
+    _keep_only_known(instance)
     if boots:
         wait_booted(instance)
 
@@ -93,6 +96,12 @@ def restore(instance: Instance, name: str) -> None:
     wait_booted(instance)
     known = {"steps": checkpoint.steps, "measurements": checkpoint.measurements}
     instance.remember(instance.state.model_copy(update={**known, "restoring": None}))
+
+
+def forget(instance: Instance, name: str) -> None:
+    """Remove a checkpoint that is no longer needed. Needs the lock."""
+    _file(instance, name).unlink(missing_ok=True)
+    _keep_only_known(instance)
 
 
 def export(instance: Instance, name: str, directory: Path) -> None:
@@ -121,5 +130,12 @@ def wait_booted(instance: Instance) -> None:
 
 
 def _write(instance: Instance, checkpoint: Checkpoint) -> None:
-    file = instance.directory / "checkpoints" / f"{checkpoint.name}.json"
-    write_atomically(file, checkpoint.model_dump_json(indent=2))
+    write_atomically(_file(instance, checkpoint.name), checkpoint.model_dump_json(indent=2))
+
+
+def _file(instance: Instance, name: str) -> Path:
+    return instance.directory / "checkpoints" / f"{name}.json"
+
+
+def _keep_only_known(instance: Instance) -> None:
+    instance.provider.keep_only({checkpoint.saved for checkpoint in everything(instance)})

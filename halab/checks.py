@@ -67,7 +67,7 @@ def evaluate(
     """
     started = time.monotonic()
     try:
-        last = wait(lambda: _observe(condition, lab), lambda seen: seen.ok, within=within, clock=clock)
+        last = wait(lambda: observe(condition, lab), lambda seen: seen.ok, within=within, clock=clock)
         outcome = Outcome.PASSED
     except TimedOut as error:
         last = error.last
@@ -75,7 +75,8 @@ def evaluate(
     return CheckResult(sentence, outcome, condition.expected, last.seen, hints, time.monotonic() - started)
 
 
-def _observe(condition: Condition, lab: "Lab") -> Observation:
+def observe(condition: Condition, lab: "Lab") -> Observation:
+    """One look, which raises nothing."""
     try:
         return condition.look(lab)
     except CheckFailed as error:

@@ -4,18 +4,26 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from halab import boxes, bringup, checkpoints, distros, extras, host, images, labs, preparation, show
+from invoke.parser.context import ParserContext
+
+from halab import boxes, bringup, checkpoints, distros, extras, host, images, labs, preparation, recorded, show
+from halab.authoring import new, schemas
+from halab.authoring.lint import lint as lint_labs
+from halab.authoring.lint import lint_docs
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, NothingChecked
+from halab.exams import hints
+from halab.exams.draw import paper_of
 from halab.faults import registry
 from halab.instance import Instance, instances_dir
 from halab.measure import records, run
 from halab.models import NodeSpec
 from halab.nodes import Workstation
 from halab.paths import ROOT
+from halab.recording import Recording
 from halab.report import Report
 from halab.selection import current, instance_to_make, instance_to_remove, obstacle, select
 from halab.state import locked, read_state
@@ -97,6 +105,12 @@ def check(name: str | None, json: bool) -> None:
 
 def hint() -> None:
     """Verify, and give one hint more for the first check that does not pass."""
+    instance, report = _current(), Report()
+    if instance.folder.paper:
+        with instance.lock():
+            bringup.settle(instance, report.say)
+            report.say(hints.give(instance))
+        return
     with _walking() as (walk, report):
         report.say(walk.hint(walk.current()))
 
@@ -104,6 +118,9 @@ def hint() -> None:
 def show_step(name: str | None, json: bool) -> None:
     """Read a step without running it; works whether the instance is up or not."""
     instance = instance_to_make(current())
+    if instance.folder.paper:
+        Report().task_text(instance)
+        return
     left = [step for step in instance.folder.steps if instance.state.outcome(step.name) != Outcome.PASSED]
     step = instance.folder.step(name) if name else (left or instance.folder.steps)[0]
     Report(json).step(step, show.record(step, instance.spec, instance.state.distro))
@@ -111,7 +128,7 @@ def show_step(name: str | None, json: bool) -> None:
 
 def save(name: str) -> None:
     instance, report = _current(), Report()
-    reserved = [checkpoints.START, *(step.name for step in instance.folder.steps)]
+    reserved = [checkpoints.START, checkpoints.GRADING, *(step.name for step in instance.folder.steps)]
     if name in reserved or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise LabError(f'"{name}" cannot name a checkpoint: letters, digits, dashes, and none of {", ".join(reserved)}')
     with instance.lock(), report.progress(f"Saving {name}"):
@@ -175,13 +192,19 @@ def measure(name: str, node: str, options: dict[str, str], repeat: int, writes: 
 
 
 def ssh(name: str) -> None:
-    """Become an interactive shell on a node, or on the workstation."""
+    """A shell on a node, or on the workstation, whose exit status is ours. In an exam it is recorded."""
     instance = _current()
-    terminal = {"TERM": os.environ.get("TERM", "xterm")}
+    settings, terminal = {"TERM": os.environ.get("TERM", "xterm")}, os.isatty(recorded.STDIN)
     if name == Workstation.name:
         argv = instance.provider.workstation_argv(["env", "PS1=[root@workstation \\W]# ", "bash", "--norc"])
     else:
-        argv = instance.provider.console_argv(_node(instance, name).name, ["bash", "--login"], terminal)
+        argv = instance.provider.console_argv(
+            _node(instance, name).name, ["bash", "--login"], settings, terminal=terminal
+        )
+    if instance.state.sitting and paper_of(instance.folder).file.recording:
+        with Recording(instance.directory, name, *recorded.size()) as recording:
+            print(f"What appears in this shell is recorded in {recording.path}", file=sys.stderr)
+            sys.exit(recorded.run(argv, recording))
     sys.stdout.flush()
     os.execvp(argv[0], argv)
 
@@ -200,6 +223,29 @@ def bmc(name: str, action: str) -> None:
 def list_labs(json: bool) -> None:
     found = [labs.load(name) for name in labs.names()]
     Report(json).labs([(lab, obstacle(lab)) for lab in found])
+
+
+def new_lab(name: str) -> None:
+    place = labs.short(new.new_lab(name))
+    Report().say(f"{place} is a lab of two steps. Read on in docs/authoring.md, and try: inv lab --name {name} show")
+
+
+def new_step(name: str, lab: str | None) -> None:
+    Report().say(f"{labs.short(new.new_step(name, lab or current().lab))} is there, to be edited.")
+
+
+def lint_lab(name: str | None, contexts: Sequence[ParserContext], json: bool) -> None:
+    """Tell what is wrong with one lab, or with all of them and the prose beside them."""
+    found = lint_labs([name] if name else labs.names(), contexts)
+    if name is None:
+        found += lint_docs(contexts)
+    Report(json).findings(found)
+    if found.problems:
+        raise CheckFailed(f"{len(found.problems)} to mend")
+
+
+def schema() -> None:
+    Report().say(f"Written: {', '.join(str(labs.short(file)) for file in schemas.write())}.")
 
 
 def doctor(json: bool) -> None:
@@ -232,6 +278,8 @@ def _current() -> Instance:
 def _walking(json: bool = False) -> Iterator[tuple[Walk, Report]]:
     """A walk of the selected instance, under its lock; what it did is reported as JSON at the end if asked."""
     instance, report = _current(), Report(json)
+    if instance.folder.paper:
+        raise LabError(f"{instance.folder.name} is an exam: it has tasks, and no steps; see inv show, inv grade")
     with instance.lock():
         try:
             yield Walk(instance, report), report
@@ -257,7 +305,7 @@ def _node(instance: Instance, name: str) -> NodeSpec:
     return known[name]
 
 
-def test(select: str, unit: bool, vm: bool) -> None:
+def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
     """Run pytest with the checkout's own Python: `tests/unit` and `tests/labs`, or only one part of the tests."""
     report = Report()
     pytest = [sys.executable, "-m", "pytest", *(["-k", select] if select else [])]
@@ -269,7 +317,7 @@ def test(select: str, unit: bool, vm: bool) -> None:
     else:
         if os.geteuid() == 0:
             host.ensure(host.TOOLS, report.say)
-        _pass_on([*pytest, *SIDE_BY_SIDE, "tests/labs", "tests/unit"])
+        _pass_on([*pytest, *SIDE_BY_SIDE, *(["tests/exams"] if exams else ["tests/labs", "tests/unit"])])
 
 
 def _prepare_machines(report: Report) -> None:

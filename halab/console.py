@@ -15,11 +15,12 @@ import pexpect
 from halab.errors import LabError
 from halab.wait import timeout_factor
 
+COLUMNS, LINES = 200, 50
 SHELL = ("bash", "--noprofile", "--norc", "--noediting", "-i")
 ENVIRONMENT = {
     "TERM": "dumb",
     "LANG": "C.UTF-8",
-    "COLUMNS": "200",
+    "COLUMNS": str(COLUMNS),
     "PAGER": "cat",
     "SYSTEMD_PAGER": "cat",
     "HISTFILE": "/root/.bash_history",
@@ -74,7 +75,7 @@ class Console:
         self._screen = Screen(show)
         self._child: Any = pexpect.spawn(argv[0], list(argv[1:]), encoding="utf-8", codec_errors="replace", echo=False)
         self._child.delaybeforesend = None
-        self._child.setwinsize(50, 200)
+        self._child.setwinsize(LINES, COLUMNS)
         patience = 20 * timeout_factor()
         self._read_to_end({}, within=patience)
         self._child.sendline("stty -echo")

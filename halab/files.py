@@ -23,7 +23,7 @@ def write_atomically(path: Path, text: str) -> None:
     """Replace the content of `path`, which is on disk when this returns. A reader finds the old or the new, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as file:
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -39,6 +39,7 @@ class Lab:
         self.nodes = [Node(node, instance.provider, show) for node in spec.nodes]
         self.workstation = Workstation(instance.provider, show)
         self.results: list[CheckResult] = []
+        self.outages: list[Measurement] = []
 
     def node(self, name: str) -> Node:
         """Raises LabError when the lab has no node of that name."""
@@ -126,6 +127,14 @@ class Lab:
         )
         records.keep(self._instance, measurement)
 
+    def outage(self, name: str, node: Node, limit: float) -> Measurement:
+        """Measure one outage, of a cluster that need not be whole before or afterwards; `outages` has it then.
+
+        It is not watched for longer than `limit` seconds.
+        """
+        self.outages.append(run.once(self._instance, name, node.name, limit))
+        return self.outages[-1]
+
     def measurements(self, fault: str) -> list[Measurement]:
         """Those of one fault that were made since the lab began, oldest first."""
         return [found for found in records.everything(self._instance) if found.fault == fault]
@@ -136,7 +145,7 @@ class Lab:
 
     def check(
         self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()
-    ) -> CheckResult:
+    ) -> None:
         """State one check and look, at most `within` seconds. After one that is not passed, later ones do not wait.
 
         The condition's own hints are given, unless the step has better ones.
@@ -146,7 +155,6 @@ class Lab:
         result = evaluate(sentence, condition, self, within=0 if waited else within, hints=hints)
         self.results.append(result)
         self._on_check(result)
-        return result
 
     def close(self) -> None:
         for node in self.nodes:

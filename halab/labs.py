@@ -9,6 +9,7 @@ from typing import Any
 
 from halab import toml
 from halab.errors import LabError
+from halab.exams.paper import ExamFile, Paper, paper
 from halab.models import LabSpec, Sequel
 from halab.paths import LABS, ROOT
 from halab.toml import suggestion
@@ -33,6 +34,7 @@ class LabFolder:
     spec: LabSpec
     steps: tuple[Step, ...]
     continues: "LabFolder | None" = None  # the lab whose finished cluster this one starts from
+    paper: Paper | None = None  # of an exam, which has tasks in place of steps
 
     def step(self, name: str) -> Step:
         """Raises LabError, with the nearest name, when there is no such step."""
@@ -46,28 +48,37 @@ class LabFolder:
             return replace(self, spec=self.spec.with_nodes(count))
         except ValueError as error:
             raise LabError(
-                f"{_short(self.path / 'lab.toml')} cannot have {count} nodes: {first_reason(error)}"
+                f"{short(self.path / 'lab.toml')} cannot have {count} nodes: {first_reason(error)}"
             ) from None
 
 
+def root() -> Path:
+    """The folder that labs are folders of."""
+    return LABS
+
+
 def names(folder: Path | None = None) -> list[str]:
-    return sorted(path.parent.name for path in (folder or LABS).glob("*/lab.toml"))
+    """Of labs, and of exams, which are labs as well."""
+    root = folder or LABS
+    return sorted(path.parent.name for name in ("lab.toml", "exam.toml") for path in root.glob(f"*/{name}"))
 
 
 def load(name: str, folder: Path | None = None) -> LabFolder:
     """Read a lab and all its steps. Raises LabError with file, place and reason."""
     path = (folder or LABS) / name
+    if (path / "exam.toml").is_file():
+        return _load_exam(name, path, folder)
     if not (path / "lab.toml").is_file():
         raise LabError(f'there is no lab "{name}", {suggestion(name, names(folder))}')
     spec, continues = _read_lab(path / "lab.toml", folder)
-    files = sorted(path.glob("[0-9]*_*.py"))
+    files = step_files(path)
     if not files:
-        raise LabError(f"{_short(path)} has no steps: expected files such as 10_install.py")
-    steps = tuple(_load_step(file) for file in files)
+        raise LabError(f"{short(path)} has no steps: expected files such as 10_install.py")
+    steps = tuple(load_step(file) for file in files)
     names_so_far = {"start"}  # the checkpoint before all steps
     for step in steps:
         if step.name in names_so_far:
-            raise LabError(f"{_short(step.path)}: another step, or the checkpoint of bare nodes, is called {step.name}")
+            raise LabError(f"{short(step.path)}: another step, or the checkpoint of bare nodes, is called {step.name}")
         names_so_far.add(step.name)
     return LabFolder(name, path, spec, steps, continues)
 
@@ -76,14 +87,32 @@ def _read_lab(file: Path, folder: Path | None) -> tuple[LabSpec, LabFolder | Non
     content = toml.load(file)
     if "continues" not in content:
         return toml.check(content, file, LabSpec), None
-    sequel = toml.check(content, file, Sequel)
-    other = (folder or LABS) / sequel.continues / "lab.toml"
-    if other.is_file() and (earlier := toml.load(other).get("continues")):
-        raise LabError(f"{_short(file)}: continues: {sequel.continues} goes on from {earlier} itself")
+    return _continue(toml.check(content, file, Sequel), file, folder)
+
+
+def _continue(sequel: Sequel, file: Path, folder: Path | None) -> tuple[LabSpec, LabFolder]:
+    place = (folder or LABS) / sequel.continues
+    if (place / "exam.toml").is_file():
+        raise LabError(f"{short(file)}: continues: {sequel.continues} is an exam")
+    if (place / "lab.toml").is_file() and (other := toml.load(place / "lab.toml").get("continues")):
+        raise LabError(f"{short(file)}: continues: {sequel.continues} goes on from {other} itself")
+    if sequel.continues not in names(folder):
+        known = suggestion(sequel.continues, names(folder))
+        raise LabError(f'{short(file)}: continues: there is no lab "{sequel.continues}", {known}')
     before = load(sequel.continues, folder)
     spec = before.spec.model_copy(update={"title": sequel.title, "needs": sequel.needs})
     wanted = sequel.needs.nodes or (len(spec.nodes),)
-    return spec if len(spec.nodes) in wanted else spec.with_nodes(wanted[0]), before
+    try:
+        return spec if len(spec.nodes) in wanted else spec.with_nodes(wanted[0]), before
+    except ValueError as error:
+        raise LabError(f"{short(file)} cannot have {wanted[0]} nodes: {first_reason(error)}") from None
+
+
+def _load_exam(name: str, path: Path, folder: Path | None) -> LabFolder:
+    file = toml.read(path / "exam.toml", ExamFile)
+    spec, before = _continue(file, path / "exam.toml", folder)
+    module = import_file(path / "grade.py")
+    return LabFolder(name, path, spec, (), before if file.begins == "finished" else None, paper(file, path, module))
 
 
 def first_reason(error: ValueError) -> str:
@@ -92,8 +121,32 @@ def first_reason(error: ValueError) -> str:
     return str(problems()[0]["msg"]).removeprefix("Value error, ") if problems else str(error)
 
 
-def _load_step(file: Path) -> Step:
-    where = _short(file)
+def step_files(lab: Path) -> list[Path]:
+    """In the order in which the steps are walked."""
+    return sorted(lab.glob("[0-9]*_*.py"))
+
+
+def step_name(file: Path) -> str:
+    return file.stem.partition("_")[2]
+
+
+def load_step(file: Path) -> Step:
+    """Raises LabError with file, line and reason."""
+    where, module = short(file), import_file(file)
+    for function in ("perform", "verify"):
+        if not callable(getattr(module, function, None)):
+            raise LabError(f"{where}: expected a function {function}(lab), found none")
+    title, _, prose = (inspect.getdoc(module) or "").partition("\n")
+    if not title:
+        raise LabError(f"{where}: expected a docstring, whose first line is the step's title")
+    return Step(step_name(file), title, prose.strip(), file, module.perform, module.verify)
+
+
+def import_file(file: Path) -> Any:
+    """A step file's, or an exam's, module. Raises LabError with file, line and reason."""
+    where = short(file)
+    if not file.is_file():
+        raise LabError(f"{where} is missing")
     module_spec = importlib.util.spec_from_file_location(f"halab_step_{file.stem}", file)
     if module_spec is None or module_spec.loader is None:
         raise LabError(f"{where}: Python finds no way to import it")
@@ -101,18 +154,13 @@ def _load_step(file: Path) -> Step:
     try:
         module_spec.loader.exec_module(module)
     except Exception as error:
-        line = getattr(error, "lineno", None) or _line_in(error, file)
-        raise LabError(f"{where}, line {line}: the step does not import: {type(error).__name__}: {error}") from error
-    for function in ("perform", "verify"):
-        if not callable(getattr(module, function, None)):
-            raise LabError(f"{where}: expected a function {function}(lab), found none")
-    title, _, prose = (inspect.getdoc(module) or "").partition("\n")
-    if not title:
-        raise LabError(f"{where}: expected a docstring, whose first line is the step's title")
-    return Step(file.stem.partition("_")[2], title, prose.strip(), file, module.perform, module.verify)
+        line = getattr(error, "lineno", None) or line_in(error, file)
+        raise LabError(f"{where}, line {line}: it does not import: {type(error).__name__}: {error}") from error
+    return module
 
 
-def _line_in(error: Exception, file: Path) -> int:
+def line_in(error: Exception, file: Path) -> int:
+    """The innermost line of that file which an error came through."""
     trace = error.__traceback__
     line = 1
     while trace:
@@ -122,5 +170,6 @@ def _line_in(error: Exception, file: Path) -> int:
     return line
 
 
-def _short(path: Path) -> Path:
+def short(path: Path) -> Path:
+    """A path as people are told of it: within the checkout, when it is there."""
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

@@ -9,12 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
+from halab.authoring.lint import Findings
 from halab.checkpoints import Checkpoint
 from halab.checks import CheckResult, Outcome
+from halab.exams import terminal, text
+from halab.exams.attempts import Attempt, Learner
+from halab.exams.draw import paper_of
+from halab.exams.grade import Mark
+from halab.exams.proof import Cell, Proof
+from halab.exams.reports import marks
 from halab.faults import Fault
+from halab.instance import Instance
 from halab.labs import LabFolder, Step
 from halab.measure.outages import Outage
 from halab.measure.report import Measurement
@@ -179,6 +188,15 @@ class Report:
         for problem in found or ["Nothing keeps labs from running here."]:
             self.say(problem)
 
+    def findings(self, found: Findings) -> None:
+        if self._json:
+            self._dump(dataclasses.asdict(found))
+            return
+        for line in (*found.problems, *found.notes):
+            self.say(line)
+        if not found.problems:
+            self.say("Nothing is wrong.")
+
     def faults(self, found: Sequence[InjectedFault], sentence: str) -> None:
         if self._json:
             self._dump([fault.model_dump() for fault in found])
@@ -235,6 +253,47 @@ class Report:
         if gaps := sum(len(run.gaps) for run in found.runs):
             self.say(f"The probe itself was held up {gaps} times; nothing is known of those moments.")
         self.say(f"Report and pictures: {directory}")
+
+    def proven(self, cell: Cell) -> None:
+        """One cell of a proof, as it becomes known."""
+        good = "[green]as it should be[/]" if cell.good else "[red]not as it should be[/]"
+        self._out.print(f"{cell.draw}: {escape(cell.solution)}: {escape(cell.sentence)}: {cell.outcome}, {good}")
+        if not cell.good:
+            self._out.print(f"    {escape(cell.seen)}")
+
+    def proof(self, proof: Proof) -> None:
+        if self._json:
+            cells = [dataclasses.asdict(cell) for cell in proof.cells]
+            self._dump({"exam": proof.exam, "cells": cells, "unproven": proof.unproven})
+            return
+        self._out.print(terminal.matrix(proof))
+        for sentence in proof.unproven:
+            self.say(f"Unproven, as no wrong solution fails it: {sentence}")
+
+    def task_text(self, instance: Instance) -> None:
+        """What the learner of an exam is to do."""
+        paper = paper_of(instance.folder)
+        self._out.print(Markdown(text.render(instance)))
+        for task in paper.file.tasks:
+            self._out.print(f"  {task.points:>3} points   {escape(task.title)}")
+        self.say(
+            f"\n{paper.file.points} points, {paper.file.pass_mark} per cent to pass, {paper.file.minutes} minutes."
+        )
+
+    def marked(self, mark: Mark) -> None:
+        self._out.print(terminal.mark_line(mark))
+
+    def attempt(self, attempt: Attempt, files: Sequence[Path]) -> None:
+        if self._json:
+            self._dump(attempt.grade.model_dump(mode="json"))
+            return
+        self._out.print(terminal.summary(attempt, files))
+
+    def marks(self, learners: Sequence[Learner], tasks: Sequence[str]) -> None:
+        if self._json:
+            self._dump(marks.as_data(learners, tasks))
+            return
+        self._out.print(terminal.class_table(learners, tasks))
 
     def _dump(self, data: object) -> None:
         print(json.dumps(data, indent=2, default=_plain))

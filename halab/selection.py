@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from halab import distros, host, images, labs, providers
 from halab.errors import LabError
+from halab.exams.draw import draw
 from halab.files import write_atomically
 from halab.instance import Instance, instances_dir
 from halab.labs import LabFolder
@@ -28,6 +29,7 @@ class Selection(BaseModel):
     distro: str | None = None
     nodes: int | None = None
     disk_only: bool | None = None
+    seed: str = ""  # of an exam's draw
 
     @property
     def instance_name(self) -> str:
@@ -59,6 +61,7 @@ def select(
     distro: str | None,
     nodes: int | None,
     disk_only: bool | None = None,
+    seed: str | None = None,
 ) -> Selection:
     """Change the remembered selection by what is given. Everything named must exist, else LabError.
 
@@ -69,7 +72,7 @@ def select(
         known = _readable_state(instance or lab or "")
         old = Selection(lab=lab or (known.lab if known else old.lab))
     given = {"lab": lab, "instance": instance, "provider": provider, "distro": distro, "nodes": nodes}
-    given["disk_only"] = disk_only
+    given |= {"disk_only": disk_only, "seed": seed}
     new = old.model_copy(update={key: value for key, value in given.items() if value is not None})
     _refuse_what_does_not_exist(new)
     _refuse_another_shape(new)
@@ -112,6 +115,12 @@ def obstacle(folder: LabFolder) -> str | None:
     return None
 
 
+def refuse_name(instance: str) -> None:
+    """Raises LabError for what cannot name an instance."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,40}", instance):
+        raise LabError(f'"{instance}" is no name for an instance: up to 41 of a-z, 0-9, dot, dash, underscore')
+
+
 def _readable_state(instance: str) -> State | None:
     """None too when the state is spoilt: such an instance can still be selected, to be removed."""
     try:
@@ -126,7 +135,11 @@ def _new_state(selection: Selection) -> State:
     distro = selection.distro or _default_distro(folder)
     provider = selection.provider or _default_provider(folder)
     disk_only = bool(selection.disk_only)
-    return State(lab=selection.lab, provider=provider, distro=distro, spec=spec, disk_only=disk_only)
+    state = State(lab=selection.lab, provider=provider, distro=distro, spec=spec, disk_only=disk_only)
+    if folder.paper is None:
+        return state
+    spec, sitting = draw(folder, spec, selection.instance_name, selection.seed)
+    return state.model_copy(update={"spec": spec, "sitting": sitting})
 
 
 def _default_distro(folder: LabFolder) -> str:
@@ -143,10 +156,7 @@ def _default_provider(folder: LabFolder) -> str:
 
 def _refuse_what_does_not_exist(selection: Selection) -> None:
     folder = labs.load(selection.lab)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,40}", selection.instance_name):
-        raise LabError(
-            f'"{selection.instance_name}" is no name for an instance: up to 41 of a-z, 0-9, dot, dash, underscore'
-        )
+    refuse_name(selection.instance_name)
     if selection.provider and selection.provider not in providers.PROVIDERS:
         raise LabError(
             f'there is no provider "{selection.provider}", {suggestion(selection.provider, list(providers.PROVIDERS))}'

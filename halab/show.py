@@ -37,6 +37,9 @@ class Recorder:
         self.nodes = [RecordedNode(node, self.entries) for node in self.spec.nodes]
         self.workstation = RecordedPlace("workstation", self.entries)
 
+    def node(self, name: str) -> "RecordedNode":
+        return next(node for node in self.nodes if node.name == name)
+
     def others(self, node: "RecordedNode") -> list["RecordedNode"]:
         return [other for other in self.nodes if other.name != node.name]
 

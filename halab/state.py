@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -40,6 +41,20 @@ class InjectedFault(BaseModel):
         return f"{self.name} on {self.node}" if self.node else self.name
 
 
+class Sitting(BaseModel):
+    """An exam as this learner has it: the seed of the draw, what was drawn, and when it began and was handed in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: str
+    drawn: dict[str, Any]
+    began: datetime | None = None
+    finished: datetime | None = None
+    attempts: int = 0
+    practice: bool = False
+    hints: dict[str, int] = {}  # by the sentence of a check: how many were given
+
+
 class State(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,6 +66,7 @@ class State(BaseModel):
     steps: dict[str, StepRecord] = {}
     faults: tuple[InjectedFault, ...] = ()
     measurements: tuple[str, ...] = ()  # directories below measurements/, oldest first
+    sitting: Sitting | None = None  # of an exam
     restoring: str | None = None  # the checkpoint that a restore, unfinished so far, goes to
 
     def with_step(self, name: str, outcome: str) -> "State":

@@ -8,11 +8,13 @@ from typing import Protocol
 
 from halab import bringup, checkpoints
 from halab.checks import CheckResult, Outcome, overall
+from halab.console import COLUMNS, LINES
 from halab.errors import CheckFailed, HalabError, LabError, NothingChecked
 from halab.evidence import collect
 from halab.instance import Instance
 from halab.lab import Lab
 from halab.labs import Step
+from halab.recording import Recording
 
 
 @dataclass
@@ -92,7 +94,8 @@ class Walk:
             self._audience.say(f"Step {step.name} was done before; going back to {before} to do it afresh.")
             bringup.go_back(self._instance, before)
         self._remember(step, "performing")
-        return self._run(step, "perform", lambda lab: self._perform_and_verify(step, lab))
+        with Recording(self._instance.directory, step.name, COLUMNS, LINES) as recording:
+            return self._run(step, "perform", lambda lab: self._perform_and_verify(step, lab), recording.printed)
 
     def verify(self, step: Step) -> StepReport:
         """Verify only: the learner did the work, or a checkpoint was restored."""
@@ -103,7 +106,9 @@ class Walk:
         self._remember(step, "performed")
         step.verify(lab)
 
-    def _run(self, step: Step, doing: str, act: Callable[[Lab], None]) -> StepReport:
+    def _run(
+        self, step: Step, doing: str, act: Callable[[Lab], None], record: Callable[[str], None] = lambda text: None
+    ) -> StepReport:
         started = time.monotonic()
         log = self._instance.directory / "logs" / f"{step.name}.log"
         log.parent.mkdir(exist_ok=True)
@@ -114,6 +119,7 @@ class Walk:
             def show(text: str) -> None:
                 file.write(text)
                 file.flush()
+                record(text)
                 self._audience.shows(text)
 
             def checked(result: CheckResult) -> None:

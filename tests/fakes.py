@@ -111,6 +111,7 @@ class World:
     problems: list[str] = field(default_factory=list)
     crm_mon: str | None = None  # None: no cluster runs
     arp: str = ""
+    ipmi: str | None = None  # what ipmitool says; None: it is run
     unreachable: bool = False
     before_perform: Callable[[str], None] = lambda name: None
     before_call: Callable[[str], None] = lambda call: None
@@ -175,6 +176,8 @@ class FakeProvider:
         if World.current.unreachable or World.current.power[node] != "on":
             raise LabError(f"{node} is not reachable: it is {World.current.power[node]}")
         match argv[0]:
+            case "systemctl" if "is-enabled" in argv and World.current.crm_mon is None:
+                rc, said = 1, "disabled\n"
             case "systemctl":
                 rc, said = 0, "running\n"
             case "crm_mon" if World.current.crm_mon is None:
@@ -185,12 +188,14 @@ class FakeProvider:
                 rc, said = 0, ""
         return CommandResult(tuple(argv), rc, said, "")
 
-    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str]) -> list[str]:
+    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         return ["env", "-i", "PATH=/usr/bin:/bin", *(f"{key}={value}" for key, value in env.items()), *shell]
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
         if "arping" in argv:
             return ["echo", World.current.arp]
+        if "ipmitool" in argv and World.current.ipmi is not None:
+            return ["echo", World.current.ipmi]
         return list(argv)
 
     def bmc_daemons(self) -> list[BmcDaemon]:

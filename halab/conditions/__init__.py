@@ -1,4 +1,4 @@
-"""Conditions that checks are made of. Each reads the cluster or looks from outside; none changes anything.
+"""Conditions that checks are made of. Only those of `destructive` change anything; all others just look.
 
 Each has hints of its own, which a step replaces where it knows better.
 """
@@ -9,14 +9,16 @@ from halab.conditions.cluster import (
     can_be_fenced,
     fenced_by_peer,
     fencing,
+    managed,
     online,
     option,
     quorate,
     started,
     together,
 )
+from halab.conditions.destructive import alone_serves_nothing, fences, survives, take_over
 from halab.conditions.measured import measured
-from halab.conditions.policy import follows, independent, ordered
+from halab.conditions.policy import follows, independent, may_run, ordered
 from halab.conditions.service import (
     address_only_on_owner,
     answers_http,
@@ -30,6 +32,7 @@ from halab.conditions.systems import active, command, enabled, enforcing, lets_i
 __all__ = [
     "active",
     "address_only_on_owner",
+    "alone_serves_nothing",
     "answers_http",
     "answers_ping",
     "authorized",
@@ -39,11 +42,14 @@ __all__ = [
     "enabled",
     "enforcing",
     "fenced_by_peer",
+    "fences",
     "fencing",
     "follows",
     "independent",
     "lets_in",
     "logged",
+    "managed",
+    "may_run",
     "measured",
     "not_enabled",
     "online",
@@ -55,5 +61,7 @@ __all__ = [
     "served_at_home",
     "served_by_owner",
     "started",
+    "survives",
+    "take_over",
     "together",
 ]

@@ -117,6 +117,24 @@ def started(resource: str, on: Node | None = None) -> Condition:
     return Condition(f"{resource} is started on {place}", look, hints)
 
 
+def managed() -> Condition:
+    """The cluster starts, watches and stops all of its resources: no maintenance mode, nothing unmanaged."""
+
+    def look(lab: Lab) -> Observation:
+        status = lab.status()
+        left = [resource.id for resource in status.resources.values() if not resource.managed]
+        resting = [node.name for node in status.nodes.values() if node.maintenance]
+        seen = f"unmanaged: {', '.join(left) or 'nothing'}; in maintenance: {', '.join(resting) or 'no node'}"
+        return Observation(not left and not resting, seen)
+
+    hints = (
+        "pcs status says it in capitals; pcs property config",
+        "maintenance is for the whole cluster, a node, or a resource",
+        "pcs property set maintenance-mode=false; pcs node unmaintenance --all; pcs resource manage RESOURCE",
+    )
+    return Condition("the cluster manages all of its resources", look, hints)
+
+
 def together(first: str, second: str) -> Condition:
     """Two resources are started on the same node."""
 

@@ -10,6 +10,7 @@ from halab import simulate
 from halab.checks import Condition, Observation
 from halab.errors import CheckFailed, LabError
 from halab.lab import Lab
+from halab.nodes import Node
 
 
 def follows(second: str, first: str) -> Condition:
@@ -73,6 +74,25 @@ def ordered(first: str, second: str) -> Condition:
         f"pcs constraint order {first} then {second}",
     )
     return Condition(f"{second} is started after {first}", look, hints)
+
+
+def may_run(resource: str, node: Node) -> Condition:
+    """A resource would be started on a node, if no other one were left to it. Pacemaker's policy engine tells."""
+
+    def look(lab: Lab) -> Observation:
+        cib = lab.ask("cibadmin", "--query")
+        others = [name for name in simulate.node_names(cib) if name != node.name]
+        left = _simulated(lab, simulate.ban(cib, resource, others))
+        return Observation(
+            left.get(resource) == (node.name,), f"if no other node were left, {resource} would be {_at(left, resource)}"
+        )
+
+    hints = (
+        "pcs constraint location: does one keep it away from there?",
+        "pcs resource move and pcs resource ban leave constraints behind; and is the node online, or in standby?",
+        f"pcs resource clear {resource}",
+    )
+    return Condition(f"{resource} may run on {node.name}", look, hints)
 
 
 def _simulated(lab: Lab, cib: str) -> Mapping[str, tuple[str, ...]]:

@@ -1,5 +1,7 @@
 """Faults of a node's BMC: fencing cannot work, and the cluster must wait, and not guess."""
 
+from halab import crm
+from halab.errors import HalabError
 from halab.faults import Fault, Scene
 from halab.process import must, run
 
@@ -24,6 +26,7 @@ def _silence(scene: Scene) -> None:
 def _let_answer(scene: Scene) -> None:
     chain = _chain(scene)
     run(scene.instance.provider.workstation_argv(["nft", f"flush chain {chain}; delete chain {chain}"]))
+    _clean_up(scene)
 
 
 def _change_password(scene: Scene) -> None:
@@ -32,6 +35,17 @@ def _change_password(scene: Scene) -> None:
 
 def _restore_password(scene: Scene) -> None:
     scene.instance.set_bmc_password(scene.node.name, None)
+    _clean_up(scene)
+
+
+def _clean_up(scene: Scene) -> None:
+    """Have fence devices started again that failed to be meanwhile, which Pacemaker does not try twice on a node."""
+    try:
+        resources = crm.status(scene.instance).resources.values()
+        for device in (found.id for found in resources if found.is_fence_device and not found.started):
+            crm.ask(scene.instance, "crm_resource", "--cleanup", "--resource", device)
+    except HalabError:  # no cluster runs, or it does not know of fencing yet
+        return
 
 
 FAULTS = (

@@ -66,6 +66,17 @@ def measure(
     )
 
 
+def once(instance: Instance, name: str, node: str, limit: float) -> Measurement:
+    """Measure one fault on a cluster that is taken as it is, and heal it, after `limit` seconds without the service at
+    the latest. Needs the lock.
+
+    Raises LabError when the service does not answer to begin with, or the probe ends.
+    """
+    fencing = crm.status(instance).fencing
+    run = _run(instance, name, node, {}, writes="", limit=limit)
+    return Measurement(fault=name, at=datetime.now().astimezone(), fencing=fencing, configuration="", runs=(run,))
+
+
 def summary(run: Run) -> str:
     told = "no outage"
     if run.outages:
@@ -86,7 +97,7 @@ def configuration(instance: Instance) -> str:
     return hashlib.sha256(f"{shape}{corosync}".encode()).hexdigest()[:16]
 
 
-def _run(instance: Instance, name: str, node: str, options: dict[str, str], writes: str) -> Run:
+def _run(instance: Instance, name: str, node: str, options: dict[str, str], writes: str, limit: float = LIMIT) -> Run:
     before = crm.status(instance)
     with _Probing(instance, writes) as probe:
         _wait_answering(probe)
@@ -94,12 +105,14 @@ def _run(instance: Instance, name: str, node: str, options: dict[str, str], writ
             _wait_writing(probe, writes)
         begin = time.time()
         asked = registry.inject(instance, name, node, options)
-        _watch(instance, probe, begin, before.fencing, registry.find(name))
+        _watch(instance, probe, begin, before.fencing, registry.find(name), limit)
         until = time.time()
         seen, written = probe.since(begin - STEADY), probe.since(0).writes
     kept = kept_of(instance, writes, [write.number for write in written if write.acknowledged])
     told = tuple(events.collect(instance, begin - STEADY))
     registry.heal_one(instance, asked)
+    if "off" in instance.provider.power_states().values():  # each was fenced by the other, which then had no power
+        instance.up()
     return Run(
         fault=asked,
         injected=begin,
@@ -167,7 +180,7 @@ def _wait_writing(probe: _Probing, folder: str) -> None:
         raise LabError(f"the service takes no PUT at {folder} through the VIP, so no lost writes can be measured")
 
 
-def _watch(instance: Instance, probe: _Probing, injected: float, fencing: bool, fault: Fault) -> None:
+def _watch(instance: Instance, probe: _Probing, injected: float, fencing: bool, fault: Fault, limit: float) -> None:
     """Until an outage is over and the cluster settled, or there was none for long enough, or it is endless."""
     factor = max(1.0, timeout_factor())
     answering_since = content_since = math.inf
@@ -179,20 +192,23 @@ def _watch(instance: Instance, probe: _Probing, injected: float, fencing: bool, 
         was_lost = any(sample.page is None for sample in seen.samples)
         if not (answers and was_lost) and now - injected < WATCHED * factor:
             continue
-        settled = not _unsettled(instance, fencing, fault)
+        settled = not unsettled(instance, fencing, fault)
         content_since = min(content_since, now) if settled and not answers else math.inf
         if answers and (settled or now - answering_since > SETTLING * factor):
             return
-        if now - content_since > CONTENT * factor:
+        if now - content_since > CONTENT * factor or (not answers and now - injected > limit * factor):
             return
 
 
-def _unsettled(instance: Instance, fencing: bool, fault: Fault) -> str:
+def unsettled(instance: Instance, fencing: bool, fault: Fault) -> str:
     """What a cluster with a fault still waits for; a node without power comes back by itself only when it was fenced.
 
-    Fence devices are left out: one that must not run on the only node left is no obstacle to the service.
+    Fence devices are left out: one that must not run on the only node left is no obstacle to the service. Nothing is
+    waited for when no node has power: each was fenced by the other, and nobody is left to switch one on.
     """
     states = instance.provider.power_states()
+    if "on" not in states.values():
+        return ""
     expected = {name for name, state in states.items() if fencing or state == "on"} if not fault.keeps_out else set()
     return _lacking(instance, expected, devices=False)
 

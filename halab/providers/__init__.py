@@ -13,6 +13,8 @@ from halab.toml import suggestion
 
 PROVIDERS = {"podman": "halab.providers.podman:Podman", "vagrant": "halab.providers.vagrant:Vagrant"}
 
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # what programs that are asked out of band are found in
+
 
 @dataclass(frozen=True)
 class Site:
@@ -59,10 +61,15 @@ class Provider(Protocol):
         """Remove nodes, networks and namespaces, whatever state they are in."""
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
-        """Run a command on a node, out of band. Raises LabError when the node cannot be reached."""
+        """Run a command on a node, out of band: that of the system, whatever else is in a learner's PATH.
 
-    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str]) -> list[str]:
-        """The host's command that opens `shell` on a node, on the terminal it is run on."""
+        Raises LabError when the node cannot be reached.
+        """
+
+    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
+        """The host's command that opens `shell` on a node, on the terminal it is run on, or else (a script is fed to
+        it) without any.
+        """
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
         """The host's command that runs `argv` on the workstation."""

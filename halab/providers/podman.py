@@ -24,7 +24,7 @@ from halab.models import NodeSpec
 from halab.network import Network, port_name
 from halab.parallel import for_each
 from halab.process import CommandResult, is_alive, must, run
-from halab.providers import BmcDaemon, Site
+from halab.providers import SYSTEM_PATH, BmcDaemon, Site
 from halab.providers.podman_disks import Disks
 from halab.wait import TimedOut, patience, wait
 
@@ -84,7 +84,7 @@ class Podman:
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         flags = [] if input is None else ["--interactive"]
-        command = self._podman("exec", *flags, self._container(node), *argv)
+        command = self._podman("exec", *flags, f"--env=PATH={SYSTEM_PATH}", self._container(node), *argv)
         result = run(command, input=input, timeout=patience(timeout))
         if result.rc in (125, 255) and (state := self.power_states()[node]) != "on":
             raise LabError(f"{node} is not reachable: it is {state}")
@@ -92,9 +92,11 @@ class Podman:
             raise LabError(f"{node} is not reachable: {result.last_line()}")
         return result
 
-    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str]) -> list[str]:
+    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         settings = [f"--env={name}={value}" for name, value in env.items()]
-        return self._podman("exec", "--interactive", "--tty", *settings, self._container(node), *shell)
+        return self._podman(
+            "exec", "--interactive", *(["--tty"] if terminal else []), *settings, self._container(node), *shell
+        )
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
         return self._network.enter(argv)
@@ -119,7 +121,10 @@ class Podman:
                 if state == "initialized":  # a power-on was killed in the middle
                     must(self._podman("stop", "--time=0", container))
                 must(self._podman("init", container))
-            pid = must(self._podman("inspect", "--format={{.State.Pid}}", container)).stdout.strip()
+            told = must(self._podman("inspect", "--format={{.State.Pid}} {{.StaticDir}}", container)).stdout
+            pid, _, directory = told.strip().partition(" ")
+            # Of a node that lost its power podman may leave /dev/shm mounted, until Corosync finds no more room in it
+            must(self._network.enter(["find", f"{directory}/shm", "-mindepth", "1", "-delete"]))
             self._network.plug(self._nodes[node], int(pid))
             must(self._podman("start", container))
 

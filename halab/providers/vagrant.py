@@ -21,7 +21,7 @@ from halab.namespaces import Namespaces
 from halab.network import mac
 from halab.parallel import for_each
 from halab.process import CommandResult, end_daemons, must, run
-from halab.providers import BmcDaemon, Site
+from halab.providers import SYSTEM_PATH, BmcDaemon, Site
 from halab.providers.domains import Domains
 from halab.providers.shells import UNREACHABLE, Shells, quoted
 from halab.providers.snapshots import DiskSnapshots, Snapshots, SystemSnapshots
@@ -103,14 +103,16 @@ class Vagrant:
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         start = self._domains.start_of(node)
         self._shells.keep_open(node, start)
-        result = run(self._shells.argv(node, start, quoted(argv)), input=input, timeout=patience(timeout))
+        result = run(
+            self._shells.argv(node, start, quoted(argv, {"PATH": SYSTEM_PATH})), input=input, timeout=patience(timeout)
+        )
         if result.rc == UNREACHABLE:
             state = self.power_states()[node]
             raise LabError(f"{node} is not reachable: {result.last_line() if state == 'on' else f'it is {state}'}")
         return result
 
-    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str]) -> list[str]:
-        return self._shells.argv(node, self._domains.start_of(node), quoted(shell, env), terminal=True)
+    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
+        return self._shells.argv(node, self._domains.start_of(node), quoted(shell, env), terminal=terminal)
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
         return self._namespaces.enter(argv)

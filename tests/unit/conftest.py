@@ -7,6 +7,7 @@ import pytest
 from halab import labs, selection
 from halab.providers import PROVIDERS
 from tests.fakes import World, write_lab
+from tests.inv import Inv
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +33,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         monkeypatch.setattr(f"halab.instance.{name}", getattr(World.current, name))
     monkeypatch.setattr("os.fsync", lambda file: None)
     return World.current
+
+
+@pytest.fixture
+def inv(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inv:
+    return Inv(capsys, monkeypatch)

@@ -2,19 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from invoke.collection import Collection
-from invoke.program import Program
 
-import tasks
 from halab import commands, host
 from halab.errors import Exit
 from halab.instance import Instance, instances_dir
 from halab.network import mac
 from halab.state import locked
 from tests.fakes import World, write_sequel
+from tests.inv import Inv
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "crm_mon"
 TYPED = '''\
@@ -33,34 +30,7 @@ def perform(lab):
 def verify(lab):
     lab.check("it is [done]", done("typed"))
 '''
-TASKS = Collection.from_module(tasks)
 NODE1_ARP = "Unicast reply from 10.1.0.100 [{mac}]  0.6ms"
-
-
-class Inv:
-    """`inv`, in this process. `out` and `err` are what it said last."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self._capsys = capsys
-        self._monkeypatch = monkeypatch
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str) -> int:
-        """The exit status."""
-        argv = ["inv", *arguments]
-        self._monkeypatch.setattr("halab.selection._of_this_command_line", None)  # each call is one of its own
-        self._monkeypatch.setattr("sys.argv", argv)
-        code = 0
-        try:
-            Program(namespace=TASKS).run(argv)
-        except SystemExit as end:
-            code = int(end.code or 0)
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def json(self, *arguments: str) -> Any:
-        assert self(*arguments, "--json") == Exit.GOOD
-        return json.loads(self.out)
 
 
 @pytest.fixture
@@ -122,6 +92,7 @@ def test_an_unknown_lab_ends_with_3_and_the_nearest_name(inv: Inv) -> None:
         (["ssh", "nod1"], 'no node "nod1", did you mean "node1"?'),
         (["save", "one"], '"one" cannot name a checkpoint'),
         (["save", "start"], '"start" cannot name a checkpoint'),
+        (["save", "grading"], '"grading" cannot name a checkpoint'),
         (["save", "../mine"], '"../mine" cannot name a checkpoint'),
         (["step", "two"], "step two comes after one, which is not passed"),
     ],

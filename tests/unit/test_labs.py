@@ -54,11 +54,19 @@ def test_the_labs_of_the_repository_are_good() -> None:
 
 def test_every_lab_that_containers_will_do_for_is_walked_in_a_test() -> None:
     tests = "".join(file.read_text() for file in (ROOT / "tests" / "labs").glob("test_*.py"))
-    sequels = [lab for lab in map(labs.load, labs.names()) if lab.continues]
+    sequels = [lab for lab in map(labs.load, labs.names()) if lab.continues and not lab.paper]
 
     here = {lab.name for lab in sequels if "podman" in (lab.spec.needs.providers or ("podman",))}
 
     assert set(re.findall(r'^LAB = "(.*)"$', tests, re.MULTILINE)) == here
+
+
+def test_the_grader_of_every_exam_is_proven_in_a_test() -> None:
+    tests = "".join(file.read_text() for file in (ROOT / "tests" / "exams").glob("test_*.py"))
+
+    exams = {name for name in labs.names() if labs.load(name).paper}
+
+    assert set(re.findall(r'"prove", "(.*?)"', tests)) == exams
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from halab import labs
 from halab.conditions import measured
 from halab.errors import LabError
+from halab.faults import registry
 from halab.instance import Instance
 from halab.lab import Lab
-from halab.measure import probe, writes
+from halab.measure import probe, run, writes
 from halab.measure.events import Event, parse_journal
 from halab.measure.outages import Claim, Sample, Seen, gaps, outages, split_brain
 from halab.measure.report import Measurement, Run
@@ -25,7 +27,8 @@ from halab.measure.timeline import BAD, GOOD, draw, lanes
 from halab.measure.writes import Write
 from halab.process import CommandResult
 from halab.report import Report
-from halab.state import InjectedFault
+from halab.state import InjectedFault, State
+from tests.fakes import World
 
 FAULT = 100.0  # when, in all that follows
 
@@ -157,6 +160,17 @@ def test_a_service_that_does_not_tell_is_no_loss_of_writes(web: dict[int, int], 
 def test_answers_count_since_the_last_one_that_was_lost() -> None:
     assert Seen(samples((0, 2, None), (2, 3, "x"))).answered_for() == pytest.approx(0.95)
     assert Seen(samples((0, 2, None))).answered_for() == 0
+
+
+def test_a_cluster_without_any_power_waits_for_nothing_more(world: World) -> None:
+    instance = Instance("cut", State(lab="tiny", provider="fake", distro="debian12", spec=labs.load("tiny").spec))
+    power_cut = registry.find("power-cut")
+    world.power = {"node1": "off", "node2": "on"}
+    one_left = run.unsettled(instance, fencing=True, fault=power_cut)
+    world.power["node2"] = "off"
+
+    assert "is not reachable" in one_left
+    assert run.unsettled(instance, fencing=True, fault=power_cut) == ""
 
 
 def test_two_owners_in_a_row_are_a_split_brain_and_one_moment_of_both_is_a_move() -> None:

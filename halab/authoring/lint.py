@@ -1,0 +1,250 @@
+"""Everything that can be found to be wrong with labs and exams without a cluster."""
+
+import ast
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from invoke.parser.context import ParserContext
+
+from halab import distros, labs
+from halab.authoring import prose
+from halab.authoring.prose import Known
+from halab.authoring.recorded import CheckRecorder, End, Stated, record
+from halab.errors import LabError
+from halab.exams.draw import paper_of, source
+from halab.exams.paper import Drawn, ExamFile
+from halab.faults.registry import FAULTS
+from halab.labs import LabFolder, Step
+from halab.models import LabSpec
+from halab.providers import PROVIDERS
+from halab.toml import suggestion
+
+DRAWS = 200  # of an exam, after which anything that is drawn one time in twenty was seen, but for one exam in 30000
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Sentences that begin with a file, and a line where one is known. `notes` tell what only grading can find."""
+
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __add__(self, other: "Findings") -> "Findings":
+        return Findings((*self.problems, *other.problems), (*self.notes, *other.notes))
+
+
+def lint(names: Sequence[str], commands: Sequence[ParserContext]) -> Findings:
+    """Lint these labs. Raises LabError when there is no such lab."""
+    for name in names:
+        if name not in labs.names():
+            raise LabError(f'there is no lab "{name}", {suggestion(name, labs.names())}')
+    known = _known(commands)
+    found = sum((_lab(name, known) for name in names), Findings())
+    return Findings(tuple(dict.fromkeys(found.problems)), tuple(dict.fromkeys(found.notes)))
+
+
+def lint_docs(commands: Sequence[ParserContext]) -> Findings:
+    """Lint the prose that is about no single lab: README.md and docs/, beside the labs."""
+    root = labs.root().parent
+    files = [file for file in (root / "README.md", *sorted(root.glob("docs/**/*.md"))) if file.is_file()]
+    known = _known(commands)
+    return Findings(tuple(problem for file in files for problem in _markdown(file, known)))
+
+
+def _known(commands: Sequence[ParserContext]) -> Known:
+    folders = [labs.root() / name for name in labs.names()]
+    exams = [folder for folder in folders if (folder / "exam.toml").is_file()]
+    steps = {
+        folder.name: tuple(labs.step_name(file) for file in labs.step_files(folder))
+        for folder in folders
+        if folder not in exams
+    }
+    return Known(commands, steps, tuple(folder.name for folder in exams), tuple(FAULTS))
+
+
+def _lab(name: str, known: Known) -> Findings:
+    folder = labs.root() / name
+    known = replace(known, own=name)
+    problems = [*_readme(folder, known)]
+    for file in (*labs.step_files(folder), folder / "grade.py"):
+        problems += _docstring(file, known)
+    try:
+        lab = labs.load(name)
+        shapes = _shapes(lab)
+    except LabError as error:
+        return Findings((*_unreadable(folder, error), *problems))
+    if wrong := _needs(lab):
+        return Findings((*wrong, *problems))
+    for step in lab.steps:
+        problems += _step(step, shapes, lab.spec.needs.distros or distros.names(), known)
+    if lab.paper is None:
+        return Findings(tuple(problems))
+    found = _exam(lab, known)
+    return Findings((*problems, *found.problems), found.notes)
+
+
+def _unreadable(folder: Path, error: LabError) -> list[str]:
+    """Why a lab cannot be loaded, which is the first reason only; and what is wrong with each of its steps."""
+    reasons = str(error).splitlines()
+    for file in labs.step_files(folder):
+        try:
+            labs.load_step(file)
+        except LabError as wrong:
+            reasons.append(str(wrong))
+    where = str(labs.short(labs.root()))
+    return [reason if reason.startswith(where) else f"{labs.short(folder)}: {reason}" for reason in reasons]
+
+
+def _readme(folder: Path, known: Known) -> list[str]:
+    file = folder / "README.md"
+    if not file.is_file():
+        return [f"{labs.short(file)}: missing; it tells what the lab is about"]
+    return _markdown(file, known)
+
+
+def _markdown(file: Path, known: Known) -> list[str]:
+    return [_at(file, line + 1, wrong) for line, wrong in prose.dead(file.read_text(), file, known)]
+
+
+def _docstring(file: Path, known: Known) -> list[str]:
+    """What is dead in a docstring. One that cannot be read is a problem of loading."""
+    try:
+        first = ast.parse(file.read_text()).body[0]
+    except (OSError, SyntaxError, IndexError):
+        return []
+    if not (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    ):
+        return []
+    dead = prose.dead(first.value.value, file, known)
+    return [_at(file, first.lineno + line, wrong) for line, wrong in dead]
+
+
+def _needs(lab: LabFolder) -> list[str]:
+    """What a lab is limited to that does not exist."""
+    file = lab.path / ("exam.toml" if lab.paper else "lab.toml")
+    wanted = (("distro", lab.spec.needs.distros, distros.names()), ("provider", lab.spec.needs.providers, PROVIDERS))
+    return [
+        f'{labs.short(file)}: needs.{kind}s: there is no {kind} "{name}", {suggestion(name, list(known))}'
+        for kind, names, known in wanted
+        for name in names
+        if name not in known
+    ]
+
+
+def _step(step: Step, shapes: Sequence[LabSpec], names: Sequence[str], known: Known) -> list[str]:
+    problems: list[str] = []
+    stated: list[Stated] = []
+    for spec in shapes:
+        for distro in names:
+            _, end = record(step.path, spec, distro, step.perform)
+            problems += _cut_short(step.path, "perform", end)
+            checks, end = record(step.path, spec, distro, step.verify)
+            problems += _cut_short(step.path, "verify", end)
+            if not checks and end is None:
+                problems.append(f"{labs.short(step.path)}: verify states no check")
+            stated += checks
+    return [*problems, *_checks(step.path, stated, known)]
+
+
+def _shapes(lab: LabFolder) -> list[LabSpec]:
+    """The lab with each number of nodes that it is about."""
+    counts = lab.spec.needs.nodes or (len(lab.spec.nodes),)
+    return [lab.with_nodes(count).spec for count in counts]
+
+
+def _cut_short(file: Path, function: str, end: End | None) -> list[str]:
+    return [_at(file, end.line, f"{function} cannot be read without a cluster: {end.reason}")] if end else []
+
+
+def _checks(file: Path, stated: Sequence[Stated], known: Known) -> Iterator[str]:
+    """What is wrong with checks, which were stated again for each distro and each draw."""
+    for check in dict.fromkeys(stated):
+        if not check.hints:
+            yield _at(file, check.line, f'"{check.sentence}" has no hint, neither of its own nor of its condition')
+        for hint in check.hints:
+            yield from (_at(file, check.line, f"hint: {wrong}") for wrong in prose.dead_in_hint(hint, known))
+
+
+def _exam(lab: LabFolder, known: Known) -> Findings:
+    """Draw many times, and record what is checked then."""
+    file = lab.path / "grade.py"
+    names = lab.spec.needs.distros or distros.names()
+    seen = [_sat(lab, f"learner{number}", names[number % len(names)]) for number in range(DRAWS)]
+    sums: dict[str, str] = {}
+    for sat in seen:
+        for wrong in sat.sums:
+            sums.setdefault(wrong, sat.drawn)  # one example will do
+    problems = [problem for sat in seen for problem in sat.problems]
+    problems += _checks(file, [check for sat in seen for check in sat.stated], known)
+    problems += [f"{labs.short(file)}: {wrong}, for example when {drawn} is drawn" for wrong, drawn in sums.items()]
+    notes = [note for sat in seen for note in sat.notes]
+    if not problems and not notes:
+        different = len({sat.drawn for sat in seen})
+        notes.append(
+            f"{labs.short(file)}: points add up in {DRAWS} draws, {different} of them different; "
+            "those of others are counted when they are graded"
+        )
+    return Findings(tuple(problems), tuple(notes))
+
+
+@dataclass(frozen=True)
+class Sat:
+    """What is wrong with the exam that one learner would sit."""
+
+    drawn: str = ""
+    stated: tuple[Stated, ...] = ()
+    problems: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _sat(lab: LabFolder, learner: str, distro: str) -> Sat:
+    paper, file = paper_of(lab), lab.path / "grade.py"
+    try:
+        spec, drawn = paper.draw(source(lab.name, learner, ""), lab.spec)
+        text = json.dumps(drawn)
+    except Exception as error:  # noqa: BLE001  # an author may have written anything
+        return Sat(problems=(_at(file, labs.line_in(error, file), f"draw: {type(error).__name__}: {error}"),))
+    drawn = json.loads(text)  # as grading has it
+    stated, problems, notes = [], [], []
+    for name, function in (("look", paper.look), ("shake", paper.shake)):
+        checks, end = record(file, spec, distro, _given(drawn, function))
+        stated += checks
+        if end and end.asks:
+            what = f"{end.reason} by {name}: what it checks after that is looked at only when it is graded"
+            notes.append(_at(file, end.line, what))
+        else:
+            problems += _cut_short(file, name, end)
+    problems += _strays(file, stated, paper.file)
+    sums = _sums(stated, paper.file, whole=not (problems or notes))
+    return Sat(text, tuple(stated), tuple(problems), tuple(sums), tuple(notes))
+
+
+def _given(drawn: Drawn, function: Callable[[Any, Drawn], None]) -> Callable[[CheckRecorder], None]:
+    return lambda exam: function(exam, drawn)
+
+
+def _strays(file: Path, stated: Sequence[Stated], exam: ExamFile) -> Iterator[str]:
+    """Checks whose points go to no task."""
+    names = [task.name for task in exam.tasks]
+    for check in stated:
+        if check.task and check.task not in names:
+            yield _at(file, check.line, f'exam.toml has no task "{check.task}", {suggestion(check.task, names)}')
+        elif check.points and not check.task:
+            yield _at(file, check.line, "points of no task: state the check in `with exam.task(...)`")
+
+
+def _sums(stated: Sequence[Stated], exam: ExamFile, whole: bool) -> Iterator[str]:
+    """Tasks whose checks are worth something else. Where not all checks are known, only too much is wrong."""
+    for task in exam.tasks:
+        points = sum(check.points for check in stated if check.task == task.name)
+        if points > task.points or (whole and points < task.points):
+            yield f"checks of {task.name} are worth {points} points, and the task {task.points}"
+
+
+def _at(file: Path, line: int, what: str) -> str:
+    return f"{labs.short(file)}, line {line}: {what}"

@@ -1,0 +1,182 @@
+"""What is dead in prose: links to files that are not there, and commands that nobody could type."""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from pathlib import Path
+
+from invoke.exceptions import ParseError
+from invoke.parser.context import ParserContext
+from invoke.parser.parser import Parser
+from invoke.program import Program
+
+from halab import checkpoints
+from halab.authoring import new
+from halab.toml import suggestion
+
+BLOCKS = (re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL), re.compile(r"^ {4,}\S.*$", re.MULTILINE))
+SPAN = re.compile(r"`([^`]+)`")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+ELSEWHERE = re.compile(r"[a-z]+:|#")
+
+# In code a command ends with the line, or with what may follow it there: two blanks, a remark, another command
+SEPARATOR = re.compile(r"&&|\|\||[;|<>]")
+TYPED = re.compile(r"(?:\$ )?(?:\./)?inv +(?P<words>.+)")
+REMARK = re.compile(r"\s+#|\s{2,}")
+# Outside of code nothing tells where one ends, so a name counts only before punctuation or an option
+SAID = re.compile(
+    r"(?<![\w./-])(?:\./)?inv (?P<words>[a-z][a-z-]*(?: [a-z0-9-]+(?=[,;:.]|$| --))?(?: --[a-z-]+ [\w./,-]*\w)*)",
+    re.MULTILINE,
+)
+DRAWN = re.compile(r"\{\{.*?\}\}")  # in an exam's text
+STANDS_FOR = re.compile(r"[A-Z][A-Z_]*|\.\.\.")  # a name, or a number, that the reader puts there
+ANY = "0"  # is put there here
+
+# What an argument of a command is the name of ...
+NAMES = {
+    ("lab", "name"): "lab",
+    ("lint-lab", "name"): "lab",
+    ("new-step", "lab"): "lab",
+    ("start", "exam"): "exam",
+    ("step", "name"): "step",
+    ("show", "step"): "step",
+    ("check", "step"): "step",
+    ("walk", "to"): "step",
+    ("reset", "to"): "checkpoint",
+    ("fault", "name"): "fault",
+    ("measure", "name"): "fault",
+    ("heal", "fault"): "fault",
+}
+# ... and what a command makes, that later ones in the same text may name
+MADE = {("new-lab", "name"): "lab", ("new-step", "name"): "step", ("save", "name"): "checkpoint"}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What there is to be named. `steps` are those of every lab; `own` is the lab that the prose is about, if any."""
+
+    commands: Sequence[ParserContext]
+    steps: dict[str, tuple[str, ...]]
+    exams: tuple[str, ...]
+    faults: tuple[str, ...]
+    own: str | None = None
+
+
+def dead(text: str, file: Path, known: Known) -> list[tuple[int, str]]:
+    """What is dead in the Markdown of that file, or in its docstring: lines, counted from 0, and what is wrong."""
+    code, rest = _code(DRAWN.sub("DRAWN", text))
+    commands = [(place, match["words"], True) for place, line in code for match in _typed(line)]
+    commands += [(match.start(), match["words"], False) for match in SAID.finditer(rest)]
+    reader = Reader(known)
+    found = [
+        (place, wrong)
+        for place, words, certain in sorted(commands, key=itemgetter(0))
+        for wrong in reader.read(words, certain)
+    ]
+    found += [(place, f"there is no file {target}") for place, target in _links(rest) if not _leads(target, file)]
+    return [(text.count("\n", 0, place), wrong) for place, wrong in sorted(found)]
+
+
+def dead_in_hint(hint: str, known: Known) -> list[str]:
+    """What is wrong with the commands in a hint, which are not marked there."""
+    reader = Reader(known)
+    return [wrong for match in SAID.finditer(hint) for wrong in reader.read(match["words"], certain=False)]
+
+
+def _code(text: str) -> tuple[list[tuple[int, str]], str]:
+    """The lines that are code, each with its place; and the text with blanks for them, so that places stay."""
+    lines = []
+    for pattern in BLOCKS:
+        for block in pattern.finditer(text):
+            lines += [(block.start() + line.start(), line[0]) for line in re.finditer(r"[^\n]+", block[0])]
+        text = _blank(pattern, text)
+    lines += [(span.start(), span[1].replace("\n", " ")) for span in SPAN.finditer(text)]
+    return lines, _blank(SPAN, text)
+
+
+def _blank(pattern: re.Pattern[str], text: str) -> str:
+    return pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+
+
+def _typed(line: str) -> Iterator[re.Match[str]]:
+    for part in SEPARATOR.split(line):
+        if match := TYPED.fullmatch(REMARK.split(part.strip())[0]):
+            yield match
+
+
+def _links(text: str) -> Iterator[tuple[int, str]]:
+    return ((match.start(), match[1]) for match in LINK.finditer(text) if not ELSEWHERE.match(match[1]))
+
+
+def _leads(target: str, file: Path) -> bool:
+    return (file.parent / target.partition("#")[0]).exists()
+
+
+@dataclass
+class Reader:
+    """Reads commands in the order in which they are told, and remembers what they would make."""
+
+    known: Known
+    made: dict[str, list[str]] = field(default_factory=lambda: {"lab": [], "step": [], "checkpoint": []})
+
+    def __post_init__(self) -> None:
+        self._parser = Parser(list(self.known.commands), initial=Program().initial_context)
+
+    def read(self, words: str, certain: bool) -> list[str]:
+        """What is wrong with `inv` and these words. Unless it is `certain` that all are a command, only names are."""
+        shown = f"`inv {words}`"
+        try:
+            argv = [
+                ANY if STANDS_FOR.fullmatch(word) else word
+                for word in shlex.split(words.replace("[", "").replace("]", ""))
+            ]
+            if argv[0] == "--help":  # of a command, which Invoke takes for a second one
+                argv = [word for word in argv[1:] if word != ANY]
+            contexts = self._parser.parse_argv(argv)
+        except (ParseError, ValueError) as error:
+            return self._unknown(shown, words.split(), str(error), certain)
+        return [f"{shown}: {wrong}" for wrong in self._wrong_names(contexts)]
+
+    def _unknown(self, shown: str, words: list[str], error: str, certain: bool) -> list[str]:
+        names = [context.name or "" for context in self.known.commands]
+        if words[0] not in names and not words[0].startswith("-"):
+            return [f'{shown}: there is no command "{words[0]}", {suggestion(words[0], names)}']
+        # A command may be told of by its name alone, without what it needs
+        return [f"{shown}: {error}"] if certain and len(words) > 1 else []
+
+    def _wrong_names(self, contexts: Sequence[ParserContext]) -> Iterator[str]:
+        lab = self.known.own
+        for context in contexts:
+            for argument in context.args.values():
+                what, name = (context.name or "", argument.name), argument.value
+                if not argument.got_value or name == ANY:
+                    continue
+                if what in MADE:
+                    self._make(MADE[what], name)
+                elif what in NAMES and name not in (there := self._names(NAMES[what], lab)):
+                    known = suggestion(name, there) if there else "and none at all"
+                    yield f'there is no {NAMES[what]} "{name}", {known}'
+                elif what == ("lab", "name"):
+                    lab = name
+
+    def _make(self, kind: str, name: str) -> None:
+        self.made[kind].append(name)
+        if kind == "lab":
+            self.made["step"] += new.STEPS
+
+    def _names(self, kind: str, lab: str | None) -> list[str]:
+        made = self.made.get(kind, [])
+        match kind:
+            case "lab":
+                return [*self.known.steps, *self.known.exams, *made]
+            case "exam":
+                return list(self.known.exams)
+            case "fault":
+                return list(self.known.faults)
+            case "step":
+                labs = [lab] if lab else list(self.known.steps)  # an exam has none
+                return [*made, *(step for name in labs for step in self.known.steps.get(name, ()))]
+            case _:
+                return [checkpoints.START, *made, *self._names("step", lab)]

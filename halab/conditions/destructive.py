@@ -1,0 +1,158 @@
+"""Conditions that break something to see what becomes of it: for exams, whose grading puts everything back."""
+
+from contextlib import suppress
+
+from halab.checks import Condition, Observation, observe
+from halab.conditions.cluster import online
+from halab.conditions.service import served_by_owner
+from halab.errors import LabError
+from halab.lab import Lab
+from halab.measure.report import Run
+from halab.measure.run import summary
+from halab.nodes import Node
+from halab.wait import TimedOut, timeout_factor, wait
+
+BACK = 60.0  # seconds that a node which was lost is given to be a member again
+SILENT = 10  # looks in a row, a second apart, at which nothing is served
+SERVING = 30.0  # seconds that a cluster which has just booted is given to serve
+BEYOND = 10.0  # seconds that an outage is watched for after it has become too long
+
+
+def survives(fault: str, *, resource: str, within: float, outages: int | None = None) -> Condition:
+    """A fault hits the node that serves, and with fencing on the service is back after `within` seconds at most.
+
+    Only the workstation's probe is believed: which pages came through the VIP, when, and from which node. `resource` is
+    the VIP's. `outages` is how many interruptions there may be at most: the return of a node may be one.
+    """
+    most = "" if outages is None else f", in at most {outages} outage{'' if outages == 1 else 's'}"
+
+    def look(lab: Lab) -> Observation:
+        return _survive(lab, fault, resource, within, outages)
+
+    hints = (
+        f"inv measure {fault}, which does the same and shows where the time goes",
+        "is fencing on, does the cluster notice, and may the resources be started again?",
+        "pcs status --full, pcs stonith history, pcs constraint",
+    )
+    return Condition(f"fencing on, and after {fault} the service back within {within:g} s{most}", look, hints)
+
+
+def take_over(resource: str, *, within: float) -> Condition:
+    """The power of the node that serves is cut, another one serves; then that one's is. Fencing is on."""
+
+    def look(lab: Lab) -> Observation:
+        seen = []
+        for _ in range(2):
+            one = _survive(lab, "power-cut", resource, within, None, elsewhere=True)
+            seen.append(one.seen)
+            if not one.ok:
+                return Observation(False, "; ".join(seen), one.known)
+            try:
+                wait(lambda: observe(online(), lab), lambda members: members.ok, within=BACK)
+            except TimedOut as error:
+                return Observation(False, "; ".join([*seen, f"its node did not come back: {error.last.seen}"]))
+        return Observation(True, "; ".join(seen))
+
+    hints = (
+        "inv measure power-cut, twice, which does the same and shows where the time goes",
+        "is fencing on, can each node fence the other, and may each node run the service?",
+        "pcs status --full, pcs stonith history, pcs constraint",
+    )
+    return Condition(f"fencing on, and another node serves within {within:g} s, in both directions", look, hints)
+
+
+def alone_serves_nothing(resource: str, *, within: float) -> Condition:
+    """All nodes but the one that serves lose their power, and it stops serving, and does not begin again."""
+
+    def look(lab: Lab) -> Observation:
+        before = _serving(lab, resource)
+        if not before.ok:
+            return before
+        active = lab.where(resource)
+        try:
+            for node in lab.others(active):
+                lab.fault("power-cut", node)
+            wait(lambda: _page(lab), lambda page: page == "", within=within, successes=SILENT, interval=1)
+        except TimedOut:
+            return Observation(False, f"{within:g} s after all others lost their power, {active.name} still served")
+        finally:
+            lab.heal()
+        return Observation(True, f"all others lost their power, and {active.name} served no longer")
+
+    hints = (
+        "inv fault power-cut, for each other node; then look at the one that is left",
+        "without quorum, what happens to resources is what no-quorum-policy says",
+        "pcs property config no-quorum-policy; corosync-quorumtool -s",
+    )
+    return Condition(f"alone, the node that serves stops within {within:g} s", look, hints)
+
+
+def fences(node: Node) -> Condition:
+    """A peer has the node fenced, and its BMC is really told so, by that peer and over IPMI, to cut its power."""
+
+    def look(lab: Lab) -> Observation:
+        peer = lab.others(node)[0]
+        with suppress(TimedOut):  # one that is being fenced already would not be told to go off once more
+            wait(lambda: observe(online(node), lab), lambda member: member.ok, within=SERVING)
+        before = {each.name: len(lab.power_events(each)) for each in lab.nodes}
+        try:
+            done = peer.run("stonith_admin", "--reboot", node.name, "--timeout=60", timeout=120)
+        except LabError:
+            if told := _orders(lab, peer, before[peer.name], peer):
+                return Observation(False, f"{peer.name} had its own power cut: its BMC was told: {_told(told)}")
+            raise
+        orders = _orders(lab, node, before[node.name], peer)
+        cut = any(event["action"] in ("off", "cycle", "reset") for event in orders)
+        said = f"stonith_admin on {peer.name}: {'done' if done.ok else done.last_line()}"
+        return Observation(done.ok and cut, f"{said}; the BMC of {node.name} was told: {_told(orders)}")
+
+    hints = (
+        f"on a peer: pcs stonith config; stonith_admin --list {node.name}",
+        "address, account and pcmk_host_list of the device: which node does its BMC belong to?",
+        f"on a peer: pcs stonith fence {node.name}",
+    )
+    return Condition(f"a peer can really fence {node.name}", look, hints)
+
+
+def _survive(
+    lab: Lab, fault: str, resource: str, within: float, outages: int | None, elsewhere: bool = False
+) -> Observation:
+    before = _serving(lab, resource)
+    if not before.ok:
+        return before
+    active = lab.where(resource)
+    if not lab.status().fencing:
+        return Observation(False, f"{before.seen}; fencing is off, so nothing was broken")
+    within *= max(1.0, timeout_factor())
+    run = lab.outage(fault, active, within + BEYOND).runs[0]
+    heirs = [node.name for node in lab.others(active) if node.name in _last_page(run).split()]
+    ok = run.ended and run.seconds <= within and (outages is None or len(run.outages) <= outages)
+    told = f"{fault} on {active.name}: {summary(run)}"
+    if not elsewhere:
+        return Observation(ok, told)
+    return Observation(ok and bool(heirs), f"{told}; then served by {', '.join(heirs) or 'no other node'}")
+
+
+def _serving(lab: Lab, resource: str) -> Observation:
+    """Whether there is a service at all that could survive something."""
+    try:
+        return wait(lambda: observe(served_by_owner(resource), lab), lambda now: now.ok, within=SERVING)
+    except TimedOut as error:
+        return Observation(False, f"before anything was broken: {error.last.seen}", error.last.known)
+
+
+def _page(lab: Lab) -> str:
+    return lab.workstation.run("curl", "--silent", "--max-time", "2", f"http://{lab.vip}/").stdout.strip()
+
+
+def _last_page(run: Run) -> str:
+    return next((sample.page for sample in reversed(run.samples) if sample.page is not None), "")
+
+
+def _orders(lab: Lab, node: Node, known: int, by: Node) -> list[dict[str, object]]:
+    """What the BMC of a node was told by a peer, after its first `known` orders."""
+    return [event for event in lab.power_events(node)[known:] if event["from"] == str(by.mgmt)]
+
+
+def _told(orders: list[dict[str, object]]) -> str:
+    return ", ".join(str(event["action"]) for event in orders) or "nothing"

@@ -1,0 +1,100 @@
+"""The attempts at an exam: attempts/<number>/ with grade.json, a picture of each outage, and recordings."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from halab.errors import LabError
+from halab.exams.grade import Grade
+from halab.exams.sitting import sitting_of
+from halab.files import write_atomically
+from halab.instance import Instance, instances_dir
+from halab.measure.report import Measurement
+from halab.measure.timeline import draw
+from halab.state import Sitting, read_state
+
+GRADE = "grade.json"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """`timelines` are SVG pictures of what was broken, `recordings` asciicasts of what was typed; both oldest first."""
+
+    directory: Path
+    grade: Grade
+    timelines: tuple[Path, ...]
+    recordings: tuple[Path, ...]
+
+    @property
+    def number(self) -> int:
+        return int(self.directory.name)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """An exam's instance on this machine. `attempt` is what counts: what was handed in, else the last graded one."""
+
+    name: str
+    sitting: Sitting
+    attempt: Attempt | None
+
+
+def keep(instance: Instance, grade: Grade, outages: Sequence[Measurement], last: bool) -> Attempt:
+    """Write what came of an attempt, and count it, unless it could not be graded. Needs the lock."""
+    sitting = sitting_of(instance)
+    number = sitting.attempts + 1
+    directory = instance.directory / "attempts" / str(number)
+    shutil.rmtree(directory, ignore_errors=True)  # of a grading that was killed, or could not be finished
+    directory.mkdir(parents=True)
+    for count, outage in enumerate(outages, 1):
+        draw(outage, outage.runs[0], [directory / f"outage-{count}-{outage.fault}.svg"])
+    for recording in sorted((instance.directory / "recordings").glob("*.cast")):
+        shutil.copy(recording, directory)
+    write_atomically(directory / GRADE, grade.model_dump_json(indent=2))
+    if grade.verdict != "not graded":
+        counted = {"attempts": number, "finished": grade.at if last else None}
+        instance.remember(instance.state.model_copy(update={"sitting": sitting.model_copy(update=counted)}))
+    return read(directory)
+
+
+def read(directory: Path) -> Attempt:
+    """Raises LabError when there is no whole attempt in the directory."""
+    try:
+        grade = Grade.model_validate_json((directory / GRADE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise LabError(f"{directory} holds no attempt at an exam: {error}") from None
+    return Attempt(directory, grade, _sorted(directory, "*.svg"), _sorted(directory, "*.cast"))
+
+
+def everything(instance_directory: Path) -> list[Attempt]:
+    """All of an instance, oldest first."""
+    places = [place for place in (instance_directory / "attempts").glob("[0-9]*") if (place / GRADE).exists()]
+    return [read(place) for place in sorted(places, key=lambda place: int(place.name))]
+
+
+def find(instance_directory: Path, number: int) -> Attempt:
+    """That attempt, or the last one for 0. Raises LabError when there is none."""
+    kept = {attempt.number: attempt for attempt in everything(instance_directory)}
+    if not kept:
+        raise LabError("there is no attempt yet; try: inv grade")
+    wanted = number or max(kept)
+    if wanted not in kept:
+        raise LabError(f"there is no attempt {wanted}; there are {', '.join(map(str, kept))}")
+    return kept[wanted]
+
+
+def learners(exam: str) -> list[Learner]:
+    """All on this machine who have an instance of the exam."""
+    found = []
+    for directory in sorted(instances_dir().glob("*")):
+        state = read_state(directory)
+        if state and state.lab == exam and state.sitting:
+            graded = state.sitting.attempts
+            attempt = read(directory / "attempts" / str(graded)) if graded else None
+            found.append(Learner(directory.name, state.sitting, attempt))
+    return found
+
+
+def _sorted(directory: Path, pattern: str) -> tuple[Path, ...]:
+    return tuple(sorted(directory.glob(pattern)))

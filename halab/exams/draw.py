@@ -1,0 +1,29 @@
+"""What a learner is given. The same exam, instance and seed give the same draw, on every machine."""
+
+import hashlib
+from random import Random
+
+from halab.errors import LabError
+from halab.exams.paper import Paper
+from halab.labs import LabFolder
+from halab.models import LabSpec
+from halab.state import Sitting
+
+
+def source(exam: str, instance: str, seed: str) -> Random:
+    """Random numbers that depend on nothing else. (Random takes integers alike in all versions of Python.)"""
+    digest = hashlib.sha256("\0".join((exam, instance, seed)).encode()).digest()
+    return Random(int.from_bytes(digest))  # noqa: S311  # to be repeated, not to be secret
+
+
+def draw(folder: LabFolder, spec: LabSpec, instance: str, seed: str) -> tuple[LabSpec, Sitting]:
+    """The lab as one learner gets it, and what is remembered of that."""
+    drawn_spec, drawn = paper_of(folder).draw(source(folder.name, instance, seed), spec)
+    return drawn_spec, Sitting(seed=seed, drawn=drawn)
+
+
+def paper_of(folder: LabFolder) -> Paper:
+    """Raises LabError for a lab that is no exam."""
+    if folder.paper is None:
+        raise LabError(f"{folder.name} is no exam, so nothing is graded; inv labs tells which are")
+    return folder.paper

@@ -1,0 +1,136 @@
+"""A grade: plain data, written as JSON, from which every report is made."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from halab.checks import CheckResult, Outcome
+from halab.exams.paper import ExamFile
+from halab.state import Sitting
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mark(Frozen):
+    """One check: what was expected and seen, what it is worth, and the hints, of which the first says where to look."""
+
+    task: str
+    sentence: str
+    outcome: Outcome
+    points: int
+    expected: str
+    seen: str
+    hints: tuple[str, ...]
+    seconds: float
+
+    @classmethod
+    def of(cls, task: str, points: int, result: CheckResult) -> "Mark":
+        return cls(
+            task=task,
+            sentence=result.sentence,
+            outcome=result.outcome,
+            points=points,
+            expected=result.expected,
+            seen=result.seen,
+            hints=result.hints,
+            seconds=round(result.seconds, 3),
+        )
+
+    @property
+    def earned(self) -> int:
+        return self.points if self.outcome is Outcome.PASSED else 0
+
+    @property
+    def told(self) -> str:
+        """What is told of a check that did not pass: of the hints, only where to look."""
+        parts = [("expected", self.expected), ("seen", self.seen), *(("look", hint) for hint in self.hints[:1])]
+        return "\n".join(f"{name + ':':<10}{text.replace(chr(10), chr(10) + ' ' * 10)}" for name, text in parts)
+
+
+class TaskScore(Frozen):
+    name: str
+    title: str
+    points: int
+    of: int
+
+
+class Grade(Frozen):
+    """`verdict` is `not graded` when some check could not be told: a broken lab is never counted against a learner."""
+
+    exam: str
+    title: str
+    instance: str
+    seed: str
+    began: datetime
+    at: datetime
+    seconds: float  # that grading took
+    late: bool  # handed in after the exam's time was over
+    practice: bool
+    hints: int  # that were given
+    hints_cost: int  # points, which are taken off the sum of the tasks
+    points: int
+    of: int
+    percent: float
+    pass_mark: int
+    verdict: Literal["passed", "failed", "not graded"]
+    tasks: tuple[TaskScore, ...]
+    checks: tuple[Mark, ...]
+
+    @property
+    def minutes(self) -> float:
+        """That the learner took."""
+        return round((self.at - self.began).total_seconds() / 60, 1)
+
+    def marks_of(self, task: TaskScore) -> list[Mark]:
+        return [mark for mark in self.checks if mark.task == task.name]
+
+    @classmethod
+    def of_marks(
+        cls,
+        exam: str,
+        instance: str,
+        sitting: Sitting,
+        paper: ExamFile,
+        marks: Sequence[Mark],
+        at: datetime,
+        seconds: float,
+    ) -> "Grade":
+        assert sitting.began  # noqa: S101  # what has not begun is not graded
+        tasks = tuple(
+            TaskScore(
+                name=task.name,
+                title=task.title,
+                points=sum(mark.earned for mark in marks if mark.task == task.name),
+                of=task.points,
+            )
+            for task in paper.tasks
+        )
+        hints = sum(sitting.hints.values())
+        hints_cost = 0 if sitting.practice else hints * (paper.hint_cost or 0)
+        points = max(0, sum(task.points for task in tasks) - hints_cost)
+        percent = 100 * points / paper.points
+        unknown = any(mark.outcome is Outcome.UNKNOWN for mark in marks)
+        return cls(
+            exam=exam,
+            title=paper.title,
+            instance=instance,
+            seed=sitting.seed,
+            began=sitting.began,
+            at=at,
+            seconds=round(seconds, 1),
+            late=(at - sitting.began).total_seconds() > paper.minutes * 60,
+            practice=sitting.practice,
+            hints=hints,
+            hints_cost=hints_cost,
+            points=points,
+            of=paper.points,
+            percent=round(percent, 1),
+            pass_mark=paper.pass_mark,
+            verdict="not graded" if unknown else "passed" if percent >= paper.pass_mark else "failed",
+            tasks=tasks,
+            checks=tuple(marks),
+        )

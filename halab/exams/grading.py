@@ -1,0 +1,192 @@
+"""Grading: is the lab itself whole; checks that only read; then those that break things, and everything put back."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from halab import bringup, checkpoints
+from halab.checkpoints import GRADING
+from halab.checks import Condition, evaluate
+from halab.conditions import bmc_power
+from halab.errors import CheckFailed, HalabError, LabError
+from halab.exams.draw import paper_of
+from halab.exams.grade import Grade, Mark
+from halab.exams.paper import Paper
+from halab.exams.sitting import sitting_of
+from halab.instance import Instance
+from halab.lab import Lab
+from halab.measure.report import Measurement
+from halab.parallel import for_each
+from halab.state import Sitting
+from halab.wait import TimedOut, wait
+
+WHOLE = 45.0  # seconds that nodes which booted are given to be a cluster again
+AT_REST = 3.0  # seconds that a check is given on a cluster in which nothing is under way
+
+
+class Examination(Lab):
+    """The lab as grade.py sees it: each check belongs to a task, and is worth points. All wait as long as they may.
+
+    Only checks whose sentence `concerned` takes are made, and what they need is done before the first of them. With
+    `at_rest` nothing is under way in the cluster, so there is no need to wait for long.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        on_mark: Callable[[Mark], None] = lambda mark: None,
+        concerned: Callable[[str], bool] = lambda sentence: True,
+        at_rest: bool = False,
+    ) -> None:
+        super().__init__(instance)
+        self._on_mark = on_mark
+        self._concerned = concerned
+        self._at_rest = at_rest
+        self._task = ""
+        self._needed: list[Callable[[], None]] = []
+        self.members: frozenset[str] = frozenset()  # of the cluster, as it is when nothing is broken
+        self.marks: list[Mark] = []
+
+    @contextmanager
+    def task(self, name: str) -> Iterator[None]:
+        """The checks in this block are of that task."""
+        self._task = name
+        yield
+        self._task = ""
+
+    def check(
+        self,
+        sentence: str,
+        condition: Condition,
+        *,
+        points: int = 0,
+        within: float = 0,
+        hint: str | tuple[str, ...] = (),
+    ) -> None:
+        """State one check, and what it is worth. One that is worth 0 points is a warning."""
+        if not self._concerned(sentence):
+            return
+        for act in self._needed:
+            act()
+        self._needed = []
+        hints = ((hint,) if isinstance(hint, str) else hint) or condition.hints
+        result = evaluate(
+            sentence, condition, self, within=min(within, AT_REST) if self._at_rest else within, hints=hints
+        )
+        self.results.append(result)
+        self.marks.append(Mark.of(self._task, points, result))
+        self._on_mark(self.marks[-1])
+
+    def afresh(self) -> None:
+        """Put the learner's work back as it was, so that what one check breaks is nothing to the next one."""
+        self._needed = [self._put_back]
+
+    def boot_all(self) -> None:
+        """Put the learner's work back, cut the power of all nodes at once, and boot them."""
+        self._needed = [self._put_back, self._boot]
+
+    def begin(self) -> None:
+        """Save the work as it is now, which is what is graded."""
+        checkpoints.save(self._instance, GRADING)
+        self.members = self.count_members()
+
+    def count_members(self) -> frozenset[str]:
+        """The nodes that are online members now; none when there is no cluster."""
+        try:
+            return frozenset(self.status().online)
+        except HalabError:
+            return frozenset()
+
+    def settle(self) -> None:
+        """Wait until nothing is under way in the cluster, and nodes that were members to begin with are so again."""
+        try:
+            wait(self.count_members, lambda now: now >= self.members, within=WHOLE)
+            self.ask("crm_resource", "--wait", "--timeout=30s")
+        except (CheckFailed, LabError, TimedOut):  # that is for checks to tell
+            return
+
+    def _put_back(self) -> None:
+        checkpoints.restore(self._instance, GRADING)
+        self.settle()
+
+    def _boot(self) -> None:
+        provider = self._instance.provider
+        names = [node.name for node in self.nodes]
+        for_each(names, provider.power_off)
+        for_each(names, provider.power_on)
+        checkpoints.wait_booted(self._instance)
+        self.settle()
+
+
+def grade(instance: Instance, on_mark: Callable[[Mark], None]) -> tuple[Grade, list[Measurement]]:
+    """Grade the work as it is now; it is the same afterwards. Returns the outages that grading made, too.
+
+    Needs the lock. Raises LabError when the lab itself is not whole: then there is no grade, and no attempt is counted.
+    """
+    paper, sitting = paper_of(instance.folder), _open_sitting(instance)
+    sound(instance)
+    started = time.monotonic()
+    exam = Examination(instance, on_mark)
+    exam.begin()
+    try:
+        paper.look(exam, sitting.drawn)
+        paper.shake(exam, sitting.drawn)
+    finally:
+        exam.close()
+        bringup.put_back(instance)
+    _points_add_up(paper, exam.marks)
+    made = Grade.of_marks(
+        exam=instance.folder.name,
+        instance=instance.name,
+        sitting=sitting,
+        paper=paper.file,
+        marks=exam.marks,
+        at=datetime.now().astimezone(),
+        seconds=time.monotonic() - started,
+    )
+    return made, exam.outages
+
+
+def look(instance: Instance, on_mark: Callable[[Mark], None] = lambda mark: None) -> list[Mark]:
+    """Only the checks that read, without waiting: nothing is changed, and nothing kept."""
+    paper, sitting = paper_of(instance.folder), _open_sitting(instance)
+    exam = Examination(instance, on_mark, at_rest=True)
+    try:
+        paper.look(exam, sitting.drawn)
+    finally:
+        exam.close()
+    return exam.marks
+
+
+def sound(instance: Instance) -> None:
+    """Raises LabError when the lab itself is not whole: a node without power or reach, a BMC that does not answer."""
+    lab = Lab(instance)
+    for node in lab.nodes:
+        if (state := node.power()) != "on":
+            raise LabError(f"not graded: {node.name} is {state}; try: inv up")
+        try:
+            reached = node.run("true", timeout=20)
+        except HalabError as error:
+            raise LabError(f"not graded: {node.name} cannot be reached: {error}") from None
+        if not reached.ok:
+            raise LabError(f"not graded: {node.name} runs no commands ({reached.last_line()}); try: inv up")
+        if not (seen := bmc_power(node, "on").look(lab)).ok:
+            raise LabError(f"not graded: the BMC of {node.name} does not answer ({seen.seen}); try: inv up")
+
+
+def _points_add_up(paper: Paper, marks: list[Mark]) -> None:
+    """Raises LabError when the checks of a task are worth more or less than exam.toml says."""
+    for task in paper.file.tasks:
+        points = sum(mark.points for mark in marks if mark.task == task.name)
+        if points != task.points:
+            raise LabError(f"grade.py: the checks of {task.name} are worth {points} points, and the task {task.points}")
+
+
+def _open_sitting(instance: Instance) -> Sitting:
+    sitting, exam = sitting_of(instance), instance.folder.name
+    if sitting.began is None:
+        raise LabError(f"{exam} has not begun; try: inv start {exam}")
+    if sitting.finished:
+        raise LabError(f"{exam} was handed in at {sitting.finished:%H:%M}; its grade is attempt {sitting.attempts}")
+    return sitting

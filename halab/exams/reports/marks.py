@@ -1,0 +1,75 @@
+"""A class's marks as tables: a row for each learner, and one for each check that a learner failed."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from halab.checks import Outcome
+from halab.exams.attempts import Learner
+from halab.exams.reports.text import cell
+
+COLUMNS = ("learner", "seed", "attempt", "at", "minutes", "points", "of", "percent", "verdict", "late")
+FAILED = ("learner", "task", "check", "expected", "seen", "hint")
+Row = list[str | int | float | bool | None]
+
+
+def table(learners: Sequence[Learner], tasks: Sequence[str]) -> list[Row]:
+    """With a column for each task after COLUMNS. Who has no graded attempt has a row as well."""
+    return [_row(learner, tasks) for learner in learners]
+
+
+def failed(learners: Sequence[Learner]) -> list[Row]:
+    return [
+        [learner.name, mark.task, mark.sentence, mark.expected, mark.seen, *(mark.hints[:1] or [""])]
+        for learner in learners
+        if learner.attempt
+        for mark in learner.attempt.grade.checks
+        if mark.outcome is Outcome.FAILED
+    ]
+
+
+def as_csv(heading: Sequence[str], rows: Iterable[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in (heading, *rows):
+        writer.writerow(map(_cell, row))
+    return text.getvalue()
+
+
+def as_data(learners: Sequence[Learner], tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """For --json: each learner with the points of their tasks, and what they failed."""
+    return [
+        {
+            **dict(zip(COLUMNS, row, strict=False)),
+            "tasks": dict(zip(tasks, row[len(COLUMNS) :], strict=True)),
+            "failed": [dict(zip(FAILED[1:], check[1:], strict=True)) for check in failed([learner])],
+        }
+        for learner, row in zip(learners, table(learners, tasks), strict=True)
+    ]
+
+
+def _cell(value: str | int | float | bool | None) -> str | int | float | None:
+    if isinstance(value, str):
+        return cell(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else value
+
+
+def _row(learner: Learner, tasks: Sequence[str]) -> Row:
+    if learner.attempt is None:
+        return [learner.name, learner.sitting.seed, *[None] * 6, "not graded", None, *[None] * len(tasks)]
+    grade = learner.attempt.grade
+    points = {task.name: task.points for task in grade.tasks}
+    return [
+        learner.name,
+        grade.seed,
+        learner.attempt.number,
+        grade.at.isoformat(timespec="seconds"),
+        grade.minutes,
+        grade.points,
+        grade.of,
+        grade.percent,
+        grade.verdict,
+        grade.late,
+        *(points.get(task) for task in tasks),
+    ]

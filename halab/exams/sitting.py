@@ -1,0 +1,41 @@
+"""Beginning an exam. The draw is made with the instance; what it breaks is in the checkpoint that all begins with."""
+
+from datetime import datetime
+
+from halab import bringup, checkpoints
+from halab.errors import LabError
+from halab.exams.draw import paper_of
+from halab.instance import Instance
+from halab.lab import Lab
+from halab.state import Sitting
+
+
+def begin(instance: Instance, practice: bool) -> None:
+    """Make the state that the learner finds, and start their time. Needs the lock, and nodes that are up.
+
+    A learner never comes back to what there was before: the checkpoint of that is replaced. When this is killed, it is
+    done again from there.
+    """
+    sitting = sitting_of(instance)
+    if sitting.began:
+        return
+    began = checkpoints.find(instance, checkpoints.START).began
+    if not began:
+        bringup.go_back(instance, checkpoints.START)
+        lab = Lab(instance)
+        try:
+            paper_of(instance.folder).begin(lab, sitting.drawn)
+        finally:
+            lab.close()
+        began = datetime.now().astimezone()
+    sat = sitting.model_copy(update={"began": began, "practice": practice})
+    begun = instance.state.model_copy(update={"sitting": sat})
+    checkpoints.save(instance, checkpoints.START, begun)
+    instance.remember(begun)
+
+
+def sitting_of(instance: Instance) -> Sitting:
+    paper_of(instance.folder)
+    if instance.state.sitting is None:
+        raise LabError(f"instance {instance.name} was not made by an exam's beginning; try: inv down, and inv start")
+    return instance.state.sitting

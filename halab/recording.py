@@ -1,0 +1,71 @@
+"""Recordings of terminals, as asciinema plays them: asciicast v2, recordings/<when>-<name>.cast of an instance."""
+
+import json
+import os
+import time
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+
+class Recording:
+    """Each event is a line of its own, written whole as it comes: a recording that is cut short can be played.
+
+    Only what appears is recorded; nothing that is typed is, unless the terminal shows it.
+    """
+
+    def __init__(self, directory: Path, name: str, columns: int, lines: int) -> None:
+        folder = directory / "recordings"
+        folder.mkdir(exist_ok=True)
+        started = time.time()
+        self._started = time.monotonic()
+        self.path, self._file = _new(folder, f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(started))}-{name}")
+        self._write(
+            {
+                "version": 2,
+                "width": columns,
+                "height": lines,
+                "timestamp": int(started),
+                "env": {"TERM": os.environ.get("TERM", "xterm")},
+            }
+        )
+
+    def wrote(self, text: str) -> None:
+        """What a terminal was sent."""
+        if text:
+            self._event("o", text)
+
+    def printed(self, text: str) -> None:
+        """What was printed where no terminal turned the end of a line into a return as well."""
+        self.wrote(text.replace("\r\n", "\n").replace("\n", "\r\n"))
+
+    def resized(self, columns: int, lines: int) -> None:
+        self._event("r", f"{columns}x{lines}")
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _event(self, kind: str, text: str) -> None:
+        self._write([round(time.monotonic() - self._started, 6), kind, text])
+
+    def _write(self, line: object) -> None:
+        data = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        while data:
+            data = data[os.write(self._file, data) :]
+
+
+def _new(folder: Path, stem: str) -> tuple[Path, int]:
+    """A file that was not there: two shells may be opened in one second."""
+    for number in count(1):
+        path = folder / (f"{stem}.cast" if number == 1 else f"{stem}-{number}.cast")
+        try:
+            return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            continue
+    raise AssertionError("there is always one more number")

@@ -1,0 +1,60 @@
+"""What keeps the promise, and what only seems to."""
+
+from random import Random
+
+from halab import labs
+from halab.exams.proof import Solution
+
+
+def draws(spec):
+    return [labs.load("exam-tune").paper.draw(Random(3), spec)]  # noqa: S311
+
+
+def solutions(drawn):
+    speed, calm, watchful = "takes over in", "one lost node", "crashed web server"
+    quick = (
+        "pcs cluster config update totem token=1000",
+        *(f"pcs stonith update fence_node{n} power_wait=0" for n in (1, 2)),
+    )
+
+    def spoilt(name, fails, *lines):
+        return Solution(name, typed(*lines), fails=fails, after="reference")
+
+    return (
+        Solution(
+            "reference",
+            typed(
+                *quick,
+                "pcs resource defaults update resource-stickiness=1000",
+                "pcs resource op add webserver monitor interval=5s",
+            ),
+        ),
+        Solution(
+            "without a preference",
+            typed(
+                *quick,
+                f"pcs constraint location remove location-virtual_ip-{drawn['home']}-{drawn['score']}",
+                "pcs resource defaults update resource-stickiness=1",
+                "pcs resource op add webserver monitor interval=3s timeout=20s",
+            ),
+        ),
+        spoilt("fencing off", (speed, calm, watchful), "pcs property set stonith-enabled=false"),
+        spoilt("patient", (speed,), "pcs cluster config update totem token=10000"),
+        spoilt("less sticky than it wants home", (calm,), "pcs resource defaults update resource-stickiness=10"),
+        spoilt("at home at any price", (calm,), f"pcs constraint location virtual_ip prefers {drawn['home']}=INFINITY"),
+        spoilt(
+            "looks at the address only",
+            (watchful,),
+            "pcs resource op remove webserver monitor",
+            "pcs resource update virtual_ip op monitor interval=2s",
+        ),
+        spoilt("looks once an hour", (watchful,), "pcs resource update webserver op monitor interval=3600s"),
+    )
+
+
+def typed(*lines):
+    def perform(lab, drawn):
+        for line in lines:
+            lab.nodes[0].type(line)
+
+    return perform

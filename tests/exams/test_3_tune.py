@@ -1,0 +1,12 @@
+"""The exam tune: does its grader tell right solutions from wrong ones?"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli import Cli
+
+
+@pytest.mark.timeout(2400)
+def test_the_grader_is_proven(instances: Callable[..., Cli]) -> None:
+    instances("tune", "exam-tune")("prove", "exam-tune", timeout=2400)

@@ -1,0 +1,12 @@
+"""The exam quorum: does its grader tell right solutions from wrong ones?"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli import Cli
+
+
+@pytest.mark.timeout(2400)
+def test_the_grader_is_proven(instances: Callable[..., Cli]) -> None:
+    instances("quorum", "exam-quorum")("prove", "exam-quorum", timeout=2400)

@@ -1,0 +1,101 @@
+"""An exam from its beginning to its end. Each test goes on from where the last one left off."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli import Cli
+
+pytestmark = pytest.mark.timeout(900)
+SEED = "3"
+
+
+@pytest.fixture(scope="module")
+def cli(instances: Callable[..., Cli]) -> Cli:
+    return instances("sat", "exam-repair")
+
+
+def outcomes(grade: dict[str, Any]) -> dict[str, str]:
+    return {check["sentence"]: check["outcome"] for check in grade["checks"]}
+
+
+def files_of_nodes(cli: Cli) -> str:
+    """Of the cluster's configuration, and when each was written."""
+    instance = cli.instance()
+    look = ["sh", "-c", "stat -c '%n %Y %s' /etc/corosync/* /etc/nginx/* /etc/firewalld/*; cat /var/log/halab-seen"]
+    return "".join(instance.provider.run(node.name, look).stdout for node in instance.spec.nodes)
+
+
+def test_an_exam_begins_with_what_its_seed_draws(cli: Cli) -> None:
+    text = cli("start", "exam-repair", "--instance", cli.name, "--seed", SEED, timeout=1800)
+
+    sitting = cli.instance().state.sitting
+    assert "Bring it back to what it was" in text
+    assert sitting
+    assert (sitting.seed, len(sitting.drawn["causes"])) == (SEED, 5)
+    assert sitting.began
+
+
+def test_a_shell_of_an_exam_is_recorded_and_says_so(cli: Cli) -> None:
+    script = "echo typed $((20 + 3)) times\n"
+
+    done = subprocess.run(cli.argv("ssh", "node1"), input=script, capture_output=True, text=True, check=True)
+
+    recordings = [file.read_text() for file in (cli.instance().directory / "recordings").glob("*-node1.cast")]
+    assert "typed 23 times" in done.stdout
+    assert "recorded" in done.stderr
+    assert any("typed 23 times" in recording for recording in recordings)
+
+
+def test_grading_changes_nothing_and_comes_to_the_same_twice(cli: Cli) -> None:
+    instance = cli.instance()
+    for node in instance.spec.nodes:
+        instance.provider.run(node.name, ["sh", "-c", "echo my work > /var/log/halab-seen"])
+    before, kept = files_of_nodes(cli), cli.json("checkpoints")
+
+    first = cli.json("grade", expect=1, timeout=900)
+    second = cli.json("grade", expect=1, timeout=900)
+
+    assert outcomes(first) == outcomes(second)
+    assert set(outcomes(first).values()) == {"failed"}
+    assert (first["points"], first["verdict"]) == (0, "failed")
+    assert files_of_nodes(cli) == before
+    assert before.count("my work") == 2
+    assert cli.json("checkpoints") == kept
+
+
+def test_a_broken_lab_is_not_graded_and_counts_as_nothing(cli: Cli) -> None:
+    cli("bmc", "node2", "off")
+
+    said = cli("grade", expect=3)
+
+    assert "not graded: node2 is off" in said
+    assert cli.instance().state.sitting.attempts == 2  # type: ignore[union-attr]
+    cli("bmc", "node2", "on")
+    cli("reset", "--to", "start")
+
+
+def test_an_attempt_has_reports_and_pictures_of_what_was_broken(cli: Cli, tmp_path: Path) -> None:
+    attempt = cli.instance().directory / "attempts" / "1"
+
+    cli("marks", "exam-repair", "--csv", str(tmp_path / "class.csv"))
+
+    assert {"grade.json", "junit.xml", "report.html", "results.json"} <= {file.name for file in attempt.iterdir()}
+    assert [file.suffix for file in attempt.iterdir()].count(".cast") == 1
+    assert json.loads((attempt / "results.json").read_text())["score"] == 0
+    assert cli.name in (tmp_path / "class.csv").read_text()
+
+
+def test_what_was_handed_in_is_not_graded_again(cli: Cli, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    cli("make-key", str(key))
+
+    cli("finish", "--sign", str(key), expect=1, timeout=900)
+
+    attempt = cli.instance().directory / "attempts" / "3"
+    cli("verify-report", str(attempt), "--key", f"{key}.pub")
+    assert "was handed in" in cli("grade", expect=3)

@@ -1,0 +1,39 @@
+"""The command line, in the process of the test."""
+
+import json
+from typing import Any
+
+import pytest
+from invoke.collection import Collection
+from invoke.program import Program
+
+import tasks
+from halab.errors import Exit
+
+TASKS = Collection.from_module(tasks)
+
+
+class Inv:
+    """`inv`, in this process. `out` and `err` are what it said last."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str) -> int:
+        """The exit status."""
+        argv = ["inv", *arguments]
+        self._monkeypatch.setattr("halab.selection._of_this_command_line", None)  # each call is one of its own
+        self._monkeypatch.setattr("sys.argv", argv)
+        code = 0
+        try:
+            Program(namespace=TASKS).run(argv)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def json(self, *arguments: str) -> Any:
+        assert self(*arguments, "--json") == Exit.GOOD
+        return json.loads(self.out)

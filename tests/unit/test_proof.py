@@ -1,0 +1,151 @@
+"""Proving graders, hints that cost points, and practice."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from halab import checkpoints
+from halab.checkpoints import GRADING
+from halab.checks import Outcome
+from halab.errors import Exit, LabError
+from halab.exams import hints
+from halab.exams.proof import UNTOUCHED, Proof, Solution, prove
+from halab.instance import Instance
+from halab.labs import LabFolder
+from tests.fakes import STEPS, World
+from tests.inv import Inv
+from tests.unit.test_exams import EXAM, begin_exam, graded, write_exam
+
+HINTS = EXAM.replace("minutes = 30", "minutes = 30\nhint_cost = 3")
+
+
+@pytest.fixture
+def folder(world: World, tmp_path: Path) -> LabFolder:
+    return write_exam(tmp_path / "labs")
+
+
+@pytest.fixture
+def begun(folder: LabFolder) -> Instance:
+    return begin_exam(folder)
+
+
+def doing(*names: str) -> Callable[[Any, Any], None]:
+    return lambda lab, drawn: World.current.done.extend(names)
+
+
+REFERENCE = Solution("reference", doing("first", "second"))
+HALF = Solution("half", doing("first"), fails=("second thing",))
+NOTHING = Solution("undone", lambda lab, drawn: World.current.done.remove("first"), fails=("first",), after="reference")
+
+
+def proof(instance: Instance, *solutions: Solution) -> Proof:
+    return Proof("test", prove(instance, 1, solutions, lambda cell: None))
+
+
+def test_a_grader_that_tells_right_from_wrong_is_proven(begun: Instance) -> None:
+    found = proof(begun, REFERENCE, HALF, NOTHING)
+
+    assert {(cell.solution, cell.sentence, cell.outcome) for cell in found.cells} == {
+        (UNTOUCHED, "the first thing is done", Outcome.FAILED),
+        (UNTOUCHED, "the second thing is done", Outcome.FAILED),
+        ("reference", "the first thing is done", Outcome.PASSED),
+        ("reference", "the second thing is done", Outcome.PASSED),
+        ("half", "the second thing is done", Outcome.FAILED),
+        ("undone", "the first thing is done", Outcome.FAILED),
+    }
+    assert (found.wrong, found.unproven) == ([], [])
+    assert GRADING not in checkpoints.names(begun)
+
+
+def test_a_check_that_no_wrong_solution_fails_is_unproven(begun: Instance) -> None:
+    found = proof(begun, REFERENCE, HALF)
+
+    assert found.unproven == ["the first thing is done"]
+    assert found.wrong == []
+
+
+@pytest.mark.parametrize(
+    ("solution", "sentence"),
+    [
+        (Solution("reference", doing("first")), "the second thing is done"),
+        (Solution("wrong", doing("first", "second"), fails=("first",)), "the first thing is done"),
+    ],
+)
+def test_a_cell_that_is_not_as_it_should_be_is_told(begun: Instance, solution: Solution, sentence: str) -> None:
+    found = proof(begun, solution)
+
+    assert [(cell.solution, cell.sentence) for cell in found.wrong] == [(solution.name, sentence)]
+
+
+def test_a_wrong_solution_that_no_check_is_about_is_its_authors_mistake(begun: Instance) -> None:
+    with pytest.raises(LabError, match="'typo': no check's sentence has 'thrid' in it"):
+        proof(begun, Solution("typo", doing(), fails=("thrid",)))
+
+
+def test_each_solution_starts_where_it_says(begun: Instance, world: World) -> None:
+    seen: list[list[str]] = []
+
+    def look(lab: Any, drawn: Any) -> None:
+        seen.append(list(world.done))
+
+    proof(
+        begun,
+        REFERENCE,
+        Solution("from the start", look, fails=("first",)),
+        Solution("from there", look, fails=("first",), after="reference"),
+    )
+
+    assert seen == [[*STEPS, "broken"], [*STEPS, "broken", "first", "second"]]
+
+
+def test_a_hint_is_counted_and_costs_what_the_exam_says(world: World, tmp_path: Path) -> None:
+    begun = begin_exam(write_exam(tmp_path / "labs", toml=HINTS))
+    world.done.append("second")
+
+    told = hints.give(begun)
+    grade = graded(begun)
+
+    assert told.splitlines()[0] == "the first thing is done:"
+    assert "Cost so far: 3 points." in told
+    assert (grade.hints, grade.hints_cost, grade.points) == (1, 3, 1)
+
+
+def test_an_exam_without_a_price_gives_no_hints(begun: Instance) -> None:
+    with pytest.raises(LabError, match="test gives no hints"):
+        hints.give(begun)
+
+
+def test_hints_cost_nothing_in_practice(folder: LabFolder, world: World) -> None:
+    begun = begin_exam(folder, practice=True)
+    world.done.append("second")
+
+    told = hints.give(begun)
+    world.done.append("first")
+
+    assert "Cost" not in told
+    assert graded(begun).points == 10
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--seed", "8"), "alice has begun with the seed '', not '8'"),
+        (("--practice",), "alice has begun, and not as practice"),
+    ],
+)
+def test_an_exam_that_has_begun_goes_on_as_it_is(begun: Instance, inv: Inv, asked: tuple[str, ...], told: str) -> None:
+    assert inv("start", "test", "--instance", begun.name, *asked) == Exit.LAB_BROKEN
+    assert told in inv.err
+
+
+def test_only_practice_is_watched(begun: Instance, inv: Inv) -> None:
+    assert inv("lab", "--name", "test", "--instance", begun.name, "watch") == Exit.LAB_BROKEN
+    assert "only practice is watched" in inv.err
+
+
+@pytest.mark.parametrize("command", ["walk", "next", "check", "solve"])
+def test_an_exam_has_no_steps_to_walk(begun: Instance, inv: Inv, command: str) -> None:
+    assert inv("lab", "--name", "test", "--instance", begun.name, command) == Exit.LAB_BROKEN
+    assert "test is an exam: it has tasks, and no steps" in inv.err
