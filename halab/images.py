@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import threading
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from halab import host, templates
@@ -107,7 +108,9 @@ def _is_local(reference: str) -> bool:
 
 
 def _answers(url: str) -> bool:
-    """Whether a web server answers in time, be it with an error, which is what a registry tells a stranger."""
+    """Whether a registry answers in time, be it with 401, which is what it tells a stranger (OCI Distribution Spec,
+    "Determining Support"). Any other error comes from a proxy, or a portal, that is in the way.
+    """
     import urllib.error
     import urllib.request
 
@@ -120,14 +123,14 @@ def _answers(url: str) -> bool:
             answers.append(True)
         except urllib.error.HTTPError as error:
             error.close()
-            answers.append(True)
+            answers.append(error.code == HTTPStatus.UNAUTHORIZED)
         except OSError:
             pass
 
     asking = threading.Thread(target=ask, daemon=True)  # looking up a name takes as long as it likes
     asking.start()
     asking.join(REGISTRY_PATIENCE)
-    return bool(answers)
+    return any(answers)
 
 
 class _Build:

@@ -39,7 +39,8 @@ def instances() -> Iterator[Callable[..., Cli]]:
     made: dict[str, Cli] = {}
 
     def make(name: str, lab: str = "ha-web", *options: str) -> Cli:
-        cli = Cli(f"t{SESSION}-{name}", "--name", lab, "--provider", "podman", *options)
+        what = ("--name", lab, "--provider", "podman", "--distro", "debian12")
+        cli = Cli(f"t{SESSION}-{name}", *what, *options)
         return made.setdefault(name, cli)
 
     yield make

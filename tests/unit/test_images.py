@@ -416,6 +416,22 @@ def test_a_registry_that_refuses_strangers_does_answer(rocky: Distro, monkeypatc
     assert asked == ["HEAD https://quay.io/v2/ 3"]
 
 
+@pytest.mark.parametrize("status", [HTTPStatus.FORBIDDEN, HTTPStatus.BAD_GATEWAY])
+@pytest.mark.usefixtures("here")
+def test_a_proxy_that_answers_in_a_registry_s_place_is_none(
+    rocky: Distro, status: HTTPStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(request: urllib.request.Request, timeout: float) -> None:
+        raise urllib.error.HTTPError(request.full_url, status, status.phrase, Message(), None)
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+
+    obstacle = images.available(rocky)
+
+    assert obstacle is not None
+    assert "quay.io does not answer" in obstacle
+
+
 @pytest.mark.usefixtures("here")
 def test_a_registry_that_keeps_silent_is_given_up_in_time(rocky: Distro, monkeypatch: pytest.MonkeyPatch) -> None:
     test_is_over = threading.Event()

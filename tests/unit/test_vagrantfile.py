@@ -56,6 +56,11 @@ def test_kvm_is_used_where_it_is_and_qemu_emulates_where_it_is_not(spec: LabSpec
     assert 'libvirt.driver = "qemu"' in vagrantfile(spec, driver="qemu")
 
 
+def test_an_emulated_processor_need_not_guard_against_the_faults_of_real_ones(spec: LabSpec) -> None:
+    assert 'net.ifnames=0 mitigations=off"' in vagrantfile(spec, driver="qemu")
+    assert "mitigations" not in vagrantfile(spec, driver="kvm")
+
+
 def test_a_public_box_boots_by_itself_and_is_provisioned(spec: LabSpec) -> None:
     text = vagrantfile(spec, "rocky9", box=Box("rockylinux/9", None, "/pool.iso"))
 
