@@ -287,11 +287,11 @@ def watch(c: Context) -> None:
     _exams().watch()
 
 
-@task(positional=["exam"], help={"exam": "a lab that inv labs calls an exam"})
+@task
 @_guarded
-def prove(c: Context, exam: str, json: bool = False) -> None:
-    """Try right and wrong solutions on real nodes: does the exam's grader tell one from the other?"""
-    _exams().prove(exam, json)
+def prove(c: Context, name: str, json: bool = False) -> None:
+    """Try right and wrong solutions of a lab or an exam on real nodes: do its checks tell one from the other?"""
+    import_module("halab.proof.commands").prove(name, json)
 
 
 @task(
@@ -376,14 +376,13 @@ def bmc(c: Context, name: str, action: str) -> None:
     help={
         "select": "pytest's -k",
         "unit": "only what needs no node",
-        "exams": "only exams, whose graders are proven",
         "vm": "only what needs virtual machines",
     }
 )
 @_guarded
-def test(c: Context, select: str = "", unit: bool = False, exams: bool = False, vm: bool = False) -> None:
-    """Run the tests: units, and labs on real clusters; or exams; or those on virtual machines, emulated."""
-    _commands().test(select, unit, exams, vm)
+def test(c: Context, select: str = "", unit: bool = False, vm: bool = False) -> None:
+    """Run the tests: units, and labs and exams on real clusters; or those on virtual machines, emulated."""
+    _commands().test(select, unit, vm)
 
 
 @task

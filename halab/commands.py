@@ -33,7 +33,7 @@ from halab.walk import StepReport, Walk
 
 OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
 # Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
-SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("--numprocesses=6", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def lab(
@@ -305,8 +305,8 @@ def _node(instance: Instance, name: str) -> NodeSpec:
     return known[name]
 
 
-def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
-    """Run pytest with the checkout's own Python: `tests/unit` and `tests/labs`, or only one part of the tests."""
+def test(select: str, unit: bool, vm: bool) -> None:
+    """Run pytest with the checkout's own Python: all tests but those on machines, or only those, or without nodes."""
     report = Report()
     pytest = [sys.executable, "-m", "pytest", *(["-k", select] if select else [])]
     if unit:
@@ -317,7 +317,7 @@ def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
     else:
         if os.geteuid() == 0:
             host.ensure(host.TOOLS, report.say)
-        _pass_on([*pytest, *SIDE_BY_SIDE, *(["tests/exams"] if exams else ["tests/labs", "tests/unit"])])
+        _pass_on([*pytest, *SIDE_BY_SIDE, "tests/exams", "tests/labs", "tests/unit"])
 
 
 def _prepare_machines(report: Report) -> None:

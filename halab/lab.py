@@ -1,6 +1,7 @@
 """The running lab as a step sees it: what `perform(lab)` and `verify(lab)` are given."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address
 
 from halab import crm, distros
@@ -142,6 +143,11 @@ class Lab:
     def configuration(self) -> str:
         """A digest of how the cluster is configured now, as measurements have it."""
         return run.configuration(self._instance)
+
+    def settle(self) -> None:
+        """Wait, half a minute at most, until nothing is under way in the cluster, if there is one."""
+        with suppress(CheckFailed, LabError):
+            self.ask("crm_resource", "--wait", "--timeout=30s")
 
     def check(
         self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()

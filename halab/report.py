@@ -20,13 +20,14 @@ from halab.exams import terminal, text
 from halab.exams.attempts import Attempt, Learner
 from halab.exams.draw import paper_of
 from halab.exams.grade import Mark
-from halab.exams.proof import Cell, Proof
 from halab.exams.reports import marks
 from halab.faults import Fault
 from halab.instance import Instance
 from halab.labs import LabFolder, Step
 from halab.measure.outages import Outage
 from halab.measure.report import Measurement
+from halab.proof import Cell, Proof
+from halab.proof.terminal import cell_line, matrices
 from halab.selection import Selection, default_provider
 from halab.show import Entry
 from halab.state import InjectedFault, read_state
@@ -256,19 +257,17 @@ class Report:
 
     def proven(self, cell: Cell) -> None:
         """One cell of a proof, as it becomes known."""
-        good = "[green]as it should be[/]" if cell.good else "[red]not as it should be[/]"
-        self._out.print(f"{cell.draw}: {escape(cell.solution)}: {escape(cell.sentence)}: {cell.outcome}, {good}")
-        if not cell.good:
-            self._out.print(f"    {escape(cell.seen)}")
+        self._out.print(cell_line(cell))
 
     def proof(self, proof: Proof) -> None:
         if self._json:
             cells = [dataclasses.asdict(cell) for cell in proof.cells]
-            self._dump({"exam": proof.exam, "cells": cells, "unproven": proof.unproven})
+            self._dump({"lab": proof.lab, "cells": cells, "unproven": proof.unproven})
             return
-        self._out.print(terminal.matrix(proof))
-        for sentence in proof.unproven:
-            self.say(f"Unproven, as no wrong solution fails it: {sentence}")
+        for matrix in matrices(proof):
+            self._out.print(matrix)
+        for part, sentence in proof.unproven:
+            self.say(f"Unproven, as no wrong solution fails it: {part}: {sentence}")
 
     def task_text(self, instance: Instance) -> None:
         """What the learner of an exam is to do."""

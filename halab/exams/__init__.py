@@ -12,5 +12,4 @@ signing   telling whether an attempt is still what was graded
 attempts  what is kept of each grading; who has an exam on this machine
 reports   what others read of that: HTML, JUnit, CSV, Gradescope
 terminal  what the terminal shows of an exam
-proof     whether a grader finds what is wrong, and passes what is right
 """

@@ -3,20 +3,18 @@
 import time
 from pathlib import Path
 
-from halab import bringup, host, labs
+from halab import bringup, labs
 from halab.checks import Outcome
 from halab.commands import up
 from halab.errors import CheckFailed, LabError, NothingChecked
 from halab.exams import attempts, grading, reports, sheets, signing, sitting
-from halab.exams import proof as prover
 from halab.exams.draw import paper_of
-from halab.exams.proof import Proof
 from halab.exams.reports import marks as class_marks
 from halab.files import write_atomically
 from halab.instance import Instance, instances_dir
 from halab.report import Report
-from halab.selection import Selection, current, instance_to_make, refuse_name, select
-from halab.state import Sitting, read_state
+from halab.selection import Selection, current, refuse_name, select
+from halab.state import read_state
 
 PAUSE = 3.0  # seconds between two looks of `inv watch`
 
@@ -89,30 +87,6 @@ def watch() -> None:
         known = {mark.sentence: mark.outcome for mark in marks}
         time.sleep(PAUSE)
     report.say("All of that passes; inv grade tells what is left when nodes fail.")
-
-
-def prove(exam: str, json: bool) -> None:
-    """Try right and wrong solutions on real nodes, and tell whether the exam's checks tell one from the other."""
-    folder, report = labs.load(exam), Report(json)
-    paper_of(folder)
-    module = labs.import_file(folder.path / "solutions.py")
-    host.ensure(host.TOOLS, report.say)
-    proof, base = Proof(exam), current().instance_name if current().lab == exam else exam
-    for number, (spec, drawn) in enumerate(module.draws(folder.spec), 1):
-        chosen = current().model_copy(update={"lab": exam, "instance": f"{base}-prove{number}", "nodes": None})
-        instance = instance_to_make(chosen)
-        instance.state = instance.state.model_copy(update={"spec": spec, "sitting": Sitting(seed="", drawn=drawn)})
-        instance.provider.prepare(report.say)
-        with instance.lock():
-            try:
-                bringup.up(instance, report.say)
-                sitting.begin(instance, practice=False)
-                proof.cells += prover.prove(instance, number, module.solutions(drawn), report.proven)
-            finally:
-                instance.down()
-    report.proof(proof)
-    if proof.wrong or proof.unproven:
-        raise CheckFailed(f"{len(proof.wrong)} cells are not as they should be, {len(proof.unproven)} checks unproven")
 
 
 def export(exam: str, directory: str, learners: str, seed: str | None) -> None:

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from halab import bringup, checkpoints
 from halab.checkpoints import GRADING
 from halab.checks import Condition, evaluate
 from halab.conditions import bmc_power
-from halab.errors import CheckFailed, HalabError, LabError
+from halab.errors import HalabError, LabError
 from halab.exams.draw import paper_of
 from halab.exams.grade import Grade, Mark
 from halab.exams.paper import Paper
@@ -22,27 +22,20 @@ from halab.state import Sitting
 from halab.wait import TimedOut, wait
 
 WHOLE = 45.0  # seconds that nodes which booted are given to be a cluster again
-AT_REST = 3.0  # seconds that a check is given on a cluster in which nothing is under way
 
 
 class Examination(Lab):
     """The lab as grade.py sees it: each check belongs to a task, and is worth points. All wait as long as they may.
 
-    Only checks whose sentence `concerned` takes are made, and what they need is done before the first of them. With
-    `at_rest` nothing is under way in the cluster, so there is no need to wait for long.
+    What a check needs to be done first is done when there is such a check. With `patient` false, none waits.
     """
 
     def __init__(
-        self,
-        instance: Instance,
-        on_mark: Callable[[Mark], None] = lambda mark: None,
-        concerned: Callable[[str], bool] = lambda sentence: True,
-        at_rest: bool = False,
+        self, instance: Instance, on_mark: Callable[[Mark], None] = lambda mark: None, patient: bool = True
     ) -> None:
         super().__init__(instance)
         self._on_mark = on_mark
-        self._concerned = concerned
-        self._at_rest = at_rest
+        self._patient = patient
         self._task = ""
         self._needed: list[Callable[[], None]] = []
         self.members: frozenset[str] = frozenset()  # of the cluster, as it is when nothing is broken
@@ -65,15 +58,11 @@ class Examination(Lab):
         hint: str | tuple[str, ...] = (),
     ) -> None:
         """State one check, and what it is worth. One that is worth 0 points is a warning."""
-        if not self._concerned(sentence):
-            return
         for act in self._needed:
             act()
         self._needed = []
         hints = ((hint,) if isinstance(hint, str) else hint) or condition.hints
-        result = evaluate(
-            sentence, condition, self, within=min(within, AT_REST) if self._at_rest else within, hints=hints
-        )
+        result = evaluate(sentence, condition, self, within=within if self._patient else 0, hints=hints)
         self.results.append(result)
         self.marks.append(Mark.of(self._task, points, result))
         self._on_mark(self.marks[-1])
@@ -99,12 +88,10 @@ class Examination(Lab):
             return frozenset()
 
     def settle(self) -> None:
-        """Wait until nothing is under way in the cluster, and nodes that were members to begin with are so again."""
-        try:
+        """Wait until nodes that were members to begin with are so again, and nothing is under way in the cluster."""
+        with suppress(TimedOut):  # that is for checks to tell
             wait(self.count_members, lambda now: now >= self.members, within=WHOLE)
-            self.ask("crm_resource", "--wait", "--timeout=30s")
-        except (CheckFailed, LabError, TimedOut):  # that is for checks to tell
-            return
+        super().settle()
 
     def _put_back(self) -> None:
         checkpoints.restore(self._instance, GRADING)
@@ -151,7 +138,7 @@ def grade(instance: Instance, on_mark: Callable[[Mark], None]) -> tuple[Grade, l
 def look(instance: Instance, on_mark: Callable[[Mark], None] = lambda mark: None) -> list[Mark]:
     """Only the checks that read, without waiting: nothing is changed, and nothing kept."""
     paper, sitting = paper_of(instance.folder), _open_sitting(instance)
-    exam = Examination(instance, on_mark, at_rest=True)
+    exam = Examination(instance, on_mark, patient=False)
     try:
         paper.look(exam, sitting.drawn)
     finally:

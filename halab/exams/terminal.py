@@ -9,7 +9,6 @@ from rich.table import Table
 from halab.checks import Outcome
 from halab.exams.attempts import Attempt, Learner
 from halab.exams.grade import Mark
-from halab.exams.proof import Cell, Proof
 from halab.exams.reports.text import printable
 
 WORDS = {Outcome.PASSED: ("green", "PASS"), Outcome.FAILED: ("red", "FAIL"), Outcome.UNKNOWN: ("yellow", "ERROR")}
@@ -35,25 +34,6 @@ def summary(attempt: Attempt, files: Sequence[Path]) -> str:
     hints = [f"{-grade.hints_cost:>4}      {grade.hints} hints"] if grade.hints else []
     kept = [f"Kept in {escape(str(file))}" for file in files]
     return "\n".join(["", *tasks, *hints, f"[bold]{grade.points:>4}/{grade.of:<4} {whole}[/]", *kept])
-
-
-def matrix(proof: Proof) -> Table:
-    """Checks by solutions: what each said, and in red where that is not as it should be."""
-    columns = list(dict.fromkeys((cell.draw, cell.solution) for cell in proof.cells))
-    cells = {(cell.draw, cell.solution, cell.sentence): cell for cell in proof.cells}
-    table = Table()
-    table.add_column("Check")
-    for draw, solution in columns:
-        table.add_column(f"{draw}: {solution}", overflow="fold")
-    for sentence in dict.fromkeys(cell.sentence for cell in proof.cells):
-        row = [cells.get((*column, sentence)) for column in columns]
-        table.add_row(_plain(sentence), *(_verdict(cell) if cell else "" for cell in row))
-    return table
-
-
-def _verdict(cell: Cell) -> str:
-    word = WORDS[cell.outcome][1]
-    return f"[green]{word}[/]" if cell.good else f"[red]{word}, wrong[/]"
 
 
 def class_table(learners: Sequence[Learner], tasks: Sequence[str]) -> Table:

@@ -1,10 +1,11 @@
 """Two ways to build it, and many that look like it."""
 
+from functools import partial
 from random import Random
 
 from halab import labs
-from halab.exams.proof import Solution
 from halab.lab import Lab
+from halab.proof import REFERENCE, Solution, typed
 
 
 def draws(spec):
@@ -13,12 +14,12 @@ def draws(spec):
 
 def solutions(drawn):
     def spoilt(name, *fails, perform):
-        return Solution(name, perform, fails=fails, after="reference")
+        return Solution(name, perform, fails=fails, after=REFERENCE)
 
     address, web = drawn["address"], drawn["web"]
     return (
-        Solution("reference", reference),
-        Solution("group and systemd", grouped),
+        Solution(REFERENCE, partial(reference, **drawn)),
+        Solution("group and systemd", partial(grouped, **drawn)),
         spoilt("standby and renamed", "both nodes are online", "has its name", perform=standby_and_renamed),
         spoilt(
             "off at boot",
@@ -28,22 +29,20 @@ def solutions(drawn):
             perform=disabled,
         ),
         spoilt("firewalls closed", "lets the cluster in", "lets HTTP in", perform=closed),
-        spoilt("address by hand", "address is started", "and no other, has it", perform=by_hand),
+        spoilt("address by hand", "address is started", "and no other, has it", perform=partial(by_hand, **drawn)),
         spoilt(
             "another address",
             "and no other, has it",
             "the address answers",
             "the page at",
-            perform=typed(
-                f"pcs resource update {address} ip={{free}}",
-            ),
+            perform=partial(moved, **drawn),
         ),
         spoilt(
             "nginx outside the cluster",
             "web server is started on",
             "nginx runs only",
             "start nginx by itself",
-            perform=outside,
+            perform=partial(outside, **drawn),
         ),
         spoilt(
             "the wrong way round",
@@ -94,8 +93,8 @@ def prepare(lab: Lab):
     return first
 
 
-def address_resource(lab, drawn):
-    return f"pcs resource create {drawn['address']} ocf:heartbeat:IPaddr2 ip={lab.vip} cidr_netmask={lab.prefix}"
+def address_resource(lab, address):
+    return f"pcs resource create {address} ocf:heartbeat:IPaddr2 ip={lab.vip} cidr_netmask={lab.prefix}"
 
 
 def device(lab, node, hosts):
@@ -104,63 +103,56 @@ def device(lab, node, hosts):
     return f"pcs stonith create fence_{node.name} fence_ipmilan ip={node.bmc} {login} {hosts}"
 
 
-def reference(lab, drawn):
+def reference(lab, address, web):
     first, config = prepare(lab), lab.distro.paths.web_config
-    address, web = drawn["address"], drawn["web"]
     for node in lab.nodes:
         first.type(device(lab, node, f"pcmk_host_list={node.name}"))
         first.type(f"pcs constraint location fence_{node.name} avoids {node.name}")
-    first.type(address_resource(lab, drawn))
+    first.type(address_resource(lab, address))
     first.type(f"pcs resource create {web} ocf:heartbeat:nginx configfile={config} op monitor interval=10s")
     first.type(f"pcs constraint colocation add {web} with {address} INFINITY")
     first.type(f"pcs constraint order {address} then {web}")
 
 
-def grouped(lab, drawn):
+def grouped(lab, address, web):
     first = prepare(lab)
     for node in lab.nodes:
         first.type(device(lab, node, f"pcmk_host_map={node.name}:{node.name} op monitor interval=60s"))
-    first.type(f"{address_resource(lab, drawn)} --group service")
-    first.type(f"pcs resource create {drawn['web']} systemd:nginx op monitor interval=10s --group service")
+    first.type(f"{address_resource(lab, address)} --group service")
+    first.type(f"pcs resource create {web} systemd:nginx op monitor interval=10s --group service")
 
 
-def typed(*lines):
-    """Lines for the first node; {free} is an address of the network that nobody has."""
-
-    def perform(lab, drawn):
-        for line in lines:
-            lab.nodes[0].type(line.format(free=lab.vip + 50))
-
-    return perform
-
-
-def standby_and_renamed(lab, drawn):
+def standby_and_renamed(lab):
     lab.nodes[0].type(f"pcs node standby {lab.nodes[1].name}")
     for node in lab.nodes:
         node.type("sed -i 's/cluster_name:.*/cluster_name: another/' /etc/corosync/corosync.conf")
 
 
-def disabled(lab, drawn):
+def disabled(lab):
     lab.nodes[0].type("pcs cluster disable --all")
 
 
-def closed(lab, drawn):
+def closed(lab):
     for node in lab.nodes:
         node.type("firewall-cmd -q --permanent --remove-service=high-availability --remove-service=http")
 
 
-def by_hand(lab, drawn):
-    lab.nodes[0].type(f"pcs resource disable {drawn['address']} --wait=30")
+def moved(lab, address, web):
+    lab.nodes[0].type(f"pcs resource update {address} ip={lab.vip + 50}")  # which nobody has
+
+
+def by_hand(lab, address, web):
+    lab.nodes[0].type(f"pcs resource disable {address} --wait=30")
     for node in lab.nodes:
         node.type(f"ip address add {lab.vip}/{lab.prefix} dev eth0")
 
 
-def outside(lab, drawn):
-    lab.nodes[0].type(f"pcs resource disable {drawn['web']} --wait=30")
+def outside(lab, address, web):
+    lab.nodes[0].type(f"pcs resource disable {web} --wait=30")
     for node in lab.nodes:
         node.type("systemctl enable --now nginx")
 
 
-def swapped(lab, drawn):
+def swapped(lab):
     for node in lab.nodes:
         lab.nodes[0].type(f"pcs stonith update fence_{node.name} pcmk_host_list={lab.others(node)[0].name}")

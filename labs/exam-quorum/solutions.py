@@ -1,6 +1,6 @@
 """What gives the majority its rights again, and what does not."""
 
-from halab.exams.proof import Solution
+from halab.proof import REFERENCE, Solution, typed
 
 
 def draws(spec):
@@ -14,9 +14,7 @@ RULES = "last_man_standing=0 auto_tie_breaker=0 wait_for_all=1"
 def solutions(drawn):
     minority, votes, policy = "alone, the node", "the votes are", "a part without quorum"
     return (
-        Solution(
-            "reference", updated(f"pcs quorum update {RULES}", f"pcs property set no-quorum-policy=stop {FENCING}")
-        ),
+        Solution(REFERENCE, updated(f"pcs quorum update {RULES}", f"pcs property set no-quorum-policy=stop {FENCING}")),
         Solution("by hand", by_hand),
         Solution("policy only", updated(after="pcs property set no-quorum-policy=stop"), fails=(votes,)),
         Solution("rules only", updated(f"pcs quorum update {RULES}"), fails=(policy, minority)),
@@ -24,20 +22,20 @@ def solutions(drawn):
             "a node with three votes",
             updated("sed -i '0,/nodeid: 1/s//nodeid: 1\\n        quorum_votes: 3/' /etc/corosync/corosync.conf"),
             fails=(votes,),
-            after="reference",
+            after=REFERENCE,
         ),
-        Solution("freeze", typed("pcs property set no-quorum-policy=freeze"), fails=(policy,), after="reference"),
+        Solution("freeze", typed("pcs property set no-quorum-policy=freeze"), fails=(policy,), after=REFERENCE),
         Solution(
             "fencing off",
             typed("pcs property set stonith-enabled=false"),
             fails=("two nodes go on",),
-            after="reference",
+            after=REFERENCE,
         ),
         Solution(
             "no room for others",
             typed("pcs resource meta virtual_ip target-role=Stopped"),
             fails=("two nodes go on", minority),
-            after="reference",
+            after=REFERENCE,
         ),
     )
 
@@ -45,7 +43,7 @@ def solutions(drawn):
 def updated(line="true", after="true"):
     """With the cluster stopped, and then with it running; the votes are the same in every node's file."""
 
-    def perform(lab, drawn):
+    def perform(lab):
         first = lab.nodes[0]
         first.type("pcs cluster stop --all")
         first.type(line)
@@ -56,7 +54,7 @@ def updated(line="true", after="true"):
     return perform
 
 
-def by_hand(lab, drawn):
+def by_hand(lab):
     """Without pcs: the file on each node, and a property that goes back to its default."""
     for node in lab.nodes:
         node.type("sed -i -E '/last_man_standing|auto_tie_breaker|wait_for_all/d' /etc/corosync/corosync.conf")
@@ -65,11 +63,3 @@ def by_hand(lab, drawn):
     lab.nodes[0].type("pcs cluster start --all --wait=60")
     lab.nodes[0].type("crm_attribute --type crm_config --name no-quorum-policy --delete")
     lab.nodes[0].type(f"pcs property set {FENCING}")
-
-
-def typed(*lines):
-    def perform(lab, drawn):
-        for line in lines:
-            lab.nodes[0].type(line)
-
-    return perform

@@ -1,6 +1,6 @@
 """What mends each cause, in two ways, and what only seems to."""
 
-from halab.exams.proof import Solution
+from halab.proof import REFERENCE, Solution
 
 # By cause: what is typed on the node that was drawn. What differs from it in OTHERWISE is as right, what is in WRONG is not
 MENDS = {
@@ -74,13 +74,13 @@ def draws(spec):
 
 def solutions(drawn):
     return (
-        Solution("reference", typing(MENDS)),
-        Solution("otherwise", typing({**MENDS, **OTHERWISE})),
+        Solution(REFERENCE, typing(drawn, MENDS)),
+        Solution("otherwise", typing(drawn, {**MENDS, **OTHERWISE})),
         Solution("fake tools", fake, fails=("^(?!after all nodes|each node)",)),
-        Solution("off at boot", disable, fails=(OF_THE_CLUSTER, "each node takes over"), after="reference"),
-        Solution("nearly", typing(WRONG[0]), fails=FAILS[0], after="reference"),
-        Solution("nearly, too", typing(WRONG[1]), fails=(*FAILS[1], "each node takes over"), after="reference"),
-        Solution("half a cluster", typing(WRONG[2]), fails=FAILS[2], after="reference"),
+        Solution("off at boot", disable, fails=(OF_THE_CLUSTER, "each node takes over"), after=REFERENCE),
+        Solution("nearly", typing(drawn, WRONG[0]), fails=FAILS[0], after=REFERENCE),
+        Solution("nearly, too", typing(drawn, WRONG[1]), fails=(*FAILS[1], "each node takes over"), after=REFERENCE),
+        Solution("half a cluster", typing(drawn, WRONG[2]), fails=FAILS[2], after=REFERENCE),
     )
 
 
@@ -104,7 +104,7 @@ OF_THE_CLUSTER = (
 )
 
 
-def fake(lab, drawn):
+def fake(lab):
     """Somebody else's word for everything that can be asked: first in PATH, and always content."""
     tools = "pcs crm_mon crm_resource crm_simulate cibadmin stonith_admin firewall-cmd systemctl nginx ip"
     for node in lab.nodes:
@@ -112,16 +112,16 @@ def fake(lab, drawn):
         node.type("chmod +x /usr/local/sbin/*")
 
 
-def disable(lab, drawn):
+def disable(lab):
     """All is well, until a node boots."""
     for node in lab.nodes:
         node.type("pcs cluster disable")
 
 
-def typing(commands):
+def typing(drawn, commands):
     """What mends each drawn cause is typed on the node."""
 
-    def perform(lab, drawn):
+    def perform(lab):
         node = lab.node(drawn["node"])
         values = {
             "hacluster": lab.credentials.hacluster,

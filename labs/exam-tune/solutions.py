@@ -3,7 +3,7 @@
 from random import Random
 
 from halab import labs
-from halab.exams.proof import Solution
+from halab.proof import REFERENCE, Solution, typed
 
 
 def draws(spec):
@@ -18,11 +18,11 @@ def solutions(drawn):
     )
 
     def spoilt(name, fails, *lines):
-        return Solution(name, typed(*lines), fails=fails, after="reference")
+        return Solution(name, typed(*lines), fails=fails, after=REFERENCE)
 
     return (
         Solution(
-            "reference",
+            REFERENCE,
             typed(
                 *quick,
                 "pcs resource defaults update resource-stickiness=1000",
@@ -50,11 +50,3 @@ def solutions(drawn):
         ),
         spoilt("looks once an hour", (watchful,), "pcs resource update webserver op monitor interval=3600s"),
     )
-
-
-def typed(*lines):
-    def perform(lab, drawn):
-        for line in lines:
-            lab.nodes[0].type(line)
-
-    return perform

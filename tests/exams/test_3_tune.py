@@ -1,12 +1,5 @@
 """The exam tune: does its grader tell right solutions from wrong ones?"""
 
-from collections.abc import Callable
+from tests.exams.proving import *
 
-import pytest
-
-from tests.cli import Cli
-
-
-@pytest.mark.timeout(2400)
-def test_the_grader_is_proven(instances: Callable[..., Cli]) -> None:
-    instances("tune", "exam-tune")("prove", "exam-tune", timeout=2400)
+EXAM = "exam-tune"

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from halab import checkpoints
-from halab.checkpoints import GRADING
 from halab.checks import Outcome
 from halab.errors import Exit, LabError
 from halab.exams import hints
-from halab.exams.proof import UNTOUCHED, Proof, Solution, prove
 from halab.instance import Instance
 from halab.labs import LabFolder
+from halab.proof import REFERENCE, UNTOUCHED, Proof, Solution
+from halab.proof.exams import NOTHING, Prover
 from tests.fakes import STEPS, World
 from tests.inv import Inv
 from tests.unit.test_exams import EXAM, begin_exam, graded, write_exam
@@ -31,21 +30,26 @@ def begun(folder: LabFolder) -> Instance:
     return begin_exam(folder)
 
 
-def doing(*names: str) -> Callable[[Any, Any], None]:
-    return lambda lab, drawn: World.current.done.extend(names)
+def doing(*names: str) -> Callable[[Any], None]:
+    return lambda lab: World.current.done.extend(names)
 
 
-REFERENCE = Solution("reference", doing("first", "second"))
+def undoing(name: str) -> Callable[[Any], None]:
+    return lambda lab: World.current.done.remove(name)
+
+
+RIGHT = Solution(REFERENCE, doing("first", "second"))
 HALF = Solution("half", doing("first"), fails=("second thing",))
-NOTHING = Solution("undone", lambda lab, drawn: World.current.done.remove("first"), fails=("first",), after="reference")
+UNDONE = Solution("undone", undoing("first"), fails=("first",), after=REFERENCE)
 
 
 def proof(instance: Instance, *solutions: Solution) -> Proof:
-    return Proof("test", prove(instance, 1, solutions, lambda cell: None))
+    prover = Prover(instance, "draw 1", solutions)
+    return Proof("test", [cell for solution in (NOTHING, *solutions) for cell in prover.try_out(solution)])
 
 
 def test_a_grader_that_tells_right_from_wrong_is_proven(begun: Instance) -> None:
-    found = proof(begun, REFERENCE, HALF, NOTHING)
+    found = proof(begun, RIGHT, HALF, UNDONE)
 
     assert {(cell.solution, cell.sentence, cell.outcome) for cell in found.cells} == {
         (UNTOUCHED, "the first thing is done", Outcome.FAILED),
@@ -56,20 +60,19 @@ def test_a_grader_that_tells_right_from_wrong_is_proven(begun: Instance) -> None
         ("undone", "the first thing is done", Outcome.FAILED),
     }
     assert (found.wrong, found.unproven) == ([], [])
-    assert GRADING not in checkpoints.names(begun)
 
 
 def test_a_check_that_no_wrong_solution_fails_is_unproven(begun: Instance) -> None:
-    found = proof(begun, REFERENCE, HALF)
+    found = proof(begun, RIGHT, HALF)
 
-    assert found.unproven == ["the first thing is done"]
+    assert found.unproven == [("draw 1", "the first thing is done")]
     assert found.wrong == []
 
 
 @pytest.mark.parametrize(
     ("solution", "sentence"),
     [
-        (Solution("reference", doing("first")), "the second thing is done"),
+        (Solution(REFERENCE, doing("first")), "the second thing is done"),
         (Solution("wrong", doing("first", "second"), fails=("first",)), "the first thing is done"),
     ],
 )
@@ -87,14 +90,14 @@ def test_a_wrong_solution_that_no_check_is_about_is_its_authors_mistake(begun: I
 def test_each_solution_starts_where_it_says(begun: Instance, world: World) -> None:
     seen: list[list[str]] = []
 
-    def look(lab: Any, drawn: Any) -> None:
+    def look(lab: Any) -> None:
         seen.append(list(world.done))
 
     proof(
         begun,
-        REFERENCE,
+        RIGHT,
         Solution("from the start", look, fails=("first",)),
-        Solution("from there", look, fails=("first",), after="reference"),
+        Solution("from there", look, fails=("first",), after=REFERENCE),
     )
 
     assert seen == [[*STEPS, "broken"], [*STEPS, "broken", "first", "second"]]

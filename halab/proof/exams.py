@@ -1,0 +1,90 @@
+"""Trying solutions of an exam, graded as a learner's are."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from halab import bringup, checkpoints
+from halab.checkpoints import GRADING, START
+from halab.errors import LabError
+from halab.exams.draw import paper_of
+from halab.exams.grading import Examination, sound
+from halab.exams.paper import Drawn
+from halab.exams.sitting import begin, sitting_of
+from halab.instance import Instance
+from halab.models import LabSpec
+from halab.preparation import Say
+from halab.proof import UNTOUCHED, Cell, Concerned, Solution
+from halab.selection import Selection, instance_to_make
+from halab.state import Sitting
+
+Draw = tuple[LabSpec, Drawn]
+NOTHING = Solution(UNTOUCHED, lambda lab: None, fails=("",))  # which every check must fail that is worth points
+
+
+class Trial(Concerned, Examination):
+    """The checks that a wrong solution of an exam is about."""
+
+
+class Prover:
+    """Tries one solution after another on an instance whose exam has begun, and which is used up by it.
+
+    A solution comes after the one that it starts from. Needs the lock.
+    """
+
+    def __init__(self, instance: Instance, part: str, solutions: Sequence[Solution]) -> None:
+        self._instance = instance
+        self._part = part
+        self._bases = {solution.after for solution in solutions}
+        self._members = {UNTOUCHED: Examination(instance).count_members()}
+
+    def try_out(self, solution: Solution) -> list[Cell]:
+        """What each check that is worth points, and that the solution is about, said of it."""
+        start = START if solution.after == UNTOUCHED else _checkpoint_of(solution.after)
+        checkpoints.restore(self._instance, start)
+        exam = Trial(self._instance, solution) if solution.fails else Examination(self._instance)
+        exam.members = self._members[solution.after]
+        self._grade(exam, solution)
+        if isinstance(exam, Trial):
+            exam.must_have_been_concerned()
+        if solution.name in self._bases - {UNTOUCHED}:
+            checkpoints.restore(self._instance, GRADING)
+            checkpoints.save(self._instance, _checkpoint_of(solution.name))
+            self._members[solution.name] = exam.members
+        worth = [result for result, mark in zip(exam.results, exam.marks, strict=True) if mark.points]
+        return [Cell.of(self._part, solution, result) for result in worth]
+
+    def _grade(self, exam: Examination, solution: Solution) -> None:
+        paper, drawn = paper_of(self._instance.folder), sitting_of(self._instance).drawn
+        try:
+            exam.settle()
+            solution.perform(exam)
+            exam.settle()
+            sound(self._instance)
+            exam.begin()
+            paper.look(exam, drawn)
+            paper.shake(exam, drawn)
+        except LabError as error:
+            raise LabError(f"{self._instance.folder.name}, solution {solution.name!r}: {error}") from error
+        finally:
+            exam.close()
+
+
+@contextmanager
+def begun(selection: Selection, draw: Draw, say: Say) -> Iterator[Instance]:
+    """An instance whose exam has begun, with what was drawn, and which is locked; it is removed afterwards."""
+    spec, drawn = draw
+    made = instance_to_make(selection)
+    made.state = made.state.model_copy(update={"spec": spec, "sitting": Sitting(seed="", drawn=drawn)})
+    made.provider.prepare(say)
+    with made.lock():
+        try:
+            bringup.up(made, say)
+            begin(made, practice=False)
+            yield made
+        finally:
+            made.down()
+
+
+def _checkpoint_of(solution: str) -> str:
+    return "solved-" + re.sub(r"\W+", "-", solution)

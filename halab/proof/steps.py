@@ -1,0 +1,76 @@
+"""Trying solutions of a step, verified as a learner's are."""
+
+from collections.abc import Callable, Sequence
+
+from halab import bringup
+from halab.checks import Outcome
+from halab.errors import LabError
+from halab.instance import Instance
+from halab.lab import Lab
+from halab.labs import Step
+from halab.proof import REFERENCE, UNTOUCHED, Cell, Concerned, Solution
+
+NOTHING = Solution(UNTOUCHED, lambda lab: None, fails=("",))
+PERFORMED = Solution(REFERENCE, lambda lab: None)
+
+
+class Prover:
+    """Tries solutions of one step of an instance on which all steps before it are passed. Needs the lock."""
+
+    def __init__(self, instance: Instance, step: Step, solutions: Sequence[Solution]) -> None:
+        self._instance = instance
+        self._step = step
+        self._solutions = solutions
+
+    def before(self) -> list[Cell]:
+        """Before the step is performed: some check fails, and the wrong solutions that start here fail theirs. Nothing
+        is done afterwards.
+        """
+        cells = self._verify(NOTHING)
+        failed = [cell for cell in cells if cell.outcome is not Outcome.PASSED] or cells
+        here = [solution for solution in self._solutions if solution.fails and solution.after == UNTOUCHED]
+        return failed + self._try_out(here, self._back, touched=False, last=self._back)
+
+    def after(self) -> list[Cell]:
+        """Once the step is passed: it and its alternatives pass, the wrong solutions that start here fail. The step is
+        passed afterwards.
+        """
+        wrong = [solution for solution in self._solutions if solution.after == REFERENCE]
+        others = [solution for solution in self._solutions if not solution.fails]
+        cells = self._verify(PERFORMED)
+        cells += self._try_out(wrong, self._forth, touched=False, last=None if others else self._forth)
+        return cells + self._try_out(others, self._back, touched=True, last=self._forth)
+
+    def _try_out(
+        self, solutions: Sequence[Solution], go: Callable[[], None], touched: bool, last: Callable[[], None] | None
+    ) -> list[Cell]:
+        """`go` goes where they start from, which the first one need not where nothing is `touched`; then `last`."""
+        cells: list[Cell] = []
+        for solution in solutions:
+            if touched:
+                go()
+            cells += self._verify(solution)
+            touched = True
+        if solutions and last:
+            last()
+        return cells
+
+    def _verify(self, solution: Solution) -> list[Cell]:
+        lab = Concerned(self._instance, solution) if solution.fails else Lab(self._instance)
+        try:
+            solution.perform(lab)
+            lab.settle()
+            self._step.verify(lab)
+        except LabError as error:
+            raise LabError(f"step {self._step.name}, solution {solution.name!r}: {error}") from error
+        finally:
+            lab.close()
+        if isinstance(lab, Concerned):
+            lab.must_have_been_concerned()
+        return [Cell.of(self._step.name, solution, result) for result in lab.results]
+
+    def _back(self) -> None:
+        bringup.go_back(self._instance, bringup.before_step(self._instance, self._step.name))
+
+    def _forth(self) -> None:
+        bringup.go_back(self._instance, self._step.name)
