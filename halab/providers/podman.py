@@ -24,7 +24,8 @@ from halab.models import NodeSpec
 from halab.network import Network, port_name
 from halab.parallel import for_each
 from halab.process import CommandResult, is_alive, must, run
-from halab.providers import SYSTEM_PATH, BmcDaemon, Site
+from halab.providers import BmcDaemon, Site
+from halab.providers.inside import Container, enter, is_frozen
 from halab.providers.podman_disks import Disks
 from halab.wait import TimedOut, patience, wait
 
@@ -45,8 +46,10 @@ class Podman:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._nodes = {node.name: node for node in site.spec.nodes}
+        self._by_container = {self._container(name): name for name in self._nodes}
         self._network = Network(site.directory, site.spec)
         self._disks = Disks(site.directory / "disks", self._upper_dirs)
+        self._known: dict[str, Container] = {}
 
     slowness = 1.0
 
@@ -83,13 +86,12 @@ class Podman:
         self._disks.forget()
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
-        flags = [] if input is None else ["--interactive"]
-        command = self._podman("exec", *flags, f"--env=PATH={SYSTEM_PATH}", self._container(node), *argv)
-        result = run(command, input=input, timeout=patience(timeout))
-        if result.rc in (125, 255) and (state := self.power_states()[node]) != "on":
-            raise LabError(f"{node} is not reachable: it is {state}")
-        if result.rc == 125:
-            raise LabError(f"{node} is not reachable: {result.last_line()}")
+        first = self._running().get(node)
+        if first is None or is_frozen(first):
+            raise LabError(f"{node} is not reachable: it is {self.power_states()[node]}")
+        result = run(enter(first, argv), input=input, timeout=patience(timeout))
+        if not result.ok and self._running().get(node) != first:
+            raise LabError(f"{node} is not reachable: it lost its power while `{argv[0]}` ran")
         return result
 
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
@@ -106,6 +108,9 @@ class Podman:
         return [BmcDaemon(node, (node,), (*start, node)) for node in self._nodes]
 
     def power_states(self) -> dict[str, str]:
+        running = self._running() if self._network.holder() else {}
+        if len(running) == len(self._nodes):  # as mostly; then podman need not be asked, which takes long
+            return {node: "frozen" if is_frozen(first) else "on" for node, first in running.items()}
         found = dict.fromkeys(self._nodes, "absent")
         for container in self._containers():
             found[container["Labels"]["halab.node"]] = POWER.get(container["State"], "off")
@@ -278,6 +283,15 @@ class Podman:
             must(argv if not self._network.holder() else self._network.enter(argv)).stdout
         )
         return found
+
+    def _running(self) -> dict[str, int]:
+        """The first process of each node that has power."""
+        if not all(node in self._known and self._known[node].pid_file.exists() for node in self._nodes):
+            told = run(self._podman("inspect", "--format={{.Name}} {{.Id}} {{.PidFile}}", *self._by_container)).stdout
+            for name, identity, pid_file in (line.split(" ", 2) for line in told.splitlines()):
+                self._known[self._by_container[name]] = Container(identity, Path(pid_file))
+        found = {node: container.first_process() for node, container in self._known.items()}
+        return {node: first for node, first in found.items() if first}
 
     def _state(self, node: str) -> str:
         argv = self._podman("inspect", "--format={{.State.Status}}", self._container(node))
