@@ -46,6 +46,14 @@ def _exams() -> Any:
     return import_module("halab.exams.commands")
 
 
+def _authoring() -> Any:
+    return import_module("halab.authoring.commands")
+
+
+def _development() -> Any:
+    return import_module("halab.development")
+
+
 def _contexts() -> list[ParserContext]:
     """Every command, as Invoke parses it."""
     return Collection.from_module(sys.modules[__name__]).to_contexts()
@@ -225,28 +233,28 @@ def measure(
 @_guarded
 def new_lab(c: Context, name: str) -> None:
     """Make a small working lab, which continues ha-web, to start from."""
-    _commands().new_lab(name)
+    _authoring().new_lab(name)
 
 
 @task(name="new-step", help={"lab": "default: the selected one"})
 @_guarded
 def new_step(c: Context, name: str, lab: str | None = None) -> None:
     """Make the next step of a lab, to start from."""
-    _commands().new_step(name, lab)
+    _authoring().new_step(name, lab)
 
 
 @task(name="lint-lab", help={"name": "the lab; default: all of them, and the docs"})
 @_guarded
 def lint_lab(c: Context, name: str | None = None, json: bool = False) -> None:
     """Tell what is wrong with a lab, without a cluster."""
-    _commands().lint_lab(name, _contexts(), json)
+    _authoring().lint_lab(name, _contexts(), json)
 
 
 @task
 @_guarded
 def schema(c: Context) -> None:
     """Write the JSON Schemas of lab.toml and exam.toml, for editors."""
-    _commands().schema()
+    _authoring().schema()
 
 
 @task(
@@ -382,11 +390,11 @@ def bmc(c: Context, name: str, action: str) -> None:
 @_guarded
 def test(c: Context, select: str = "", unit: bool = False, vm: bool = False) -> None:
     """Run the tests: units, and labs and exams on real clusters; or those on virtual machines, emulated."""
-    _commands().test(select, unit, vm)
+    _development().test(select, unit, vm)
 
 
 @task
 @_guarded
 def lint(c: Context) -> None:
     """Run ruff and mypy."""
-    _commands().lint()
+    _development().lint()

@@ -2,17 +2,11 @@
 
 import os
 import re
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from invoke.parser.context import ParserContext
-
-from halab import boxes, bringup, checkpoints, distros, extras, host, images, labs, preparation, recorded, show
-from halab.authoring import new, schemas
-from halab.authoring.lint import lint as lint_labs
-from halab.authoring.lint import lint_docs
+from halab import bringup, checkpoints, host, labs, preparation, recorded, show
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, NothingChecked
 from halab.exams import hints
@@ -22,7 +16,6 @@ from halab.instance import Instance, instances_dir
 from halab.measure import records, run
 from halab.models import NodeSpec
 from halab.nodes import Workstation
-from halab.paths import ROOT
 from halab.recording import Recording
 from halab.report import Report
 from halab.selection import current, instance_to_make, instance_to_remove, obstacle, select
@@ -30,10 +23,6 @@ from halab.state import locked, read_state
 from halab.status import look
 from halab.toml import suggestion
 from halab.walk import StepReport, Walk
-
-OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
-# Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
-SIDE_BY_SIDE = ("--numprocesses=6", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def lab(
@@ -225,29 +214,6 @@ def list_labs(json: bool) -> None:
     Report(json).labs([(lab, obstacle(lab)) for lab in found])
 
 
-def new_lab(name: str) -> None:
-    place = labs.short(new.new_lab(name))
-    Report().say(f"{place} is a lab of two steps. Read on in docs/authoring.md, and try: inv lab --name {name} show")
-
-
-def new_step(name: str, lab: str | None) -> None:
-    Report().say(f"{labs.short(new.new_step(name, lab or current().lab))} is there, to be edited.")
-
-
-def lint_lab(name: str | None, contexts: Sequence[ParserContext], json: bool) -> None:
-    """Tell what is wrong with one lab, or with all of them and the prose beside them."""
-    found = lint_labs([name] if name else labs.names(), contexts)
-    if name is None:
-        found += lint_docs(contexts)
-    Report(json).findings(found)
-    if found.problems:
-        raise CheckFailed(f"{len(found.problems)} to mend")
-
-
-def schema() -> None:
-    Report().say(f"Written: {', '.join(str(labs.short(file)) for file in schemas.write())}.")
-
-
 def doctor(json: bool) -> None:
     """Tell everything that keeps the selected lab from running here."""
     missing = [
@@ -303,39 +269,3 @@ def _node(instance: Instance, name: str) -> NodeSpec:
     if name not in known:
         raise LabError(f'there is no node "{name}", {suggestion(name, list(known))}')
     return known[name]
-
-
-def test(select: str, unit: bool, vm: bool) -> None:
-    """Run pytest with the checkout's own Python: all tests but those on machines, or only those, or without nodes."""
-    report = Report()
-    pytest = [sys.executable, "-m", "pytest", *(["-k", select] if select else [])]
-    if unit:
-        _pass_on([*pytest, "tests/unit"])
-    elif vm:
-        _prepare_machines(report)
-        _pass_on([*OWN_NAMESPACES, sys.executable, "tests/vm/host.py", *pytest, "tests/vm"])
-    else:
-        if os.geteuid() == 0:
-            host.ensure(host.TOOLS, report.say)
-        _pass_on([*pytest, *SIDE_BY_SIDE, "tests/exams", "tests/labs", "tests/unit"])
-
-
-def _prepare_machines(report: Report) -> None:
-    """What the tests on virtual machines find on their host, which has no way out to the network."""
-    if os.geteuid() != 0:
-        raise LabError("virtual machines on a host of their own need root; become root and type the same again")
-    host.ensure((*host.TOOLS, *host.MACHINE_TOOLS), report.say)
-    extras.ensure(report.say)
-    boxes.ensure(distros.load(images.FALLBACK), host.vagrant_public_key(), report.say)
-
-
-def lint() -> None:
-    _pass_on([sys.executable, "-m", "ruff", "check", "."])
-    _pass_on([sys.executable, "-m", "ruff", "format", "--check", "."])
-    _pass_on([sys.executable, "-m", "mypy", "halab", "tasks.py"])
-
-
-def _pass_on(argv: list[str]) -> None:
-    """Run a program of the project on this terminal; its failure is ours."""
-    if code := subprocess.run(argv, cwd=ROOT, check=False).returncode:
-        raise CheckFailed(f"`{' '.join(argv[1:])}` ended with exit status {code}")

@@ -24,14 +24,14 @@ from halab.exams.reports import marks
 from halab.faults import Fault
 from halab.instance import Instance
 from halab.labs import LabFolder, Step
-from halab.measure.outages import Outage
+from halab.measure import terminal as measured
 from halab.measure.report import Measurement
 from halab.proof import Cell, Proof
 from halab.proof.terminal import cell_line, matrices
 from halab.selection import Selection, default_provider
 from halab.show import Entry
 from halab.state import InjectedFault, read_state
-from halab.status import StatusReport
+from halab.status import StatusReport, as_data
 from halab.walk import StepReport
 
 MARKS = {Outcome.PASSED: "[green]PASS[/]", Outcome.FAILED: "[red]FAIL[/]", Outcome.UNKNOWN: "[yellow]????[/]"}
@@ -108,7 +108,7 @@ class Report:
         self.say(f"Lab {selection.lab}, instance {selection.instance_name} on {', '.join(shape)}{why}")
 
     def status(self, report: StatusReport) -> None:
-        found = status_as_data(report)
+        found = as_data(report)
         if self._json:
             self._dump(found)
             return
@@ -224,35 +224,11 @@ class Report:
 
     def measurement(self, found: Measurement, directory: Path) -> None:
         if self._json:
-            plain = {"samples", "claims", "writes", "kept"}  # in the report that is kept
-            data = found.model_dump(mode="json", exclude={"runs": {"__all__": plain}})
-            for one, run in zip(data["runs"], found.runs, strict=True):
-                one["writes"] = {"acknowledged": len(run.acknowledged), "lost": len(run.lost)} if run.writes else None
-            judged = {
-                "outage": {"min": found.best, "median": found.middle, "max": found.worst},
-                "split_brain": found.split_brain,
-                "unsafe": found.unsafe,
-            }
-            self._dump({**data, **judged, "directory": str(directory)})
+            self._dump({**measured.as_data(found), "directory": str(directory)})
             return
-        table = _table("Run", "Node", "From", "Outage", "Detect", "Fence", "Recover")
-        for number, run in enumerate(found.runs, 1):
-            rows = [_outage_row(outage, run.injected) for outage in run.outages]
-            for row in rows or [["", "none", "", "", ""]]:
-                table.add_row(str(number), run.fault.node or "all", *row)
-        self._out.print(table)
-        if len(found.runs) > 1:
-            self.say(f"Outage: min {found.best:.2f} s, median {found.middle:.2f} s, max {found.worst:.2f} s.")
-        for number, run in enumerate(found.runs, 1):
-            if run.writes:
-                lost = f"{len(run.lost)} of {len(run.acknowledged)} acknowledged writes"
-                self.say(f"Run {number}: {lost} are lost.")
-        if found.split_brain:
-            self._out.print(f"[red]Split-brain[/]: several nodes had the VIP at once, for {found.split_brain:.1f} s.")
-        if found.unsafe:
-            self._out.print("[red]Unsafe[/]: fencing is off, so nobody made sure that the lost node was down.")
-        if gaps := sum(len(run.gaps) for run in found.runs):
-            self.say(f"The probe itself was held up {gaps} times; nothing is known of those moments.")
+        self._out.print(measured.table(found))
+        for line in measured.remarks(found):
+            self._out.print(line)
         self.say(f"Report and pictures: {directory}")
 
     def proven(self, cell: Cell) -> None:
@@ -298,66 +274,12 @@ class Report:
         print(json.dumps(data, indent=2, default=_plain))
 
 
-def _outage_row(outage: Outage, fault: float) -> list[str]:
-    """When it began, seconds after the fault; how long it was; and its phases."""
-    phases = outage.phases
-    length = f"{outage.span.seconds:.2f} s" + ("" if outage.ended else ", and no end")
-    parts = ["" if part is None else f"{part:.2f} s" for part in (phases.detect, phases.fence, phases.recover)]
-    return [f"{outage.span.start - fault:+.2f} s", length, *parts]
-
-
 def _table(*headings: str) -> Table:
     """A table that folds what is too wide for the terminal, and never leaves anything out."""
     table = Table()
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table
-
-
-def status_as_data(report: StatusReport) -> dict[str, Any]:
-    """What `inv status --json` prints."""
-    instance, cluster = report.instance, report.cluster
-    members = cluster.nodes if cluster else {}
-
-    def member(name: str) -> str:
-        if name not in members:
-            return ""
-        node = members[name]
-        signs = {
-            "unclean": node.unclean,
-            "offline": not node.online,
-            "pending": node.pending,
-            "standby": node.standby,
-            "maintenance": node.maintenance,
-        }
-        return next((sign for sign, shown in signs.items() if shown), "online")
-
-    return {
-        "instance": instance.name,
-        "lab": instance.state.lab,
-        "provider": instance.state.provider,
-        "distro": instance.state.distro,
-        "restoring": instance.state.restoring,
-        "faults": [fault.model_dump() for fault in instance.state.faults],
-        "nodes": [
-            {
-                "name": node.name,
-                "lan": str(node.lan),
-                "power": report.power[node.name],
-                "bmc": "dead" if node.name in report.dead_bmcs else str(node.bmc),
-                "member": member(node.name),
-            }
-            for node in instance.spec.nodes
-        ],
-        "steps": [
-            {"name": step.name, "title": step.title, "outcome": instance.state.outcome(step.name)}
-            for step in instance.folder.steps
-        ],
-        "cluster": {"quorate": cluster.quorate, "dc": cluster.dc, "fencing": cluster.fencing} if cluster else None,
-        "resources": [dataclasses.asdict(resource) for resource in cluster.resources.values()] if cluster else [],
-        "reason": report.reason,
-        "vip": {"address": str(instance.spec.vip), "owners": list(report.vip_owners)},
-    }
 
 
 def _plain(value: object) -> object:

@@ -1,6 +1,8 @@
 """One look at a whole instance: nodes, power, BMCs, steps, resources, and where the VIP is."""
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from halab.cluster import ClusterStatus
 from halab.crm import ADDRESS_AGENT
@@ -44,3 +46,49 @@ def vip_owners(lab: Lab) -> tuple[str, ...]:
     ask = ("timeout", "--signal=INT", listening, "arping", "-I", "lan", str(lab.vip))
     answer = lab.workstation.run(*ask).stdout
     return tuple(node.name for node in lab.nodes if mac(node.lan.packed).upper() in answer.upper())
+
+
+def as_data(report: StatusReport) -> dict[str, Any]:
+    """What `inv status --json` prints."""
+    instance, cluster = report.instance, report.cluster
+    members = cluster.nodes if cluster else {}
+
+    def member(name: str) -> str:
+        if name not in members:
+            return ""
+        node = members[name]
+        signs = {
+            "unclean": node.unclean,
+            "offline": not node.online,
+            "pending": node.pending,
+            "standby": node.standby,
+            "maintenance": node.maintenance,
+        }
+        return next((sign for sign, shown in signs.items() if shown), "online")
+
+    return {
+        "instance": instance.name,
+        "lab": instance.state.lab,
+        "provider": instance.state.provider,
+        "distro": instance.state.distro,
+        "restoring": instance.state.restoring,
+        "faults": [fault.model_dump() for fault in instance.state.faults],
+        "nodes": [
+            {
+                "name": node.name,
+                "lan": str(node.lan),
+                "power": report.power[node.name],
+                "bmc": "dead" if node.name in report.dead_bmcs else str(node.bmc),
+                "member": member(node.name),
+            }
+            for node in instance.spec.nodes
+        ],
+        "steps": [
+            {"name": step.name, "title": step.title, "outcome": instance.state.outcome(step.name)}
+            for step in instance.folder.steps
+        ],
+        "cluster": {"quorate": cluster.quorate, "dc": cluster.dc, "fencing": cluster.fencing} if cluster else None,
+        "resources": [dataclasses.asdict(resource) for resource in cluster.resources.values()] if cluster else [],
+        "reason": report.reason,
+        "vip": {"address": str(instance.spec.vip), "owners": list(report.vip_owners)},
+    }

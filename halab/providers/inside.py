@@ -1,4 +1,4 @@
-"""Entering a running container by its first process: `podman exec` takes a fifth of a second for what this does at once.
+"""Entering a running container by its first process, at once; `podman exec` takes a fifth of a second.
 
 What runs this way dies with the container, as it is in its pid namespace; but it is not in its cgroup, so it is not
 frozen with it, and has all capabilities within the container's user namespace. So it is for looking, and for faults;

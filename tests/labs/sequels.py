@@ -20,7 +20,10 @@ __all__ = [
     "test_a_new_instance_begins_with_the_finished_cluster_and_no_step_done",
     "test_step_is_proven",
 ]
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),  # BMCs live on
+]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

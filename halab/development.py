@@ -1,0 +1,50 @@
+"""The project's own tests and linters, and what they find on their host."""
+
+import os
+import subprocess
+import sys
+
+from halab import boxes, distros, extras, host, images
+from halab.errors import CheckFailed, LabError
+from halab.paths import ROOT
+from halab.report import Report
+
+OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
+# Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
+SIDE_BY_SIDE = ("--numprocesses=6", "--dist=loadfile", "--no-loadscope-reorder")
+
+
+def test(select: str, unit: bool, vm: bool) -> None:
+    """Run pytest with the checkout's own Python: all tests but those on machines, or only those, or without nodes."""
+    report = Report()
+    pytest = [sys.executable, "-m", "pytest", *(["-k", select] if select else [])]
+    if unit:
+        _pass_on([*pytest, "tests/unit"])
+    elif vm:
+        _prepare_machines(report)
+        _pass_on([*OWN_NAMESPACES, sys.executable, "tests/vm/host.py", *pytest, "tests/vm"])
+    else:
+        if os.geteuid() == 0:
+            host.ensure(host.TOOLS, report.say)
+        _pass_on([*pytest, *SIDE_BY_SIDE, "tests/exams", "tests/labs", "tests/unit"])
+
+
+def _prepare_machines(report: Report) -> None:
+    """What the tests on virtual machines find on their host, which has no way out to the network."""
+    if os.geteuid() != 0:
+        raise LabError("virtual machines on a host of their own need root; become root and type the same again")
+    host.ensure((*host.TOOLS, *host.MACHINE_TOOLS), report.say)
+    extras.ensure(report.say)
+    boxes.ensure(distros.load(images.FALLBACK), host.vagrant_public_key(), report.say)
+
+
+def lint() -> None:
+    _pass_on([sys.executable, "-m", "ruff", "check", "."])
+    _pass_on([sys.executable, "-m", "ruff", "format", "--check", "."])
+    _pass_on([sys.executable, "-m", "mypy", "halab", "tasks.py"])
+
+
+def _pass_on(argv: list[str]) -> None:
+    """Run a program of the project on this terminal; its failure is ours."""
+    if code := subprocess.run(argv, cwd=ROOT, check=False).returncode:
+        raise CheckFailed(f"`{' '.join(argv[1:])}` ended with exit status {code}")
