@@ -58,9 +58,11 @@ def wait(
 ) -> State:
     """Look again and again until `ready` held `successes` times in a row; return the last state.
 
-    `within` and `interval` are seconds; what is right already is looked at again sooner. One look is always taken, so
-    `within=0` means "now, and only now", for which a single success is enough. A wait that is under way when the time
-    is up but has succeeded so far is given the looks it lacks: a state that became right in time is right.
+    `within` and `interval` are seconds; what is right already is looked at again sooner, and where a look takes longer
+    than the interval there is as much time between looks, so that looking does not keep busy what is looked at. One
+    look is always taken, so `within=0` means "now, and only now", for which a single success is enough. A wait that is
+    under way when the time is up but has succeeded so far is given the looks it lacks: a state that became right in
+    time is right.
     Raises TimedOut with the last state seen.
     """
     now, sleep = clock or Clock()
@@ -68,10 +70,11 @@ def wait(
     needed = successes if within else 1
     in_a_row = 0
     while True:
+        began = now()
         state = look()
         in_a_row = in_a_row + 1 if ready(state) else 0
         if in_a_row >= needed:
             return state
         if now() >= deadline and not in_a_row:
             raise TimedOut(state)
-        sleep(min(interval, CONFIRMING) if in_a_row else interval)
+        sleep(min(interval, CONFIRMING) if in_a_row else max(interval, now() - began))

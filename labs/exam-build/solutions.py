@@ -5,7 +5,7 @@ from random import Random
 
 from halab import labs
 from halab.lab import Lab
-from halab.proof import REFERENCE, Solution, typed
+from halab.proof import REFERENCE, Solution
 
 
 def draws(spec):
@@ -13,64 +13,51 @@ def draws(spec):
 
 
 def solutions(drawn):
-    def spoilt(name, *fails, perform):
-        return Solution(name, perform, fails=fails, after=REFERENCE)
+    def spoilt(name, perform, *fails):
+        return Solution(name, partial(perform, **drawn), fails=fails, after=REFERENCE)
 
-    address, web = drawn["address"], drawn["web"]
     return (
         Solution(REFERENCE, partial(reference, **drawn)),
         Solution("group and systemd", partial(grouped, **drawn)),
-        spoilt("standby and renamed", "both nodes are online", "has its name", perform=standby_and_renamed),
         spoilt(
-            "off at boot",
-            "Pacemaker starts when",
-            "after all nodes have booted",
-            "each node takes over",
-            perform=disabled,
+            "standby, renamed, firewalls closed",
+            closed,
+            "both nodes are online",
+            "has its name",
+            "lets the cluster in",
+            "lets HTTP in",
         ),
-        spoilt("firewalls closed", "lets the cluster in", "lets HTTP in", perform=closed),
-        spoilt("address by hand", "address is started", "and no other, has it", perform=partial(by_hand, **drawn)),
         spoilt(
-            "another address",
+            "address and nginx by hand",
+            by_hand,
+            "address is started",
             "and no other, has it",
-            "the address answers",
-            "the page at",
-            perform=partial(moved, **drawn),
-        ),
-        spoilt(
-            "nginx outside the cluster",
             "web server is started on",
             "nginx runs only",
             "start nginx by itself",
-            perform=partial(outside, **drawn),
+            "each node takes over",
         ),
         spoilt(
-            "the wrong way round",
+            "another address, the wrong way round, the wrong node's BMC",
+            the_wrong_way_round,
+            "and no other, has it",
+            "the address answers",
+            "the page at",
             "web server would follow",
             "address would stay",
             "started after the address",
-            perform=typed(
-                f"pcs constraint colocation remove {web} {address}",
-                f"pcs constraint colocation add {address} with {web} INFINITY",
-                f"pcs constraint order remove {address} {web}",
-                f"pcs constraint order {web} then {address}",
-            ),
+            "can have .* fenced",
         ),
         spoilt(
-            "no constraints",
+            "no constraints, no fencing, and only until the next boot",
+            until_boot,
             "web server would follow",
             "started after the address",
-            perform=typed(
-                f"pcs constraint colocation remove {web} {address}", f"pcs constraint order remove {address} {web}"
-            ),
-        ),
-        spoilt(
-            "fencing off",
             "fencing is on",
+            "Pacemaker starts when",
             "each node takes over",
-            perform=typed("pcs property set stonith-enabled=false"),
+            "after all nodes have booted",
         ),
-        spoilt("fences the wrong node", "can have .* fenced", perform=swapped),
     )
 
 
@@ -122,37 +109,34 @@ def grouped(lab, address, web):
     first.type(f"pcs resource create {web} systemd:nginx op monitor interval=10s --group service")
 
 
-def standby_and_renamed(lab):
+def closed(lab, address, web):
     lab.nodes[0].type(f"pcs node standby {lab.nodes[1].name}")
     for node in lab.nodes:
         node.type("sed -i 's/cluster_name:.*/cluster_name: another/' /etc/corosync/corosync.conf")
-
-
-def disabled(lab):
-    lab.nodes[0].type("pcs cluster disable --all")
-
-
-def closed(lab):
-    for node in lab.nodes:
         node.type("firewall-cmd -q --permanent --remove-service=high-availability --remove-service=http")
 
 
-def moved(lab, address, web):
-    lab.nodes[0].type(f"pcs resource update {address} ip={lab.vip + 50}")  # which nobody has
-
-
 def by_hand(lab, address, web):
-    lab.nodes[0].type(f"pcs resource disable {address} --wait=30")
+    lab.nodes[0].type(f"pcs resource disable {web} {address} --wait=60")
     for node in lab.nodes:
         node.type(f"ip address add {lab.vip}/{lab.prefix} dev eth0")
-
-
-def outside(lab, address, web):
-    lab.nodes[0].type(f"pcs resource disable {web} --wait=30")
-    for node in lab.nodes:
         node.type("systemctl enable --now nginx")
 
 
-def swapped(lab):
+def the_wrong_way_round(lab, address, web):
+    first = lab.nodes[0]
+    first.type(f"pcs constraint colocation remove {web} {address}")
+    first.type(f"pcs constraint colocation add {address} with {web} INFINITY")
+    first.type(f"pcs constraint order remove {address} {web}")
+    first.type(f"pcs constraint order {web} then {address}")
+    first.type(f"pcs resource update {address} ip={lab.vip + 50}")  # which nobody has
     for node in lab.nodes:
-        lab.nodes[0].type(f"pcs stonith update fence_{node.name} pcmk_host_list={lab.others(node)[0].name}")
+        first.type(f"pcs stonith update fence_{node.name} pcmk_host_list={lab.others(node)[0].name}")
+
+
+def until_boot(lab, address, web):
+    first = lab.nodes[0]
+    first.type(f"pcs constraint colocation remove {web} {address}")
+    first.type(f"pcs constraint order remove {address} {web}")
+    first.type("pcs property set stonith-enabled=false")
+    first.type("pcs cluster disable --all")

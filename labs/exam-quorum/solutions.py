@@ -19,16 +19,12 @@ def solutions(drawn):
         Solution("policy only", updated(after="pcs property set no-quorum-policy=stop"), fails=(votes,)),
         Solution("rules only", updated(f"pcs quorum update {RULES}"), fails=(policy, minority)),
         Solution(
-            "a node with three votes",
-            updated("sed -i '0,/nodeid: 1/s//nodeid: 1\\n        quorum_votes: 3/' /etc/corosync/corosync.conf"),
-            fails=(votes,),
-            after=REFERENCE,
-        ),
-        Solution("freeze", typed("pcs property set no-quorum-policy=freeze"), fails=(policy,), after=REFERENCE),
-        Solution(
-            "fencing off",
-            typed("pcs property set stonith-enabled=false"),
-            fails=("two nodes go on",),
+            "a node with three votes, freeze, fencing off",
+            updated(
+                "sed -i '0,/nodeid: 1/s//nodeid: 1\\n        quorum_votes: 3/' /etc/corosync/corosync.conf",
+                "pcs property set no-quorum-policy=freeze stonith-enabled=false",
+            ),
+            fails=(votes, policy, "two nodes go on"),
             after=REFERENCE,
         ),
         Solution(

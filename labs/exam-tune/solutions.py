@@ -11,14 +11,16 @@ def draws(spec):
 
 
 def solutions(drawn):
-    speed, calm, watchful = "takes over in", "one lost node", "crashed web server"
     quick = (
         "pcs cluster config update totem token=1000",
         *(f"pcs stonith update fence_node{n} power_wait=0" for n in (1, 2)),
     )
 
-    def spoilt(name, fails, *lines):
-        return Solution(name, typed(*lines), fails=fails, after=REFERENCE)
+    def spoilt(name, *lines):
+        """Each of them breaks all three promises."""
+        return Solution(
+            name, typed(*lines), fails=("takes over in", "one lost node", "crashed web server"), after=REFERENCE
+        )
 
     return (
         Solution(
@@ -38,15 +40,18 @@ def solutions(drawn):
                 "pcs resource op add webserver monitor interval=3s timeout=20s",
             ),
         ),
-        spoilt("fencing off", (speed, calm, watchful), "pcs property set stonith-enabled=false"),
-        spoilt("patient", (speed,), "pcs cluster config update totem token=10000"),
-        spoilt("less sticky than it wants home", (calm,), "pcs resource defaults update resource-stickiness=10"),
-        spoilt("at home at any price", (calm,), f"pcs constraint location virtual_ip prefers {drawn['home']}=INFINITY"),
+        spoilt("fencing off", "pcs property set stonith-enabled=false"),
         spoilt(
-            "looks at the address only",
-            (watchful,),
+            "slow, hardly sticky, looks at the address only",
+            "pcs cluster config update totem token=10000",
+            "pcs resource defaults update resource-stickiness=10",
             "pcs resource op remove webserver monitor",
             "pcs resource update virtual_ip op monitor interval=2s",
         ),
-        spoilt("looks once an hour", (watchful,), "pcs resource update webserver op monitor interval=3600s"),
+        spoilt(
+            "fencing takes its time, at home at any price, looks once an hour",
+            *(f"pcs stonith update fence_node{n} power_wait=12" for n in (1, 2)),
+            f"pcs constraint location virtual_ip prefers {drawn['home']}=INFINITY",
+            "pcs resource update webserver op monitor interval=3600s",
+        ),
     )

@@ -47,6 +47,19 @@ def test_a_timeout_carries_the_last_state_seen() -> None:
     assert 10 <= time.seconds < 10.5
 
 
+def test_looks_that_take_long_are_taken_less_often() -> None:
+    time = FakeClock()
+
+    def look() -> str:
+        time.seconds += 2.0
+        return "down"
+
+    with pytest.raises(TimedOut):
+        wait(look, is_up, within=8, interval=0.5, clock=time.clock())
+
+    assert time.slept == [2.0, 2.0]
+
+
 @pytest.mark.parametrize("seen", ["up", "down"])
 def test_within_0_takes_exactly_one_look(seen: str) -> None:
     time, looks = FakeClock(), []
