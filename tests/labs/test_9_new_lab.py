@@ -1,0 +1,29 @@
+"""The lab that `inv new-lab` makes, which authors start from: it works as it is, and its checks are proven."""
+
+from pathlib import Path
+
+import pytest
+
+from halab import labs, selection
+from halab.authoring.new import new_lab
+from halab.paths import ROOT
+from halab.proof.commands import prove
+from tests.labs.conftest import SESSION
+
+
+@pytest.mark.timeout(1800)  # the first lab of all makes the image, and walks through the lab before
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # BMCs live on
+def test_the_lab_that_authors_start_from_is_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ha-web").symlink_to(ROOT / "labs" / "ha-web")
+    monkeypatch.setattr(labs, "LABS", tmp_path)
+    monkeypatch.setattr(selection, "_of_this_command_line", None)
+    new_lab("rolling")
+    selection.select("rolling", f"t{SESSION}-rolling", "podman", "debian12", None)
+
+    prove("rolling", json=False)
+
+    told = capsys.readouterr().out
+    assert "banned: virtual_ip is started on node2: passed, as it should be" in told
+    assert "another one in standby: every node is online, and none in standby: failed, as it should be" in told
