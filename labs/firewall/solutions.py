@@ -1,0 +1,96 @@
+"""What else passes each step, and what only seems to."""
+
+from halab.proof import REFERENCE, Solution
+
+EVERY_CHECK = ("",)  # found in each sentence
+
+
+def out_of_service(lab):
+    """No node is fenced, one is in standby, and nothing is served."""
+    first, second = lab.nodes[:2]
+    first.type("pcs property set stonith-enabled=false")
+    first.type("pcs resource disable virtual_ip")
+    first.type(f"pcs node standby {second.name}")
+
+
+def on_third(*lines):
+    def perform(lab):
+        for line in lines:
+            lab.nodes[2].type(line)
+
+    return perform
+
+
+def opened_again(lab):
+    out_of_service(lab)
+    lab.nodes[2].type("firewall-cmd --permanent --add-service=high-availability")
+    lab.nodes[2].type("firewall-cmd --reload")
+
+
+def without_corosync(lab):
+    """pcsd is all that anybody misses, until it does not run."""
+    out_of_service(lab)
+    third = lab.nodes[2]
+    third.type("firewall-cmd --permanent --remove-port=5404-5405/udp")
+    third.type("firewall-cmd --reload")
+    third.type("systemctl stop pcsd")
+
+
+def full_node(lab):
+    """A port has a protocol, and this one is another; and what waits behind it is Pacemaker itself."""
+    out_of_service(lab)
+    lab.nodes[2].type("firewall-cmd --permanent --add-port=3121/udp")
+    lab.nodes[2].type("firewall-cmd --reload")
+
+
+def without_device(lab):
+    """What is connected stays connected; so the daemons are started again, and find a closed port."""
+    out_of_service(lab)
+    first, second, third = lab.nodes
+    third.type("firewall-cmd --permanent --remove-port=5403/tcp")
+    third.type("firewall-cmd --reload")
+    for node in (first, second):
+        node.type("systemctl restart corosync-qdevice")
+
+
+def by_number(lab):
+    """On every node, for the next restart; and on the third one at once."""
+    out_of_service(lab)
+    lab.type_on_all(
+        [
+            "firewall-cmd --permanent --remove-service=high-availability",
+            "firewall-cmd --permanent --add-port=5404-5405/udp",
+            "firewall-cmd --add-port=5404-5405/udp",
+        ]
+    )
+    lab.nodes[2].type("firewall-cmd --remove-service=high-availability")
+
+
+def until_it_boots(lab):
+    """HTTP is closed and opened while nobody measures; https is open until the next boot, and the cluster as well."""
+    lab.fault("firewall-closed")
+    lab.heal()
+    lab.type_on_all(["firewall-cmd --add-service=https", "firewall-cmd --permanent --remove-service=high-availability"])
+    out_of_service(lab)
+
+
+SOLUTIONS = {
+    "closed": (
+        Solution(
+            "at once, and then kept",
+            on_third("firewall-cmd --remove-service=high-availability", "firewall-cmd --runtime-to-permanent"),
+        ),
+        Solution("opened again", opened_again, fails=EVERY_CHECK, after=REFERENCE),
+    ),
+    "pcsd": (
+        Solution(
+            "by name",
+            on_third("firewall-cmd --permanent --add-service=high-availability", "firewall-cmd --reload"),
+        ),
+        Solution("Corosync closed, pcsd stopped", without_corosync, fails=EVERY_CHECK, after=REFERENCE),
+    ),
+    "remote": (Solution("a full node, and UDP", full_node, fails=EVERY_CHECK),),
+    "qdevice": (Solution("closed again", without_device, fails=EVERY_CHECK, after=REFERENCE),),
+    "service": (Solution("by number, from the next boot on", by_number, fails=EVERY_CHECK, after=REFERENCE),),
+    "lasting": (Solution("until it boots", until_it_boots, fails=EVERY_CHECK),),
+}
