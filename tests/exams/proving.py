@@ -60,10 +60,11 @@ def test_a_solution_is_graded_as_it_should_be(prover: Prover, proof: Proof, solu
     cells = prover.try_out(solution)
 
     proof.cells += cells
+    wrong = [cell for cell in cells if not cell.good]
     assert cells
-    assert [cell for cell in cells if not cell.good] == []
+    assert not wrong, wrong
 
 
 def test_in_the_end_every_check_has_found_a_wrong_solution(proof: Proof) -> None:
     assert proof.cells
-    assert proof.unproven == []
+    assert not proof.unproven, proof.unproven

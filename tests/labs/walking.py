@@ -22,6 +22,6 @@ def walk_step(cli: Cli, name: str) -> None:
     with instance.lock():
         proof.cells += prover.after()
 
-    assert proof.wrong == []
-    assert proof.unproven == []
+    assert not proof.wrong, proof.wrong
+    assert not proof.unproven, proof.unproven
     assert name in [point["name"] for point in cli.json("checkpoints")]
