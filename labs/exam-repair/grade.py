@@ -186,7 +186,8 @@ def mended(exam, drawn, shaken):
         for cause in (POOL[name] for name in drawn["causes"] if POOL[name].shaken is shaken):
             checks = cause.mended(exam, node)
             for sentence, condition in checks.items():
-                exam.check(sentence, condition, points=MENDED // len(checks), within=10)
+                # what breaks something is looked at once: what it broke would be in the way the next time
+                exam.check(sentence, condition, points=MENDED // len(checks), within=0 if shaken else 10)
                 if shaken:
                     exam.afresh()
 
