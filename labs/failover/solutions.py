@@ -1,0 +1,45 @@
+"""What else passes each step, and what only seems to."""
+
+from halab.proof import REFERENCE, Solution, typed
+
+STANDBY = "pcs node standby --all"
+
+
+def crashed_without_fencing(lab):
+    lab.nodes[0].type("pcs property set stonith-enabled=false")
+    lab.measure("service-crash")
+    lab.nodes[0].type(STANDBY)
+
+
+SOLUTIONS = {
+    "planned": (
+        Solution(
+            "typed, not measured, and left in standby",
+            typed(STANDBY),
+            fails=("is online", "was measured", "service answers"),
+        ),
+    ),
+    "unplanned": (
+        Solution(
+            "fencing off, left in standby",
+            crashed_without_fencing,
+            fails=("is online", "was measured", "service answers"),
+        ),
+    ),
+    "stickiness": (
+        Solution(
+            "no points, left in standby",
+            typed("pcs resource defaults update resource-stickiness=0", STANDBY),
+            fails=("is online", "rather stay", "costs one outage"),
+            after=REFERENCE,
+        ),
+    ),
+    "tuning": (
+        Solution(
+            "fencing off, left in standby",
+            typed("pcs property set stonith-enabled=false", STANDBY),
+            fails=("is online", "fencing is on", "below five seconds"),
+            after=REFERENCE,
+        ),
+    ),
+}
