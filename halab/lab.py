@@ -113,16 +113,19 @@ class Lab:
         self._show("$ inv heal\n")
         registry.heal(self._instance)
 
-    def measure(self, name: str, node: Node | None = None, *, writes: str = "", **options: str) -> None:
+    def measure(
+        self, name: str, node: Node | None = None, *, repeat: int = 1, writes: str = "", **options: str
+    ) -> None:
         """Measure the outage that a fault causes, and writes that it loses, as `inv measure` does, and keep that."""
         where = node.name if node else None
-        given = {**options, "writes": writes} if writes else options
+        given = {**options, **({"repeat": str(repeat)} if repeat > 1 else {}), **({"writes": writes} if writes else {})}
         self._show(f"$ {registry.typed('measure', name, where, given)}\n")
         measurement = run.measure(
             self._instance,
             name,
             where or registry.ACTIVE,
             options,
+            repeat=repeat,
             writes=writes,
             say=lambda text: self._show(f"{text}\n"),
         )

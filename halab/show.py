@@ -55,8 +55,9 @@ class Recorder:
     def heal(self) -> None:
         self._type("inv heal")
 
-    def measure(self, name: str, node: "RecordedNode | None" = None, **options: str) -> None:
-        self._type(typed("measure", name, node.name if node else None, options))
+    def measure(self, name: str, node: "RecordedNode | None" = None, **options: object) -> None:
+        given = {option: str(value) for option, value in options.items()}
+        self._type(typed("measure", name, node.name if node else None, given))
 
     def _type(self, command: str) -> None:
         self.entries.append(Entry("command", "the host", command))

@@ -35,10 +35,10 @@ class Prover:
         """Once the step is passed: it and its alternatives pass, the wrong solutions that start here fail. The step is
         passed afterwards.
         """
-        wrong = [solution for solution in self._solutions if solution.after == REFERENCE]
-        others = [solution for solution in self._solutions if not solution.fails]
+        here = [solution for solution in self._solutions if solution.after == REFERENCE]
+        others = [solution for solution in self._solutions if solution.after == UNTOUCHED and not solution.fails]
         cells = self._verify(PERFORMED)
-        cells += self._try_out(wrong, self._forth, touched=False, last=None if others else self._forth)
+        cells += self._try_out(here, self._forth, touched=False, last=None if others else self._forth)
         return cells + self._try_out(others, self._back, touched=True, last=self._forth)
 
     def _try_out(

@@ -21,8 +21,9 @@ and "Retransmit List"), then choose; Red Hat supports tokens from 1 s up, and cl
 for 20 to 30 s. And never buy speed by turning fencing off: that number would be smaller, and
 it is called unsafe here because it is.
 
-The step is passed when the outage of a power cut, measured on the cluster as it is now, is
-below five seconds, with fencing on.
+The step is passed when an outage of a power cut, measured on the cluster as it is now, is below
+five seconds, with fencing on. One measurement is an anecdote, so it is repeated: a host that is busy
+with other things takes its share of the seconds.
 
 More: corosync.conf(5), token and consensus; fence_ipmilan(8); `pcs cluster config show`.
 """
@@ -37,7 +38,7 @@ def perform(lab):
         first.type(f"pcs stonith update fence_{node.name} power_wait=0")
     first.type("pcs resource update webserver op monitor interval=5s")
     first.type("corosync-cmapctl runtime.config.totem.token", expect=r"totem.token \(u32\) = 1000\b", within=30)
-    lab.measure("power-cut")
+    lab.measure("power-cut", repeat=2)
     lab.measure("service-crash")
 
 

@@ -54,6 +54,7 @@ def test_a_step_is_proven_by_what_fails_and_what_passes(instance: Instance, worl
         Solution("something else", doing("other"), fails=("one is done",)),
         Solution("undone", undoing("one"), fails=("one is done",), after=REFERENCE),
         Solution("twice", doing("one", "one")),
+        Solution("and more", doing("more"), after=REFERENCE),
     )
 
     assert told(found.cells) == [
@@ -61,6 +62,7 @@ def test_a_step_is_proven_by_what_fails_and_what_passes(instance: Instance, worl
         ("something else", Outcome.FAILED),
         (REFERENCE, Outcome.PASSED),
         ("undone", Outcome.FAILED),
+        ("and more", Outcome.PASSED),
         ("twice", Outcome.PASSED),
     ]
     assert (found.wrong, found.unproven) == ([], [])
