@@ -9,8 +9,8 @@ from typing import Any
 
 from invoke.parser.context import ParserContext
 
-from halab import distros, labs
-from halab.authoring import prose
+from halab import distros, images, labs
+from halab.authoring import proofs, prose
 from halab.authoring.prose import Known
 from halab.authoring.recorded import CheckRecorder, End, Stated, record
 from halab.errors import LabError
@@ -78,10 +78,10 @@ def _lab(name: str, known: Known) -> Findings:
         return Findings((*_unreadable(folder, error), *problems))
     if wrong := _needs(lab):
         return Findings((*wrong, *problems))
-    for step in lab.steps:
-        problems += _step(step, shapes, lab.spec.needs.distros or distros.names(), known)
     if lab.paper is None:
-        return Findings(tuple(problems))
+        names = lab.spec.needs.distros or distros.names()
+        stated = {step.name: _step(step, shapes, names, problems, known) for step in lab.steps}
+        return Findings(tuple(problems or proofs.of_lab(lab, stated, _at)))
     found = _exam(lab, known)
     return Findings((*problems, *found.problems), found.notes)
 
@@ -135,8 +135,10 @@ def _needs(lab: LabFolder) -> list[str]:
     ]
 
 
-def _step(step: Step, shapes: Sequence[LabSpec], names: Sequence[str], known: Known) -> list[str]:
-    problems: list[str] = []
+def _step(
+    step: Step, shapes: Sequence[LabSpec], names: Sequence[str], problems: list[str], known: Known
+) -> list[Stated]:
+    """The checks that it states; what is wrong with it is added to `problems`."""
     stated: list[Stated] = []
     for spec in shapes:
         for distro in names:
@@ -147,7 +149,8 @@ def _step(step: Step, shapes: Sequence[LabSpec], names: Sequence[str], known: Kn
             if not checks and end is None:
                 problems.append(f"{labs.short(step.path)}: verify states no check")
             stated += checks
-    return [*problems, *_checks(step.path, stated, known)]
+    problems += _checks(step.path, stated, known)
+    return stated
 
 
 def _shapes(lab: LabFolder) -> list[LabSpec]:
@@ -182,6 +185,8 @@ def _exam(lab: LabFolder, known: Known) -> Findings:
     problems += _checks(file, [check for sat in seen for check in sat.stated], known)
     problems += [f"{labs.short(file)}: {wrong}, for example when {drawn} is drawn" for wrong, drawn in sums.items()]
     notes = [note for sat in seen for note in sat.notes]
+    if not problems and not notes:
+        problems += proofs.of_exam(lab, lambda draw: _recorded(lab, draw), _at)
     if not problems and not notes:
         different = len({sat.drawn for sat in seen})
         notes.append(
@@ -222,6 +227,13 @@ def _sat(lab: LabFolder, learner: str, distro: str) -> Sat:
     problems += _strays(file, stated, paper.file)
     sums = _sums(stated, paper.file, whole=not (problems or notes))
     return Sat(text, tuple(stated), tuple(problems), tuple(sums), tuple(notes))
+
+
+def _recorded(lab: LabFolder, draw: proofs.Draw) -> list[Stated]:
+    """All checks of one draw."""
+    (spec, drawn), paper = draw, paper_of(lab)
+    asked = (_given(drawn, paper.look), _given(drawn, paper.shake))
+    return record(lab.path / "grade.py", spec, images.FALLBACK, *asked)[0]
 
 
 def _given(drawn: Drawn, function: Callable[[Any, Drawn], None]) -> Callable[[CheckRecorder], None]:

@@ -76,6 +76,22 @@ def shake(exam, drawn):
 '''
 
 
+UNPROVEN = "no wrong solution in solutions.py is about it"
+SOLUTIONS = """\
+from halab.proof import Solution, typed
+
+SOLUTIONS = {"one": (Solution("wrong", typed(), fails=("",)),)}
+
+
+def draws(spec):
+    return [(spec, {"wrong": "this"})]
+
+
+def solutions(drawn):
+    return SOLUTIONS["one"]
+"""
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of labs with one good lab, tiny, and one good exam, test."""
@@ -87,9 +103,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "tiny/lab.toml": LAB_TOML,
         "tiny/README.md": README,
         "tiny/10_one.py": STEP,
+        "tiny/solutions.py": SOLUTIONS,
         "test/exam.toml": EXAM,
         "test/README.md": README,
         "test/grade.py": GRADE,
+        "test/solutions.py": SOLUTIONS,
     }.items():
         (folder / file).write_text(text)
     return folder
@@ -123,6 +141,41 @@ def test_nothing_is_wrong_with_the_labs_there_are(name: str) -> None:
 
 def test_nothing_is_dead_in_the_docs_there_are() -> None:
     assert lint_docs(COMMANDS).problems == ()
+
+
+# What is proven
+
+
+def test_a_check_that_no_wrong_solution_is_about_is_told_with_its_line(place: Path) -> None:
+    edit(place / "tiny" / "solutions.py", 'fails=("",)', 'fails=("is online",)')
+    edit(place / "tiny" / "10_one.py", "online())", 'online())\n    lab.check("all is well", online())')
+
+    assert only(found().problems).endswith(f'10_one.py, line 15: "all is well": {UNPROVEN}')
+
+
+def test_a_check_of_an_exam_that_no_wrong_solution_is_about_is_told(place: Path) -> None:
+    edit(place / "test" / "solutions.py", 'fails=("",)', 'fails=("quorum",)')
+
+    assert only(found("test").problems).endswith(f'"every node is online": {UNPROVEN}')
+
+
+def test_a_wrong_solution_that_is_about_nothing_is_told(place: Path) -> None:
+    edit(place / "tiny" / "solutions.py", 'fails=("",)', 'fails=("", "onlien")')
+
+    assert "solutions.py, line 1: wrong: no check's sentence has 'onlien' in it" in only(found().problems)
+
+
+def test_solutions_of_an_unknown_step_are_told_with_the_nearest_name(place: Path) -> None:
+    edit(place / "tiny" / "solutions.py", '{"one": (', '{"on": (), "one": (')
+
+    assert 'there is no step "on", did you mean "one"?' in only(found().problems)
+
+
+@pytest.mark.parametrize("name", ["tiny", "test"])
+def test_a_lab_without_solutions_is_told_so(place: Path, name: str) -> None:
+    (place / name / "solutions.py").unlink()
+
+    assert only(found(name).problems).endswith(f"{name}/solutions.py is missing")
 
 
 # What new-lab and new-step make
@@ -203,7 +256,7 @@ def test_a_new_step_is_numbered_after_the_last_one_in_tens(place: Path, last: st
 
     assert made == place / "tiny" / f"{number}_more.py"
     assert [step.name for step in labs.load("tiny").steps][-1] == "more"
-    assert found().problems == ()
+    assert {problem.partition('": ')[2] for problem in found().problems} == {UNPROVEN}
 
 
 def test_a_step_that_would_not_come_last_is_refused(place: Path) -> None:

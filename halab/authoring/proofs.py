@@ -1,0 +1,65 @@
+"""Whether each check has a wrong solution that is about it, found without a cluster; `inv prove` tells the rest."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from halab import labs
+from halab.authoring.recorded import Stated
+from halab.errors import LabError
+from halab.exams.paper import Drawn
+from halab.labs import LabFolder
+from halab.models import LabSpec
+from halab.proof import Solution
+from halab.toml import suggestion
+
+Draw = tuple[LabSpec, Drawn]
+Problem = Callable[[Path, int, str], str]
+
+
+def of_lab(lab: LabFolder, stated: Mapping[str, Sequence[Stated]], problem: Problem) -> Iterator[str]:
+    """`stated` are the checks of each step. `problem` makes a sentence of a file, a line in it, and what is wrong."""
+    file = lab.path / "solutions.py"
+    try:
+        known: dict[str, Sequence[Solution]] = getattr(labs.import_file(file), "SOLUTIONS", {})
+    except LabError as error:
+        yield str(error)
+        return
+    for name in known:
+        if name not in stated:
+            yield problem(file, 1, f'there is no step "{name}", {suggestion(name, list(stated))}')
+    for step in lab.steps:
+        checks, solutions = stated[step.name], known.get(step.name, ())
+        yield from (problem(step.path, *unproven) for unproven in _unproven(checks, solutions))
+        yield from (problem(file, 1, idle) for idle in _idle(checks, solutions))
+
+
+def of_exam(lab: LabFolder, recorded: Callable[[Draw], Sequence[Stated]], problem: Problem) -> Iterator[str]:
+    """`recorded` are the checks of a draw. A warning, which is worth no points, need not be proven."""
+    file = lab.path / "solutions.py"
+    try:
+        module = labs.import_file(file)
+    except LabError as error:
+        yield str(error)
+        return
+    for draw in module.draws(lab.spec):
+        checks, solutions = recorded(draw), module.solutions(draw[1])
+        worth = [check for check in checks if check.points]
+        yield from (problem(lab.path / "grade.py", *unproven) for unproven in _unproven(worth, solutions))
+        yield from (problem(file, 1, idle) for idle in _idle(checks, solutions))
+
+
+def _unproven(checks: Sequence[Stated], solutions: Sequence[Solution]) -> Iterator[tuple[int, str]]:
+    """Line and sentence of each check that no wrong solution is about."""
+    patterns = [pattern for solution in solutions for pattern in solution.fails]
+    for check in checks:
+        if not any(re.search(pattern, check.sentence) for pattern in patterns):
+            yield check.line, f'"{check.sentence}": no wrong solution in solutions.py is about it'
+
+
+def _idle(checks: Sequence[Stated], solutions: Sequence[Solution]) -> Iterator[str]:
+    """What wrong solutions are about that no check has in its sentence."""
+    for solution in solutions:
+        for pattern in solution.fails:
+            if not any(re.search(pattern, check.sentence) for check in checks):
+                yield f"{solution.name}: no check's sentence has {pattern!r} in it"
