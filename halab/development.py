@@ -11,7 +11,7 @@ from halab.report import Report
 
 OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
 # Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
-SIDE_BY_SIDE = ("--numprocesses=6", "--dist=loadfile", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def test(select: str, unit: bool, vm: bool) -> None:
