@@ -13,10 +13,11 @@ Nobody would run a shop on it, but it needs no kernel module, and so it works wh
 containers. On virtual machines the lab shared-storage does the same with NFS, and with a GlusterFS
 replica. What differs:
 
-    sshfs      one user, no locks across machines; each file operation is a message. The store may
-               vanish and come back (reconnect). The agent takes it for a disk, and refuses it: so
-               systemd mounts it, on both nodes, and what the cluster mounts is that folder once more,
-               in the place where nginx looks for it (fstype=none, options=bind)
+    sshfs      one user, no locks across machines; each file operation is a message. The store need not
+               be there yet when a node boots (delay_connect), and may vanish and come back (reconnect).
+               The agent takes it for a disk, and refuses it: so systemd mounts it, on both nodes, and
+               what the cluster mounts is that folder once more, in the place where nginx looks for it
+               (fstype=none, options=bind)
     NFS        the kernel's; locks; a mount hangs while its server is away, and goes on after that
     GlusterFS  a copy on each node, written to all at once: no machine whose loss stops everything
 
@@ -51,7 +52,8 @@ def perform(lab):
             node.type(line)
         node.type(
             f"printf '%s\\n' '[Mount]' What={third.name}:{STORE} Where={SHARE} Type=fuse.sshfs "
-            f"Options=allow_other,reconnect,ServerAliveInterval=5 '[Install]' WantedBy=multi-user.target > {UNIT}"
+            f"Options=allow_other,delay_connect,reconnect,ServerAliveInterval=5 "
+            f"'[Install]' WantedBy=multi-user.target > {UNIT}"
         )
         node.type("systemctl daemon-reload")
         node.type("systemctl enable --now srv-share.mount")
