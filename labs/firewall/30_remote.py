@@ -50,7 +50,7 @@ def verify(lab):
     lab.check("two nodes are online, and the remote node as well", online(one, two, third), within=120)
     lab.check(
         f"{third.name} is a remote node",
-        command(one, "crm_mon --output-as=xml", rf'<node name="{third.name}"[^>]* type="remote"'),
+        command(one, "crm_mon --output-as=xml", rf'<node name="{third.name}"[^>]* online="true"[^>]* type="remote"'),
         hint=(
             "pcs status nodes: who is under Pacemaker Remote Nodes?",
             f"a full node leaves with pcs cluster node remove {third.name}, and its Pacemaker makes room for "
