@@ -12,23 +12,27 @@ def own_cgroup() -> str:
     return Path("/proc/self/cgroup").read_text().splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    ("content", "identity", "found"),
-    [
-        (str(os.getpid()), own_cgroup(), os.getpid()),
-        (f"{os.getpid()}\n", own_cgroup(), os.getpid()),
-        (str(os.getpid()), "0123456789abcdef", None),  # the pid is another process's by now
-        ("4194305", own_cgroup(), None),  # above the kernel's highest, see proc(5), pid_max
-        ("", own_cgroup(), None),
-    ],
-)
-def test_a_pid_file_is_believed_only_when_that_process_is_the_container_s(
-    tmp_path: Path, content: str, identity: str, found: int | None
-) -> None:
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_the_pid_in_the_pid_file_is_the_first_process(tmp_path: Path, end: str) -> None:
+    file = tmp_path / "pidfile"
+    file.write_text(f"{os.getpid()}{end}")
+
+    assert Container(own_cgroup(), file).first_process() == os.getpid()
+
+
+def test_a_pid_that_is_another_process_s_by_now_is_not_believed(tmp_path: Path) -> None:
+    file = tmp_path / "pidfile"
+    file.write_text(str(os.getpid()))
+
+    assert Container("0123456789abcdef", file).first_process() is None
+
+
+@pytest.mark.parametrize("content", ["4194305", ""])  # above the kernel's highest, see proc(5), pid_max; half written
+def test_a_pid_of_no_process_is_not_believed(tmp_path: Path, content: str) -> None:
     file = tmp_path / "pidfile"
     file.write_text(content)
 
-    assert Container(identity, file).first_process() == found
+    assert Container(own_cgroup(), file).first_process() is None
 
 
 def test_a_container_without_a_pid_file_does_not_run(tmp_path: Path) -> None:
