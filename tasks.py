@@ -384,13 +384,14 @@ def bmc(c: Context, name: str, action: str) -> None:
     help={
         "select": "pytest's -k",
         "unit": "only what needs no node",
+        "exams": "only exams, whose graders are proven",
         "vm": "only what needs virtual machines",
     }
 )
 @_guarded
-def test(c: Context, select: str = "", unit: bool = False, vm: bool = False) -> None:
-    """Run the tests: units, and labs and exams on real clusters; or those on virtual machines, emulated."""
-    _development().test(select, unit, vm)
+def test(c: Context, select: str = "", unit: bool = False, exams: bool = False, vm: bool = False) -> None:
+    """Run the tests: units, and labs on real clusters; or exams; or those on virtual machines, emulated."""
+    _development().test(select, unit, exams, vm)
 
 
 @task

@@ -14,8 +14,8 @@ OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
 SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 
 
-def test(select: str, unit: bool, vm: bool) -> None:
-    """Run pytest with the checkout's own Python: all tests but those on machines, or only those, or without nodes."""
+def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
+    """Run pytest with the checkout's own Python: `tests/unit` and `tests/labs`, or only one part of the tests."""
     report = Report()
     pytest = [sys.executable, "-m", "pytest", *(["-k", select] if select else [])]
     if unit:
@@ -26,7 +26,7 @@ def test(select: str, unit: bool, vm: bool) -> None:
     else:
         if os.geteuid() == 0:
             host.ensure(host.TOOLS, report.say)
-        _pass_on([*pytest, *SIDE_BY_SIDE, "tests/exams", "tests/labs", "tests/unit"])
+        _pass_on([*pytest, *SIDE_BY_SIDE, *(["tests/exams"] if exams else ["tests/labs", "tests/unit"])])
 
 
 def _prepare_machines(report: Report) -> None:
