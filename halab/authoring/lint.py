@@ -19,6 +19,7 @@ from halab.exams.paper import Drawn, ExamFile
 from halab.faults.registry import FAULTS
 from halab.labs import LabFolder, Step
 from halab.models import LabSpec
+from halab.proof.exams import Draw
 from halab.providers import PROVIDERS
 from halab.toml import suggestion
 
@@ -229,7 +230,7 @@ def _sat(lab: LabFolder, learner: str, distro: str) -> Sat:
     return Sat(text, tuple(stated), tuple(problems), tuple(sums), tuple(notes))
 
 
-def _recorded(lab: LabFolder, draw: proofs.Draw) -> list[Stated]:
+def _recorded(lab: LabFolder, draw: Draw) -> list[Stated]:
     """All checks of one draw."""
     (spec, drawn), paper = draw, paper_of(lab)
     asked = (_given(drawn, paper.look), _given(drawn, paper.shake))

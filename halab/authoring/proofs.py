@@ -7,13 +7,11 @@ from pathlib import Path
 from halab import labs
 from halab.authoring.recorded import Stated
 from halab.errors import LabError
-from halab.exams.paper import Drawn
 from halab.labs import LabFolder
-from halab.models import LabSpec
 from halab.proof import Solution
+from halab.proof.exams import Draw
 from halab.toml import suggestion
 
-Draw = tuple[LabSpec, Drawn]
 Problem = Callable[[Path, int, str], str]
 
 
