@@ -5,11 +5,14 @@ frozen with it, and has all capabilities within the container's user namespace. 
 learners and steps type in a shell of `podman exec`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from halab.process import run
 from halab.providers import SYSTEM_PATH
+
+RUNTIME = "crun"  # which is the first process until the container is started (see crun(1), create)
 
 NAMESPACES = ("--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 # what `podman exec` would give, see podman-exec(1) and CONTAINER INTERFACE of systemd
@@ -24,13 +27,34 @@ class Container:
     pid_file: Path
 
     def first_process(self) -> int | None:
-        """On the host; None when the container does not run, whatever an old file says."""
+        """On the host; None when the container does not run, whatever an old file says, or does not run yet."""
         try:
             pid = int(self.pid_file.read_text())
             cgroup = Path(f"/proc/{pid}/cgroup").read_text()
+            program = Path(f"/proc/{pid}/comm").read_text().strip()
         except (OSError, ValueError):
             return None
-        return pid if self.identity in cgroup else None
+        return pid if self.identity in cgroup and program != RUNTIME else None
+
+
+class FirstProcesses:
+    """Those of an instance's nodes. `names` tells each node's container; `podman` makes a command of podman's."""
+
+    def __init__(self, names: Mapping[str, str], podman: Callable[..., list[str]]) -> None:
+        self._nodes = {container: node for node, container in names.items()}
+        self._podman = podman
+        self._known: dict[str, Container] = {}
+
+    def find(self) -> dict[str, int]:
+        """On the host, of each node that has power. Podman is asked only about containers that were not there before,
+        as that takes long.
+        """
+        if not all(node in self._known and self._known[node].pid_file.exists() for node in self._nodes.values()):
+            told = run(self._podman("inspect", "--format={{.Name}} {{.Id}} {{.PidFile}}", *self._nodes)).stdout
+            for name, identity, pid_file in (line.split(" ", 2) for line in told.splitlines()):
+                self._known[self._nodes[name]] = Container(identity, Path(pid_file))
+        found = {node: container.first_process() for node, container in self._known.items()}
+        return {node: first for node, first in found.items() if first}
 
 
 def is_frozen(first_process: int) -> bool:

@@ -25,7 +25,7 @@ from halab.network import Network, port_name
 from halab.parallel import for_each
 from halab.process import CommandResult, is_alive, must, run
 from halab.providers import BmcDaemon, Site
-from halab.providers.inside import Container, enter, is_frozen
+from halab.providers.inside import FirstProcesses, enter, is_frozen
 from halab.providers.podman_disks import Disks
 from halab.wait import TimedOut, patience, wait
 
@@ -46,10 +46,9 @@ class Podman:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._nodes = {node.name: node for node in site.spec.nodes}
-        self._by_container = {self._container(name): name for name in self._nodes}
         self._network = Network(site.directory, site.spec)
         self._disks = Disks(site.directory / "disks", self._upper_dirs)
-        self._known: dict[str, Container] = {}
+        self._running = FirstProcesses({name: self._container(name) for name in self._nodes}, self._podman)
 
     slowness = 1.0
 
@@ -86,11 +85,11 @@ class Podman:
         self._disks.forget()
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
-        first = self._running().get(node)
+        first = self._running.find().get(node)
         if first is None or is_frozen(first):
             raise LabError(f"{node} is not reachable: it is {self.power_states()[node]}")
         result = run(enter(first, argv), input=input, timeout=patience(timeout))
-        if not result.ok and self._running().get(node) != first:
+        if not result.ok and self._running.find().get(node) != first:
             raise LabError(f"{node} is not reachable: it lost its power while `{argv[0]}` ran")
         return result
 
@@ -108,7 +107,7 @@ class Podman:
         return [BmcDaemon(node, (node,), (*start, node)) for node in self._nodes]
 
     def power_states(self) -> dict[str, str]:
-        running = self._running() if self._network.holder() else {}
+        running = self._running.find() if self._network.holder() else {}
         if len(running) == len(self._nodes):  # as mostly; then podman need not be asked, which takes long
             return {node: "frozen" if is_frozen(first) else "on" for node, first in running.items()}
         found = dict.fromkeys(self._nodes, "absent")
@@ -124,7 +123,7 @@ class Podman:
                 if state in POWER:
                     return
                 if state == "initialized":  # a power-on was killed in the middle
-                    must(self._podman("stop", "--time=0", container))
+                    self._stop(node)
                 must(self._podman("init", container))
             told = must(self._podman("inspect", "--format={{.State.Pid}} {{.StaticDir}}", container)).stdout
             pid, _, directory = told.strip().partition(" ")
@@ -136,21 +135,20 @@ class Podman:
     def power_off(self, node: str) -> None:
         with self._power_lock(node):
             self._network.unplug(self._nodes[node])
-            container = self._container(node)
-            told = must(self._podman("inspect", "--format={{.State.Status}} {{.State.ConmonPid}}", container)).stdout
-            state, conmon = told.split()
-            if state == "paused":
-                must(self._podman("unpause", container))
-            must(self._podman("stop", "--time=0", container))
-            self._wait_cleaned_up(node, int(conmon))
+            self._stop(node)
 
-    def _wait_cleaned_up(self, node: str, conmon: int) -> None:
-        """Wait for podman's own clean-up after a container, which its conmon becomes in the end.
-
-        It takes a container that has just been made ready again for the one that ended, and ends it.
+    def _stop(self, node: str) -> None:
+        """End a node's container, and wait until podman has cleaned up after it, which its conmon does in the end: it
+        takes a container that has just been made ready again for the one that ended, and ends it.
         """
+        container = self._container(node)
+        told = must(self._podman("inspect", "--format={{.State.Status}} {{.State.ConmonPid}}", container)).stdout
+        state, conmon = told.split()
+        if state == "paused":
+            must(self._podman("unpause", container))
+        must(self._podman("stop", "--time=0", container))
         try:
-            wait(lambda: is_alive(conmon), lambda alive: not alive, within=30, successes=1, interval=0.02)
+            wait(lambda: is_alive(int(conmon)), lambda alive: not alive, within=30, successes=1, interval=0.02)
         except TimedOut:
             raise LabError(
                 f"{node} is off, but podman has not cleaned up after it within 30 s (pid {conmon})"
@@ -283,15 +281,6 @@ class Podman:
             must(argv if not self._network.holder() else self._network.enter(argv)).stdout
         )
         return found
-
-    def _running(self) -> dict[str, int]:
-        """The first process of each node that has power."""
-        if not all(node in self._known and self._known[node].pid_file.exists() for node in self._nodes):
-            told = run(self._podman("inspect", "--format={{.Name}} {{.Id}} {{.PidFile}}", *self._by_container)).stdout
-            for name, identity, pid_file in (line.split(" ", 2) for line in told.splitlines()):
-                self._known[self._by_container[name]] = Container(identity, Path(pid_file))
-        found = {node: container.first_process() for node, container in self._known.items()}
-        return {node: first for node, first in found.items() if first}
 
     def _state(self, node: str) -> str:
         argv = self._podman("inspect", "--format={{.State.Status}}", self._container(node))

@@ -105,6 +105,19 @@ def test_up_makes_a_node_whose_removal_was_killed_half_way(cli: Cli, tmp_path: P
     assert [node["power"] for node in cli.json("status")["nodes"]] == ["on", "on"]
 
 
+def test_up_starts_a_node_whose_power_on_was_killed_half_way(cli: Cli) -> None:
+    cli("up")
+    cli("bmc", "node1", "off")
+    node1 = f"halab-{cli.name}-node1"
+    ready = cli.instance().provider.workstation_argv(["podman", "--cgroup-manager=cgroupfs", "init", node1])
+    subprocess.run(ready, check=True, capture_output=True)
+    assert [node["power"] for node in cli.json("status")["nodes"]] == ["off", "on"]
+
+    cli("up")
+
+    assert [node["power"] for node in cli.json("status")["nodes"]] == ["on", "on"]
+
+
 def test_down_removes_a_node_whose_removal_was_killed_half_way(cli: Cli, tmp_path: Path) -> None:
     cli("up")
     node1 = f"halab-{cli.name}-node1"

@@ -1,6 +1,9 @@
 """Finding the first process of a container, and the command that enters it."""
 
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,22 @@ def test_a_pid_of_no_process_is_not_believed(tmp_path: Path, content: str) -> No
 
 def test_a_container_without_a_pid_file_does_not_run(tmp_path: Path) -> None:
     assert Container(own_cgroup(), tmp_path / "pidfile").first_process() is None
+
+
+@pytest.fixture
+def waiting_runtime(tmp_path: Path) -> Iterator[int]:
+    """A process of the name that the runtime has while a container is ready, and not started."""
+    program = shutil.copy("/bin/sleep", tmp_path / "crun")
+    with subprocess.Popen([program, "60"]) as process:
+        yield process.pid
+        process.kill()
+
+
+def test_a_container_that_was_never_started_does_not_run(tmp_path: Path, waiting_runtime: int) -> None:
+    file = tmp_path / "pidfile"
+    file.write_text(str(waiting_runtime))
+
+    assert Container(own_cgroup(), file).first_process() is None
 
 
 def test_a_process_in_no_cgroup_of_its_own_is_not_frozen() -> None:
