@@ -29,6 +29,7 @@ WATCHED = 20.0  # seconds that a fault is given to cause an outage, and an outag
 SETTLING = 60.0  # seconds that lost nodes are given to come back once the service has
 CONTENT = 60.0  # seconds that a cluster which finds nothing wrong is given, more than any monitor needs to notice
 LIMIT = 120.0  # seconds after which an outage is called endless, whatever the cluster does
+CLEANED_UP = "last-lrm-refresh"  # where Pacemaker notes, among the cluster's options, when resources were cleaned up
 WHOLE = 120.0  # seconds that a healed cluster is given to be whole
 
 
@@ -89,11 +90,17 @@ def summary(run: Run) -> str:
 
 def configuration(instance: Instance) -> str:
     """A digest of what is configured in the cluster; that of two clusters with the same settings is the same."""
-    cib = parse_xml(crm.ask(instance, "cibadmin", "--query", "--scope=configuration"))
-    for section in cib.iter("nodes"):  # standby and the like: what a node is told, not how the cluster is built
+    cib = crm.ask(instance, "cibadmin", "--query", "--scope=configuration")
+    return digest(cib, crm.ask(instance, "cat", "/etc/corosync/corosync.conf"))
+
+
+def digest(cib: str, corosync: str) -> str:
+    """Of the CIB's configuration, as XML, and corosync.conf: of how a cluster is built, not of what became of it."""
+    tree = parse_xml(cib)
+    for section in tree.iter("nodes"):  # standby and the like
         section.clear()
-    corosync = crm.ask(instance, "cat", "/etc/corosync/corosync.conf")
-    shape = [(element.tag, *sorted(element.items())) for element in cib.iter()]
+    elements = [element for element in tree.iter() if element.get("name") != CLEANED_UP]
+    shape = [(element.tag, *sorted(element.items())) for element in elements]
     return hashlib.sha256(f"{shape}{corosync}".encode()).hexdigest()[:16]
 
 

@@ -358,6 +358,35 @@ def test_a_measurement_of_another_configuration_is_not_one_of_this() -> None:
     assert "configured in another way" in measured("power-cut", now=True).look(cast(Lab, before)).seen
 
 
+CIB = """\
+<configuration>
+  <crm_config>
+    <cluster_property_set id="cib-bootstrap-options">
+      <nvpair id="cib-bootstrap-options-stonith-enabled" name="stonith-enabled" value="true"/>
+    </cluster_property_set>
+  </crm_config>
+  <nodes><node id="1" uname="node1"/></nodes>
+</configuration>
+"""
+OPTION = "</cluster_property_set>"
+
+
+def test_what_happens_to_a_cluster_is_no_other_configuration() -> None:
+    cleaned_up = CIB.replace(OPTION, f'<nvpair id="cleaned" name="last-lrm-refresh" value="1795629151"/>{OPTION}')
+    standby = '<node id="1" uname="node1"><instance_attributes id="nodes-1"/></node>'
+    in_standby = CIB.replace('<node id="1" uname="node1"/>', standby)
+
+    assert {run.digest(cib, "token: 1000") for cib in (cleaned_up, in_standby)} == {run.digest(CIB, "token: 1000")}
+
+
+def test_what_is_changed_in_the_cib_or_in_corosync_conf_is_another_configuration() -> None:
+    fencing_off = CIB.replace('value="true"', 'value="false"')
+    option = CIB.replace(OPTION, f'<nvpair id="option" name="dc-deadtime" value="2s"/>{OPTION}')
+    digests = [run.digest(CIB, ""), run.digest(fencing_off, ""), run.digest(option, ""), run.digest(CIB, "token: 1000")]
+
+    assert len(set(digests)) == 4
+
+
 def test_an_outage_that_did_not_end_is_no_short_one() -> None:
     cut_off = MeasuredLab(a_measurement(a_run(samples((-1, 0, "x"), (0, 3, None)), [])))
 
