@@ -18,6 +18,10 @@ while you work on its firewall. So fencing is off for the time of the change, an
 Open the port, and tell the cluster that the cause is mended (`pcs resource cleanup node3`). Then look
 for "RemoteOnline".
 
+The connection is given up after 20 s, so that you see it fail soon. In the end it has a minute, which
+is the default: a start that failed is not tried again by itself, and a node that was fenced needs
+its time to boot.
+
 Whatever fails to start for "Timed Out" and not for a reason of its own, think of a firewall.
 """
 
@@ -36,6 +40,7 @@ def perform(lab):
     third.type("firewall-cmd --reload")
     one.type(f"pcs resource cleanup {third.name}")
     one.type("pcs status nodes", expect=rf"Pacemaker Remote Nodes:\n Online: {third.name}\n", within=60)
+    one.type(f"pcs resource update {third.name} op start timeout=60s")
     one.type("pcs property set stonith-enabled=true")
 
 

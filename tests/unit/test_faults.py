@@ -1,4 +1,4 @@
-"""What is remembered of faults, and what rules a partition is made of. Real clusters: tests/labs/test_7_faults.py."""
+"""What is remembered of faults, and what rules a partition is made of. Real clusters: tests/labs/test_8_faults.py."""
 
 import pytest
 

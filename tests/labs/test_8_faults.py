@@ -139,13 +139,14 @@ def test_a_pulled_cable_is_seen_by_the_node_and_plugged_in_again(cli: Cli, lab: 
     assert carrier == "0"
     assert not reached
     assert node.run("cat", "/sys/class/net/eth0/carrier").stdout.strip() == "1"
-    assert pings(lab.workstation, node.lan)
+    wait(lambda: pings(lab.workstation, node.lan), bool, within=10, successes=1)
 
 
 def test_packets_are_lost_in_both_directions_and_at_the_rate_that_was_asked_for(cli: Cli, lab: Lab) -> None:
     no_fencing(lab)
     node = lab.others(lab.where("virtual_ip"))[0]
     many = ("ping", "-q", "-c", "200", "-i", "0.01", "-W", "1", str(node.lan))
+    assert pings(lab.workstation, node.lan)  # or else frames would be lost that ask for its hardware address
 
     cli("fault", "packet-loss", "--node", node.name, "--percent", "20")
     said = lab.workstation.run(*many).stdout
