@@ -9,9 +9,11 @@ from halab.errors import CheckFailed, LabError
 from halab.paths import ROOT
 from halab.report import Report
 
-OWN_NAMESPACES = ("unshare", "--net", "--mount", "--propagation", "private")
+# Machines are tested by two processes (pytest-xdist), each on a host of its own: one alone mostly waits for one machine
+HOST = f"unshare --net --mount --propagation private {sys.executable} {ROOT}/tests/vm/host.py {sys.executable}"
+ON_HOSTS = ("--dist=loadfile", "--no-loadscope-reorder", f"--tx=2*popen//python={HOST}")
 # Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
-SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("--numprocesses=5", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
@@ -22,7 +24,7 @@ def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
         _pass_on([*pytest, "tests/unit"])
     elif vm:
         _prepare_machines(report)
-        _pass_on([*OWN_NAMESPACES, sys.executable, "tests/vm/host.py", *pytest, "tests/vm"])
+        _pass_on([*pytest, *ON_HOSTS, "tests/vm"])
     else:
         if os.geteuid() == 0:
             host.ensure(host.TOOLS, report.say)

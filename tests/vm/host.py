@@ -1,7 +1,8 @@
 """A host for virtual machines inside this one: libvirtd in namespaces of its own, with directories of its own.
 
-Run as `unshare --net --mount --propagation private python tests/vm/host.py COMMAND...`: runs the command there, and
-then ends whatever it left behind. KVM is not seen from inside: what runs there is emulated, on every machine.
+Run as `unshare --net --mount --propagation private python tests/vm/host.py COMMAND...`: runs the command there, on its
+own standard input and output, and then ends whatever it left behind. KVM is not seen from inside: what runs there is
+emulated, on every machine.
 
 libvirt probes QEMU with short-lived daemons and waits until they are gone. They become children of the first process,
 and where that is slow to bury them, each probe takes half a minute; so they are made children of this program.
@@ -68,7 +69,8 @@ def main(place: Path, command: list[str]) -> int:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with (place / "log").open("w") as log:
         for name in DAEMONS:
-            subprocess.Popen([name, "-p", f"/run/libvirt/{name}.pid"], stderr=log)
+            pid_file = f"/run/libvirt/{name}.pid"
+            subprocess.Popen([name, "-p", pid_file], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     while not Path("/run/libvirt/libvirt-sock").exists():
         time.sleep(0.1)
     settings = {"XDG_STATE_HOME": str(place / "state"), "VAGRANT_HOME": str(place / "vagrant")}

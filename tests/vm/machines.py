@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from halab.instance import instances_dir
+from halab.nodes import Node
 from halab.process import find_daemons
 from halab.providers.vagrant import WORKSTATION
 from halab.vagrantfile import Names
@@ -33,3 +34,7 @@ def leftovers(instance: str) -> list[str]:
         *([str(state)] if state.exists() else []),
         *sorted(links & ports),
     ]
+
+
+def boot_of(node: Node) -> str:
+    return node.run("cat", "/proc/sys/kernel/random/boot_id").stdout

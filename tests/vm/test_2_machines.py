@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,7 +13,7 @@ from halab.lab import Lab
 from halab.process import find_daemons
 from halab.wait import wait
 from tests.cli import Cli, addresses_of_host
-from tests.vm.machines import leftovers, virsh
+from tests.vm.machines import boot_of, leftovers, virsh
 
 pytestmark = [
     pytest.mark.timeout(1800),
@@ -50,33 +49,6 @@ def test_up_makes_machines_on_networks_without_an_address_of_the_host(cli: Cli) 
     assert [node["power"] for node in status["nodes"]] == ["on", "on"]
     assert [node["bmc"] for node in status["nodes"]] == ["192.168.2.110", "192.168.2.111"]
     assert not LAB_ADDRESS.search(addresses_of_host())
-
-
-def test_a_second_instance_has_the_same_addresses_and_does_not_meet_the_first(
-    lab: Lab, instances: Callable[..., Cli]
-) -> None:
-    other = instances("twin", "--nodes", "1", "--disk-only")
-    other("up", timeout=900)
-    twin = Lab(other.instance())
-
-    assert twin.workstation.run("ping", "-c", "1", "-W", "5", str(twin.nodes[0].lan)).ok
-    assert not twin.workstation.run("ping", "-c", "1", "-W", "5", str(lab.nodes[1].lan)).ok
-    assert lab.workstation.run("ping", "-c", "1", "-W", "5", str(lab.nodes[1].lan)).ok
-
-
-def test_a_checkpoint_of_disks_alone_is_gone_back_to_by_booting(instances: Callable[..., Cli]) -> None:
-    cli = instances("twin", "--nodes", "1", "--disk-only")
-    lab = Lab(cli.instance())
-    lab.nodes[0].run("sh", "-c", "touch /root/later; rm /etc/issue; sync")
-    boot = boot_of(lab, 0)
-
-    cli("reset", "--to", "start")
-
-    assert boot_of(lab, 0) != boot
-    assert lab.nodes[0].run("sh", "-c", "test -e /etc/issue && test ! -e /root/later").ok
-    lab.close()
-    cli("down")
-    assert leftovers("twin") == []
 
 
 def test_every_step_of_the_lab_is_performed_and_verified(cli: Cli) -> None:
@@ -120,7 +92,7 @@ def test_vbmcd_that_was_killed_is_told_and_brought_back_by_up(cli: Cli) -> None:
 
 
 def test_a_checkpoint_of_the_running_cluster_brings_it_back_as_it_was(cli: Cli, lab: Lab) -> None:
-    boots = [boot_of(lab, number) for number in (0, 1)]
+    boots = [boot_of(lab.nodes[number]) for number in (0, 1)]
     members, fenced = memberships(lab), fencings(lab)
 
     cli("save", "running")
@@ -128,7 +100,7 @@ def test_a_checkpoint_of_the_running_cluster_brings_it_back_as_it_was(cli: Cli, 
     time.sleep(30)  # so that a clock that is not set is seen to be late
     cli("reset", "--to", "running")
 
-    assert [boot_of(lab, number) for number in (0, 1)] == boots  # they went on, and did not start anew
+    assert [boot_of(lab.nodes[number]) for number in (0, 1)] == boots  # they went on, and did not start anew
     assert memberships(lab) == members
     assert fencings(lab) == fenced
     assert not lab.nodes[0].run("test", "-e", "/root/later").ok
@@ -170,18 +142,6 @@ def test_when_the_power_of_the_active_node_is_cut_it_is_fenced_and_the_service_g
     wait(active.power, lambda state: state == "on", within=30, successes=1)
 
 
-def test_an_up_that_was_killed_leaves_nothing_that_down_does_not_remove(instances: Callable[..., Cli]) -> None:
-    cli = instances("killed", "--nodes", "1")
-    process = subprocess.Popen(cli.argv("up"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait(lambda: "halab-killed-node1" in virsh("list", "--name"), bool, within=60, successes=1)
-    process.kill()
-    process.wait()
-
-    cli("down")
-
-    assert leftovers("killed") == []
-
-
 def test_a_machine_that_was_removed_by_other_means_is_told_and_no_obstacle_to_down(cli: Cli) -> None:
     virsh("destroy", "halab-vm-node2")
     virsh("undefine", "halab-vm-node2", "--snapshots-metadata")
@@ -193,10 +153,6 @@ def test_a_machine_that_was_removed_by_other_means_is_told_and_no_obstacle_to_do
     assert power == ["on", "absent"]
     assert "halab-vm-node2 was removed by other means" in told
     assert leftovers("vm") == []
-
-
-def boot_of(lab: Lab, number: int) -> str:
-    return lab.nodes[number].run("cat", "/proc/sys/kernel/random/boot_id").stdout
 
 
 def memberships(lab: Lab) -> list[str]:
