@@ -1,5 +1,6 @@
-"""What the kernel allows all container nodes of a host together."""
+"""What the kernel allows container nodes: all of a host together, and each."""
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,3 +31,10 @@ def raise_limits(say: Callable[[str], None], sysctls: Path = Path("/proc/sys")) 
             raise LabError(
                 f"{limit} is {now}, and may not be raised ({error.strerror}); try: sysctl -w {limit}={least}"
             ) from error
+
+
+def ulimit(kind: int, most: int) -> str:
+    """For podman's `--ulimit`: raising one above the host's own needs CAP_SYS_RESOURCE, which a host may lack."""
+    hard = resource.getrlimit(kind)[1]
+    value = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    return f"{value}:{value}"

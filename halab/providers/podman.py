@@ -224,8 +224,8 @@ class Podman:
             f"--cap-add={CAPABILITIES}",
             "--shm-size=256m",
             *([f"--device={FUSE}"] if Path(FUSE).exists() else []),
-            f"--ulimit=nofile={_limit(resource.RLIMIT_NOFILE, 1_048_576)}",
-            f"--ulimit=nproc={_limit(resource.RLIMIT_NPROC, 32_768)}",
+            f"--ulimit=nofile={limits.ulimit(resource.RLIMIT_NOFILE, 1_048_576)}",
+            f"--ulimit=nproc={limits.ulimit(resource.RLIMIT_NPROC, 32_768)}",
             f"--volume={image.pool}:/srv/pool:ro",
             image.image_id,
         )
@@ -294,10 +294,3 @@ class Podman:
     def _power_lock(self, node: str) -> FileLock:
         """A learner, a peer that fences and a BMC may all reach for the same switch at once."""
         return FileLock(self._site.directory / f"power-{node}.lock", timeout=60)
-
-
-def _limit(kind: int, most: int) -> str:
-    """A limit for `--ulimit`: raising one above the host's own needs CAP_SYS_RESOURCE, which a host may lack."""
-    hard = resource.getrlimit(kind)[1]
-    value = most if hard == resource.RLIM_INFINITY else min(hard, most)
-    return f"{value}:{value}"

@@ -1,5 +1,6 @@
 """The kernel's limits for all nodes together: raised, never lowered, and told of."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,12 @@ def test_a_limit_that_may_not_be_raised_is_told_with_the_command(
 
     with pytest.raises(LabError, match=r"sysctl -w fs\.inotify\.max_user_instances=4096"):
         limits.raise_limits(print, sysctls)
+
+
+@pytest.mark.parametrize(
+    ("hard", "given"), [(resource.RLIM_INFINITY, "1000:1000"), (4096, "1000:1000"), (256, "256:256")]
+)
+def test_no_limit_is_asked_for_above_the_host_s_own(monkeypatch: pytest.MonkeyPatch, hard: int, given: str) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (64, hard))
+
+    assert limits.ulimit(resource.RLIMIT_NOFILE, 1000) == given
