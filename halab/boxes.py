@@ -75,7 +75,7 @@ def _make_box(
     distro: Distro, image: images.Image, public_key: str, shop: Workshop, result: Path, name: str, url: str
 ) -> None:
     boxfile = shop.folder / "Boxfile"
-    values = {"image": image.image_id, "pool": distro.pool, "public_key": public_key}
+    values = {"image": image.image_id, "public_key": public_key}
     boxfile.write_text(templates.render(TEMPLATE, **values))
     tag = f"localhost/halab/box-{distro.name}:building"
     build = ["podman", "build", "--isolation=chroot", "--network=host", "--squash-all", "--pull=never"]
