@@ -21,6 +21,9 @@ shows the points of every resource on every node.
 
 from halab.conditions import command, measured, online
 
+ADDRESS = "crm_resource --resource virtual_ip --meta --get-parameter resource-stickiness"  # of its own, or by default
+SERVER = "crm_resource --resource webserver --meta --get-parameter resource-stickiness"
+
 
 def perform(lab):
     first = lab.nodes[0]
@@ -31,16 +34,15 @@ def perform(lab):
 
 def verify(lab):
     lab.check("every node is online", online(), within=90)
-    first = lab.nodes[0]
     lab.check(
         "resources would rather stay where they are",
         command(
-            first,
-            "crm_attribute --type rsc_defaults --name resource-stickiness --query --quiet",
-            r"^([1-9]\d*|\+?INFINITY)\s*$",
-            "the default resource-stickiness is above 0",
+            lab.nodes[0],
+            f"{ADDRESS}; {SERVER}",
+            r"(?m)^([1-9]\d*|\+?INFINITY)\s*$",  # which of two that stay together has it does not matter
+            "resource-stickiness is above 0, by default or for one of virtual_ip and webserver",
             (
-                "pcs resource defaults tells what every resource is given",
+                "pcs resource defaults tells what every resource is given, pcs resource config what one has of its own",
                 "the default of resource-stickiness is 0: any other place is as good",
                 "pcs resource defaults update resource-stickiness=100",
             ),

@@ -11,6 +11,11 @@ def crashed_without_fencing(lab):
     lab.nodes[0].type(STANDBY)
 
 
+def sticky_address(lab):
+    lab.nodes[0].type("pcs resource meta virtual_ip resource-stickiness=50")
+    lab.measure("power-cut")
+
+
 SOLUTIONS = {
     "planned": (
         Solution(
@@ -33,6 +38,7 @@ SOLUTIONS = {
             fails=("is online", "rather stay", "costs one outage"),
             after=REFERENCE,
         ),
+        Solution("only the address stays", sticky_address),
     ),
     "tuning": (
         Solution(
