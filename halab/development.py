@@ -9,11 +9,13 @@ from halab.errors import CheckFailed, LabError
 from halab.paths import ROOT
 from halab.report import Report
 
-# Machines are tested by two processes (pytest-xdist), each on a host of its own: one alone mostly waits for one machine
+# Machines are tested by two processes (pytest-xdist), each on a host of its own, as one mostly waits for one machine.
+# The second gets the longest file, so the first may not hold it up.
 HOST = f"unshare --net --mount --propagation private {sys.executable} {ROOT}/tests/vm/host.py {sys.executable}"
-ON_HOSTS = ("--dist=loadfile", "--no-loadscope-reorder", f"--tx=2*popen//python={HOST}")
+HOSTS = (f"--tx=popen//python=nice {HOST}", f"--tx=popen//python={HOST}")
 # Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
-SIDE_BY_SIDE = ("--numprocesses=5", "--dist=loadfile", "--no-loadscope-reorder")
+CLUSTERS = ("--numprocesses=5",)
+BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
 
 
 def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
@@ -24,11 +26,11 @@ def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
         _pass_on([*pytest, "tests/unit"])
     elif vm:
         _prepare_machines(report)
-        _pass_on([*pytest, *ON_HOSTS, "tests/vm"])
+        _pass_on([*pytest, *HOSTS, *BY_FILE, "tests/vm"])
     else:
         if os.geteuid() == 0:
             host.ensure(host.TOOLS, report.say)
-        _pass_on([*pytest, *SIDE_BY_SIDE, *(["tests/exams"] if exams else ["tests/labs", "tests/unit"])])
+        _pass_on([*pytest, *CLUSTERS, *BY_FILE, *(["tests/exams"] if exams else ["tests/labs", "tests/unit"])])
 
 
 def _prepare_machines(report: Report) -> None:
