@@ -12,7 +12,7 @@ from pathlib import Path
 from halab.process import run
 from halab.providers import SYSTEM_PATH
 
-RUNTIME = "crun"  # which is the first process until the container is started (see crun(1), create)
+RUNTIMES = ("crun", "runc")  # one is the first process until the container is started (see crun(1), create)
 
 NAMESPACES = ("--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 # what `podman exec` would give, see podman-exec(1) and CONTAINER INTERFACE of systemd
@@ -34,7 +34,7 @@ class Container:
             program = Path(f"/proc/{pid}/comm").read_text().strip()
         except (OSError, ValueError):
             return None
-        return pid if self.identity in cgroup and program != RUNTIME else None
+        return pid if self.identity in cgroup and not program.startswith(RUNTIMES) else None
 
 
 class FirstProcesses:

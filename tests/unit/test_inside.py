@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from halab.providers.inside import Container, enter, is_frozen
+from halab.wait import wait
 
 
 def own_cgroup() -> str:
@@ -47,6 +48,8 @@ def waiting_runtime(tmp_path: Path) -> Iterator[int]:
     """A process of the name that the runtime has while a container is ready, and not started."""
     program = shutil.copy("/bin/sleep", tmp_path / "crun")
     with subprocess.Popen([program, "60"]) as process:
+        named = Path(f"/proc/{process.pid}/comm")
+        wait(named.read_text, lambda name: name == "crun\n", within=5, successes=1, interval=0.01)
         yield process.pid
         process.kill()
 
