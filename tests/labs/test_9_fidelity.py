@@ -9,6 +9,7 @@ import pytest
 from halab import checkpoints
 from halab.checks import Outcome, evaluate
 from halab.conditions import answers_http
+from halab.distros import load
 from halab.lab import Lab
 from halab.wait import wait
 from tests.cli import Cli, addresses_of_host
@@ -182,3 +183,15 @@ def _pids_in(user_namespace: str) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def test_whatever_is_in_the_pool_can_be_installed(instances: Callable[..., Cli]) -> None:
+    cli = instances("pool", "ha-web", "--nodes", "1")
+    cli("up")
+    install = "export DEBIAN_FRONTEND=noninteractive; apt-get update && apt-get install -y"
+
+    for package in load("debian12").pool:  # one by one, as some are instead of others
+        done = cli.instance().provider.run("node1", ["sh", "-c", f"{install} {package}"], timeout=120)
+        assert done.ok, f"{package}: {done.stdout[-2000:]}"
+
+    cli("down")
