@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli import Cli
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)  # grading what is not mended waits for all of it
 SEED = "3"
 
 
