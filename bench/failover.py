@@ -74,7 +74,7 @@ def row(settings: str, fault: str) -> str:
 
 
 def rows(settings: str) -> list[str]:
-    """Of the faults that were asked for."""
+    """The lines of the table, of the faults that were asked for or of all."""
     try:
         inv(settings, "up")
         if settings == "tuned":
