@@ -107,6 +107,19 @@ def mark_of(pid: int) -> str | None:
     return marks[0].partition(b"=")[2].decode(errors="replace") if marks else None
 
 
+def find_program(name: str, argument: str) -> list[int]:
+    """The living processes of a program (proc(5), comm) that have `argument` among their arguments."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            is_it = (entry / "comm").read_text().strip() == name
+            if is_it and argument.encode() in (entry / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and was not waited for (a zombie) does not."""
     try:

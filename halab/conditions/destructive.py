@@ -22,7 +22,8 @@ def survives(fault: str, *, resource: str, within: float, outages: int | None = 
     """A fault hits the node that serves, and with fencing on the service is back after `within` seconds at most.
 
     Only the workstation's probe is believed: which pages came through the VIP, when, and from which node. `resource` is
-    the VIP's. `outages` is how many interruptions there may be at most: the return of a node may be one.
+    the VIP's. `outages` is how many interruptions there may be at most: the return of a node may be one, so then it has
+    to return.
     """
     most = "" if outages is None else f", in at most {outages} outage{'' if outages == 1 else 's'}"
 
@@ -128,6 +129,8 @@ def _survive(
     heirs = [node.name for node in lab.others(active) if node.name in _last_page(run).split()]
     ok = run.ended and run.seconds <= within and (outages is None or len(run.outages) <= outages)
     told = f"{fault} on {active.name}: {summary(run)}"
+    if outages is not None and not (back := observe(online(active), lab)).ok:
+        return Observation(False, f"{told}; then {active.name} did not come back: {back.seen}", back.known)
     if not elsewhere:
         return Observation(ok, told)
     return Observation(ok and bool(heirs), f"{told}; then served by {', '.join(heirs) or 'no other node'}")

@@ -19,13 +19,16 @@ from halab.lab import Lab
 from halab.measure.report import Measurement
 from halab.parallel import for_each
 from halab.state import Sitting
-from halab.wait import TimedOut, wait
+from halab.wait import TimedOut, timeout_factor, wait
 
 WHOLE = 45.0  # seconds that nodes which booted are given to be a cluster again
+LEAST = 3.0  # seconds that a check which may wait is given at least
 
 
 class Examination(Lab):
-    """The lab as grade.py sees it: each check belongs to a task, and is worth points. All wait as long as they may.
+    """The lab as grade.py sees it: each check belongs to a task, and is worth points. All wait as long as they may,
+    counted from when something was done, as nothing has changed since: so what is not mended is not waited for by one
+    check after the other.
 
     What a check needs to be done first is done when there is such a check. With `patient` false, none waits.
     """
@@ -38,6 +41,7 @@ class Examination(Lab):
         self._patient = patient
         self._task = ""
         self._needed: list[Callable[[], None]] = []
+        self._done = time.monotonic()  # when something was done to the nodes
         self.members: frozenset[str] = frozenset()  # of the cluster, as it is when nothing is broken
         self.marks: list[Mark] = []
 
@@ -60,12 +64,20 @@ class Examination(Lab):
         """State one check, and what it is worth. One that is worth 0 points is a warning."""
         for act in self._needed:
             act()
+            self._done = time.monotonic()
         self._needed = []
         hints = ((hint,) if isinstance(hint, str) else hint) or condition.hints
-        result = evaluate(sentence, condition, self, within=within if self._patient else 0, hints=hints)
+        result = evaluate(sentence, condition, self, within=self._patience(within), hints=hints)
         self.results.append(result)
         self.marks.append(Mark.of(self._task, points, result))
         self._on_mark(self.marks[-1])
+
+    def _patience(self, within: float) -> float:
+        """What is left of the seconds that a check may wait."""
+        if not self._patient:
+            return 0
+        passed = (time.monotonic() - self._done) / timeout_factor()
+        return max(within - passed, min(within, LEAST))
 
     def afresh(self) -> None:
         """Put the learner's work back as it was, so that what one check breaks is nothing to the next one."""
@@ -79,6 +91,7 @@ class Examination(Lab):
         """Save the work as it is now, which is what is graded."""
         checkpoints.save(self._instance, GRADING)
         self.members = self.count_members()
+        self._done = time.monotonic()
 
     def count_members(self) -> frozenset[str]:
         """The nodes that are online members now; none when there is no cluster."""

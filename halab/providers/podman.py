@@ -7,8 +7,10 @@ user namespace, and a power cut is real, because addresses die with the processe
 import json
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +25,7 @@ from halab.files import write_atomically
 from halab.models import NodeSpec
 from halab.network import Network, port_name
 from halab.parallel import for_each
-from halab.process import CommandResult, is_alive, must, run
+from halab.process import CommandResult, find_program, is_alive, must, run
 from halab.providers import BmcDaemon, Site
 from halab.providers.inside import FirstProcesses, enter, is_frozen
 from halab.providers.podman_disks import Disks
@@ -81,6 +83,7 @@ class Podman:
         if containers := [*self._containers(), *self._half_removed(self._nodes)]:
             self._network.up()
             for_each(containers, self._remove)
+        self._end_monitors()
         self._network.down()
         self._disks.forget()
 
@@ -241,6 +244,12 @@ class Podman:
             wait(lambda: run(remove), lambda result: result.ok, within=15, successes=1)
         except TimedOut as error:
             raise LabError(f"{container['Names'][0]} cannot be removed: {error.last.last_line()}") from None
+
+    def _end_monitors(self) -> None:
+        """End what watched over a container whose podman was killed as it began: it may wait for ever (conmon(8))."""
+        for pid in (pid for node in self._nodes for pid in find_program("conmon", self._container(node))):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _image(self) -> images.Image:
         """The image that this instance was begun with: its checkpoints are differences to that one."""

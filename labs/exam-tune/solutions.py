@@ -50,7 +50,7 @@ def solutions(drawn):
         ),
         spoilt(
             "fencing takes its time, at home at any price, looks once an hour",
-            *(f"pcs stonith update fence_node{n} power_wait=12" for n in (1, 2)),
+            *(f"pcs stonith update fence_node{n} pcmk_delay_base=20" for n in (1, 2)),
             f"pcs constraint location virtual_ip prefers {drawn['home']}=INFINITY",
             "pcs resource update webserver op monitor interval=3600s",
         ),

@@ -1,6 +1,7 @@
 """Commands killed at any moment can be run again, and `down` leaves nothing behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,7 +12,8 @@ import pytest
 
 from halab.distros import load
 from halab.images import Recipe
-from halab.process import find_daemons
+from halab.process import find_daemons, find_program
+from halab.wait import wait
 from tests.cli import Cli, addresses_of_host
 
 pytestmark = pytest.mark.timeout(600)
@@ -45,6 +47,7 @@ def leftovers(cli: Cli) -> list[str]:
     return [
         *(f"container {name}" for name in names.stdout.split() if f"halab-{cli.name}-" in name),
         *(f"process {pid}" for pid in find_daemons(str(state))),
+        *(f"conmon {pid}" for node in ("node1", "node2") for pid in find_program("conmon", f"halab-{cli.name}-{node}")),
         *([f"directory {state}"] if state.exists() else []),
         *(["a mount"] if cli.name in mounts else []),
     ]
@@ -93,6 +96,20 @@ def test_down_killed_at_any_moment_can_be_run_again(cli: Cli, seconds: float) ->
 
     cli("down")
 
+    assert leftovers(cli) == []
+
+
+def test_down_ends_what_watched_over_a_container_that_never_came_to_be(cli: Cli, tmp_path: Path) -> None:
+    """What a podman that was killed as it began may leave; made here of a shell, under the same name."""
+    cli("up")
+    conmon = shutil.copy("/bin/sh", tmp_path / "conmon")
+    waiting = ["-c", "while :; do sleep 0.1; done", "conmon", "-n", f"halab-{cli.name}-node1"]
+    with subprocess.Popen([conmon, *waiting]) as process:
+        wait(lambda: leftovers(cli), lambda found: f"conmon {process.pid}" in found, within=5, successes=1)
+
+        cli("down")
+
+        assert process.wait(timeout=5) == -signal.SIGKILL
     assert leftovers(cli) == []
 
 

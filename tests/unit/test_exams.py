@@ -16,7 +16,7 @@ from halab.exams.grade import Grade, Mark
 from halab.instance import Instance
 from halab.labs import LabFolder
 from halab.state import Sitting, State
-from tests.fakes import STEPS, World
+from tests.fakes import STEPS, World, done
 
 EXAM = """\
 title = "An exam to test with"
@@ -140,6 +140,22 @@ def test_points_are_for_what_is_done_and_nothing_is_changed(begun: Instance, wor
     assert world.done == before
     assert checkpoints.names(begun) == kept
     assert again.checks == grade.checks
+
+
+def test_checks_wait_together_for_what_is_not_done_until_something_is_done_again(
+    begun: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grading, "LEAST", 0.1)
+    exam = grading.Examination(begun)
+    exam.begin()
+
+    for sentence in ("waits", "has waited"):
+        exam.check(sentence, done("never"), within=1.5)
+    exam.afresh()
+    exam.check("waits again", done("never"), within=1.5)
+    exam.close()
+
+    assert [result.seconds >= 1.4 for result in exam.results] == [True, False, True]
 
 
 def test_a_warning_costs_nothing(begun: Instance, world: World) -> None:

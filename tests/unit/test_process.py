@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from halab.errors import LabError
-from halab.process import end_daemons, find_daemons, must, run, start_daemon
+from halab.process import end_daemons, find_daemons, find_program, is_alive, mark_of, must, run, start_daemon
 
 Daemon = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -32,6 +32,7 @@ def daemon(mark: str) -> Iterator[Daemon]:
 
     def start(below: str, *argv: str, log: Path | None = None, env: dict[str, str] | None = None) -> object:
         started.append(start_daemon(argv or ("sleep", "60"), f"{mark}{below}", log=log, env=env or {}))
+        assert soon(lambda: has_begun(started[-1].pid))
         return started[-1]
 
     yield start  # type: ignore[misc]
@@ -40,11 +41,16 @@ def daemon(mark: str) -> Iterator[Daemon]:
         process.wait()
 
 
+def has_begun(pid: int) -> bool:
+    """Whether a program has its environment, which the kernel gives it a moment after Popen returns; or has ended."""
+    return mark_of(pid) is not None or not is_alive(pid)
+
+
 def soon(condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
+    while not (holds := condition()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    return condition()
+    return holds
 
 
 def test_a_result_has_exit_status_and_both_outputs() -> None:
@@ -116,6 +122,14 @@ def test_a_daemon_that_ignores_sigterm_is_killed_after_the_grace(mark: str, daem
 
     assert stubborn.wait(timeout=5) == -signal.SIGKILL
     assert not find_daemons(mark)
+
+
+def test_a_program_is_found_by_its_name_and_a_whole_argument(daemon: Daemon) -> None:
+    sleeping = daemon("/sleeping", "sleep", "59.321")
+
+    assert find_program("sleep", "59.321") == [sleeping.pid]
+    assert find_program("sleep", "59.32") == []
+    assert find_program("cat", "59.321") == []
 
 
 @pytest.mark.timeout(10)
