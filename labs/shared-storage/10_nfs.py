@@ -35,7 +35,7 @@ def perform(lab):
     # the package of nginx, which every node has, made the user; its number is the same on all of them
     third.type(f"install -d -o www-data -g www-data {STORE}")
     clients = " ".join(f"{node.lan}(rw,sync,no_subtree_check,no_root_squash)" for node in (one, two))
-    third.type(f"echo '{STORE} {clients}' > /etc/exports.d/counter.exports")
+    third.type(f"echo '{STORE} {clients}' > /etc/exports")
     third.type("systemctl enable --now nfs-server && exportfs -ra && exportfs -v")
     third.type("firewall-cmd --permanent --add-service=nfs && firewall-cmd --reload")
     for node in (one, two):
@@ -61,7 +61,7 @@ def verify(lab):
     lab.check(
         f"{third.name} exports the folder",
         command(third, "exportfs -s", rf"{STORE}\s"),
-        hint=f"on {third.name}: exportfs -v; systemctl status nfs-server; /etc/exports.d",
+        hint=f"on {third.name}: exportfs -v; systemctl status nfs-server; cat /etc/exports",
     )
     lab.check(f"the firewall of {third.name} lets NFS in", lets_in(third, "nfs", "2049/tcp"))
     lab.check("the share is mounted by the cluster, on one node", started("data"), within=60)

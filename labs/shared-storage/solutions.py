@@ -17,7 +17,7 @@ def not_exported(lab):
     out_of_service(lab)
     third = lab.nodes[2]
     third.type("find /srv/counter -type f -delete")
-    third.type("rm /etc/exports.d/counter.exports && exportfs -ra")
+    third.type("rm /etc/exports && exportfs -ua")
     third.type("firewall-cmd --permanent --remove-service=nfs && firewall-cmd --reload")
 
 

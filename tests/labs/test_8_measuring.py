@@ -1,0 +1,128 @@
+"""What `inv measure` tells, and what is left when it fails. Each test goes on from where the last one left off."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from halab.measure.probe import INTERVAL
+from halab.process import find_daemons
+from halab.wait import wait
+from tests.cli import Cli
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def cli(instances: Callable[..., Cli]) -> Cli:
+    """The lab that begins with the finished cluster of ha-web."""
+    cli = instances("measured", "failover")
+    cli("up", timeout=1800)
+    return cli
+
+
+def assert_whole(cli: Cli) -> None:
+    status = wait(lambda: cli.json("status"), lambda now: len(now["vip"]["owners"]) == 1, within=30)
+    assert [node["member"] for node in status["nodes"]] == ["online", "online"]
+
+
+def test_what_is_measured_of_a_power_cut_is_complete_and_consistent(cli: Cli) -> None:
+    told = cli.json("measure", "power-cut", "--repeat", "2")
+
+    assert not told["unsafe"]
+    assert told["split_brain"] == 0
+    assert len(told["runs"]) == 2
+    for run in told["runs"]:
+        assert_consistent(run)
+    lengths = sorted(sum(length(outage) for outage in run["outages"]) for run in told["runs"])
+    assert told["outage"]["min"] == pytest.approx(lengths[0])
+    assert told["outage"]["median"] == pytest.approx(sum(lengths) / 2)
+    assert told["outage"]["max"] == pytest.approx(lengths[1])
+    kept = {file.name for file in Path(told["directory"]).iterdir()}
+    assert kept == {"report.json", "run-1.svg", "run-1.png", "run-2.svg", "run-2.png"}
+
+
+def length(outage: dict[str, Any]) -> float:
+    return float(outage["span"]["end"] - outage["span"]["start"])
+
+
+def assert_consistent(run: dict[str, Any]) -> None:
+    first, *_ = run["outages"]
+    phases = first["phases"]
+    assert phases["detect"] + phases["fence"] + phases["recover"] == pytest.approx(length(first), abs=INTERVAL)
+    assert min(phases.values()) > 0
+    assert 0 <= first["span"]["start"] - run["injected"] < 1
+    assert first["span"]["end"] < run["until"]
+    order = [event["kind"] for event in run["events"] if event["kind"] in ("lost", "fencing", "fenced", "joined")]
+    assert order[:3] == ["lost", "fencing", "fenced"]
+    assert order[-1] == "joined"
+    assert run["fault"]["node"] in run["members"]
+
+
+def measuring(cli: Cli) -> "subprocess.Popen[str]":
+    """`measure power-cut`, begun, with the node without power."""
+    process = subprocess.Popen(
+        cli.argv("measure", "power-cut"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    provider = cli.instance().provider
+    wait(provider.power_states, lambda states: "off" in states.values(), within=60, successes=1, interval=0.1)
+    return process
+
+
+def probes(cli: Cli) -> list[str]:
+    """The probes that run on the instance's workstation."""
+    listed = cli.instance().provider.workstation_argv(["sh", "-c", "pgrep --full --ns $$ --nslist net measure[.]probe"])
+    return subprocess.run(listed, capture_output=True, text=True, check=False).stdout.split()
+
+
+def test_a_measurement_that_was_killed_leaves_no_probe_and_is_healed(cli: Cli) -> None:
+    process = measuring(cli)
+    there = probes(cli)
+
+    process.kill()
+    process.communicate()
+
+    assert len(there) == 1
+    wait(lambda: probes(cli), lambda left: left == [], within=5, successes=1)
+    assert [fault["name"] for fault in cli.json("status")["faults"]] == ["power-cut"]
+    cli("heal")
+    assert_whole(cli)
+
+
+def test_a_measurement_whose_workstation_is_gone_says_so_and_up_makes_all_whole(cli: Cli) -> None:
+    process = measuring(cli)
+    time.sleep(1)
+    for pid in find_daemons(f"{cli.instance().directory}/holder"):
+        os.kill(pid, signal.SIGKILL)
+
+    told, _ = process.communicate(timeout=200)
+    assert process.returncode == 3
+    assert "try: inv up" in told
+    cli("up")
+    assert_whole(cli)
+    assert cli.json("status")["faults"] == []
+
+
+def test_without_fencing_an_outage_is_called_unsafe(cli: Cli) -> None:
+    cli.instance().provider.run("node1", ["pcs", "property", "set", "stonith-enabled=false"])
+
+    told = cli("measure", "service-crash", expect=3)  # as the lab begins with fencing on
+
+    assert "Unsafe: fencing is off" in told
+
+
+def test_nothing_can_be_measured_where_the_service_does_not_answer(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli("reset", "--to", "start")
+    cli.instance().provider.run("node1", ["pcs", "resource", "disable", "webserver"])
+    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "0.1")
+
+    told = cli("measure", "power-cut", expect=3)
+
+    assert "the cluster is not whole before the fault" in told
+    assert "webserver" in told
+    assert cli.json("status")["faults"] == []
