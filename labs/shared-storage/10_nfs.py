@@ -29,7 +29,7 @@ def perform(lab):
     one, two, third = lab.nodes
     one.type(f"pcs stonith delete fence_{third.name}")
     one.type(f"pcs cluster node remove {third.name}", within=120)
-    for node in (one, two):  # each remembers who was there; whom one forgets, the other one may tell it of again
+    for node in (one, two, one, two):  # each remembers who was there, and may tell the other of whom it has forgotten
         node.type(f"crm_node --force --remove {third.name}")
     third.type(lab.distro.install("nfs-kernel-server"))
     # the package of nginx, which every node has, made the user; its number is the same on all of them
