@@ -49,6 +49,11 @@ class Network(Namespaces):
         batch = "".join(f"link del {port_name(node, name)}\n" for name, _ in self._spec.networks.by_name())
         run(self.enter(["ip", "-force", "-batch", "-"]), input=batch)
 
+    def is_plugged(self, node: NodeSpec) -> bool:
+        """Whether all cables of a node are there, with or without carrier."""
+        links = [["link", "show", "dev", port_name(node, name)] for name, _ in self._spec.networks.by_name()]
+        return all(run(self.enter(["ip", *link])).ok for link in links)
+
     def silence(self, node: NodeSpec, silent: bool) -> None:
         """Let a node's ports pass no frame (or all again), without its carrier going down."""
         state = "disabled" if silent else "forwarding"

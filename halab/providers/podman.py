@@ -39,7 +39,7 @@ UIDS = 65_536
 CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG"
 FUSE = "/dev/fuse"  # for file systems in user space, which a user namespace may mount (fuse(4))
 PODMAN = ("podman", "--cgroup-manager=cgroupfs")
-POWER = {"running": "on", "paused": "frozen"}
+POWER = {"running": "on", "paused": "frozen", "stopping": "on"}  # in podman's words; what is stopping may live yet
 MEMORY_PER_NODE = 400 * 2**20  # bytes: a node with a running cluster uses 280 MiB
 DISK_PER_NODE = 1 * 2**30  # bytes: what the labs install, twice, and its checkpoints
 
@@ -68,12 +68,13 @@ class Podman:
 
     def up(self) -> None:
         image = self._image()
-        orphaned = self._network.holder() is None
         self._network.up()
         states = self.power_states()
-        if orphaned:  # containers that outlived their namespaces have lost their cables
-            for_each([name for name, state in states.items() if state in ("on", "frozen")], self.power_off)
-            states = {name: "absent" if state == "absent" else "off" for name, state in states.items()}
+        powered = [name for name, state in states.items() if state in ("on", "frozen")]
+        # One that outlived its namespaces has lost its cables, and so has one whose power-off was killed in the middle
+        cut_off = [name for name in powered if not self._network.is_plugged(self._nodes[name])]
+        for_each(cut_off, self.power_off)
+        states |= dict.fromkeys(cut_off, "off")
         self.thaw([name for name, state in states.items() if state == "frozen"])
         absent = [node for node in self._site.spec.nodes if states[node.name] == "absent"]
         for_each(absent, lambda node: self._create(node, image))
@@ -122,11 +123,9 @@ class Podman:
         with self._power_lock(node):
             container = self._container(node)
             if not run(self._podman("init", container)).ok:
-                state = self._state(node)
-                if state in POWER:
+                if self._state(node) in ("running", "paused"):
                     return
-                if state == "initialized":  # a power-on was killed in the middle
-                    self._stop(node)
+                self._stop(node)  # a power-on or a power-off was killed in the middle
                 must(self._podman("init", container))
             told = must(self._podman("inspect", "--format={{.State.Pid}} {{.StaticDir}}", container)).stdout
             pid, _, directory = told.strip().partition(" ")

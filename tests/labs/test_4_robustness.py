@@ -12,7 +12,7 @@ import pytest
 
 from halab.distros import load
 from halab.images import Recipe
-from halab.process import find_daemons, find_program
+from halab.process import find_daemons, find_program, is_alive
 from halab.wait import wait
 from tests.cli import Cli, addresses_of_host
 
@@ -133,6 +133,31 @@ def test_up_starts_a_node_whose_power_on_was_killed_half_way(cli: Cli) -> None:
     cli("up")
 
     assert [node["power"] for node in cli.json("status")["nodes"]] == ["on", "on"]
+
+
+def test_up_ends_and_starts_a_node_whose_power_off_was_killed_half_way(cli: Cli) -> None:
+    """It has no cables any more; podman takes it for one that is stopping, and all of it still runs."""
+    cli("up")
+    provider = cli.instance().provider
+    podman = provider.workstation_argv(["podman", "--cgroup-manager=cgroupfs"])
+
+    def inspect(what: str) -> str:
+        told = [*podman, "inspect", f"--format={{{{.State.{what}}}}}", f"halab-{cli.name}-node1"]
+        return subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip()
+
+    first = int(inspect("Pid"))
+    for network in ("lan", "mgmt"):
+        subprocess.run(provider.bridge_argv(["ip", "link", "del", provider.port("node1", network)]), check=True)
+    os.kill(first, signal.SIGSTOP)  # or it would shut down by itself
+    with subprocess.Popen([*podman, "stop", "--time=60", f"halab-{cli.name}-node1"]) as process:
+        wait(lambda: inspect("Status"), lambda status: status == "stopping", within=30, successes=1)
+        process.kill()
+
+    cli("up")
+
+    assert not is_alive(first)
+    assert [node["power"] for node in cli.json("status")["nodes"]] == ["on", "on"]
+    assert provider.run("node1", ["ping", "-c", "1", "-W", "5", "192.168.1.11"]).ok
 
 
 def test_down_removes_a_node_whose_removal_was_killed_half_way(cli: Cli, tmp_path: Path) -> None:
