@@ -48,7 +48,7 @@ def verify(lab):
 '''
 READ = 'read -p "Name: " name; read -sp "Password: " word; echo "<$word>" | wc -c'
 TELL_SIZE = "stty size; trap 'stty size; exit' WINCH; while :; do sleep 0.05; done"
-TELL_INTERRUPT = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do :; done"
+TELL_INTERRUPT = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do sleep 0.05; done"
 PIECES = ("bash", "-c", r"printf '\xc3'; sleep 0.3; printf '\xa4\xff\n'; printf '\xc3'")
 SECRET = "correct horse"  # typed, and never shown
 
