@@ -104,12 +104,16 @@ def test_down_ends_what_watched_over_a_container_that_never_came_to_be(cli: Cli,
     cli("up")
     conmon = shutil.copy("/bin/sh", tmp_path / "conmon")
     waiting = ["-c", "while :; do sleep 0.1; done", "conmon", "-n", f"halab-{cli.name}-node1"]
-    with subprocess.Popen([conmon, *waiting]) as process:
+    process = subprocess.Popen([conmon, *waiting])
+    try:
         wait(lambda: leftovers(cli), lambda found: f"conmon {process.pid}" in found, within=5, successes=1)
 
         cli("down")
 
         assert process.wait(timeout=5) == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.wait()
     assert leftovers(cli) == []
 
 
