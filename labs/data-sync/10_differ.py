@@ -22,6 +22,7 @@ finds out in a failover.
 """
 
 from halab.conditions import command, fencing, measured, online, served_by_owner
+from halab.membership import remove_node
 
 FOLDER = "/counter/"
 
@@ -29,9 +30,7 @@ FOLDER = "/counter/"
 def perform(lab):
     one, two, third = lab.nodes
     one.type(f"pcs stonith delete fence_{third.name}")
-    one.type(f"pcs cluster node remove {third.name}", within=120)
-    for node in (one, two, one, two):  # each remembers who was there, and may tell the other of whom it has forgotten
-        node.type(f"crm_node --force --remove {third.name}")
+    remove_node(third, lab.others(third))
     for node in (one, two):
         for line in lab.distro.commands.take_writes:
             node.type(line)

@@ -26,12 +26,13 @@ Whatever fails to start for "Timed Out" and not for a reason of its own, think o
 """
 
 from halab.conditions import command, fencing, lets_in, online, reached, served_by_owner
+from halab.membership import remove_node
 
 
 def perform(lab):
     one, _, third = lab.nodes
     one.type("pcs property set stonith-enabled=false")
-    one.type(f"pcs cluster node remove {third.name}", within=120)
+    remove_node(third, lab.others(third))
     third.type(lab.distro.install("pacemaker-remote"))
     third.type("systemctl disable --now pacemaker_remote")  # some packages start it, and pcs wants to do that itself
     one.type(f"pcs cluster node add-remote {third.name} {third.lan} op start timeout=20s", within=120)

@@ -20,9 +20,14 @@ somebody must know, not guess, that it is off, and say so:
     pcs quorum unblock
 
 Like `pcs stonith confirm` that is a promise.
+
+A node that has left may still be remembered, and come back as soon as another node becomes the
+controller: unclean, and nobody has a device to fence it with. `crm_node --list` tells whom a node
+remembers, `crm_node --force --remove` makes it forget.
 """
 
 from halab.conditions import command, fencing, online, served_by_owner
+from halab.membership import remove_node
 
 FLAGS = "corosync-quorumtool -s"
 
@@ -30,7 +35,7 @@ FLAGS = "corosync-quorumtool -s"
 def perform(lab):
     one, two, third = lab.nodes
     one.type(f"pcs stonith delete fence_{third.name}")
-    one.type(f"pcs cluster node remove {third.name}")
+    remove_node(third, lab.others(third))
     one.type("cat /etc/corosync/corosync.conf", expect=r"two_node: 1")
     one.type("pcs cluster stop --all")
     one.type("pcs cluster start")

@@ -20,6 +20,7 @@ the second one, and two nginx would write side by side.
 """
 
 from halab.conditions import command, fencing, lets_in, measured, online, served_by_owner, started, together
+from halab.membership import remove_node
 
 FOLDER = "/counter/"
 STORE = "/srv/counter"
@@ -28,9 +29,7 @@ STORE = "/srv/counter"
 def perform(lab):
     one, two, third = lab.nodes
     one.type(f"pcs stonith delete fence_{third.name}")
-    one.type(f"pcs cluster node remove {third.name}", within=120)
-    for node in (one, two, one, two):  # each remembers who was there, and may tell the other of whom it has forgotten
-        node.type(f"crm_node --force --remove {third.name}")
+    remove_node(third, lab.others(third))
     third.type(lab.distro.install("nfs-kernel-server"))
     # the package of nginx, which every node has, made the user; its number is the same on all of them
     third.type(f"install -d -o www-data -g www-data {STORE}")
