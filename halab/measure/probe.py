@@ -1,14 +1,16 @@
 """A client that asks the service again and again, and everyone on the network who has its address.
 
-Run on the workstation, as `python -m halab.measure.probe VIP ADDRESS LINK [FOLDER]`; it writes one JSON array a line:
+Run on the workstation, as `python -m halab.measure.probe VIP ADDRESS LINK [FOLDER SLOWNESS]`; it writes one JSON array
+a line:
 
     ["http", sent, took, node]    one GET: seconds since the epoch, seconds, the first line of the page or null
     ["arp", sent, [MAC, ...]]     who claimed the VIP in the tenth of a second after it was asked for
     ["put", sent, number, there]  one PUT of FOLDER/number, where a folder is given: whether it was acknowledged
 
 Requests leave at a fixed cadence whether or not earlier ones were answered, and each is bounded, so an outage is seen
-with the resolution of the cadence. A reader can tell from `sent` when the probe itself was late. It ends when nobody
-reads any more, so it does not outlive the command that started it.
+with the resolution of the cadence. Writes keep a node busy: on machines that are SLOWNESS times as slow as others they
+are that much rarer, and have as much more time. A reader can tell from `sent` when the probe itself was late. It ends
+when nobody reads any more, so it does not outlive the command that started it.
 """
 
 import asyncio
@@ -34,9 +36,9 @@ def tell(*record: object) -> None:
     print(json.dumps(record), flush=True)
 
 
-async def exchange(vip: str, request: str) -> tuple[int, str]:
+async def exchange(vip: str, request: str, patience: float = PATIENCE) -> tuple[int, str]:
     """Status and body of the answer to an HTTP request. Raises OSError, ValueError or TimeoutError without one."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(patience):
         reader, writer = await asyncio.open_connection(vip, HTTP_PORT)
         try:
             writer.write(request.encode())
@@ -56,12 +58,12 @@ async def get(vip: str) -> None:
     tell("http", sent, time.time() - sent, page)
 
 
-async def put(vip: str, folder: str, number: int) -> None:
+async def put(vip: str, folder: str, number: int, patience: float) -> None:
     sent, body = time.time(), f"{number}\n"
     acknowledged = False
     with suppress(OSError, ValueError, TimeoutError):
         head = f"PUT {folder}{number} HTTP/1.1\r\nHost: {vip}\r\nConnection: close\r\nContent-Length: {len(body)}"
-        status, _ = await exchange(vip, f"{head}\r\n\r\n{body}")
+        status, _ = await exchange(vip, f"{head}\r\n\r\n{body}", patience)
         acknowledged = status in (201, 204)  # created, or replaced
     tell("put", sent, number, acknowledged)
 
@@ -113,13 +115,17 @@ def received(wire: socket.socket) -> list[bytes]:
             return frames
 
 
-async def main(vip: str, own: str, link: str, folder: str = "") -> None:
+async def main(vip: str, own: str, link: str, folder: str = "", slowness: str = "1") -> None:
+    slow = float(slowness)
     numbers = count(int(time.time() / WRITE_INTERVAL))  # no number is written twice, whoever wrote before
     async with asyncio.TaskGroup() as all_at_once:
         all_at_once.create_task(ask_for_owners(vip, own, link))
         all_at_once.create_task(at_intervals(INTERVAL, lambda: get(vip)))
         if folder:
-            all_at_once.create_task(at_intervals(WRITE_INTERVAL, lambda: put(vip, folder, next(numbers))))
+            patience = PATIENCE * slow
+            all_at_once.create_task(
+                at_intervals(WRITE_INTERVAL * slow, lambda: put(vip, folder, next(numbers), patience))
+            )
 
 
 if __name__ == "__main__":

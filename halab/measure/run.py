@@ -21,7 +21,7 @@ from halab.measure.report import Measurement, Run
 from halab.measure.writes import kept as kept_of
 from halab.network import mac
 from halab.paths import ROOT
-from halab.wait import TimedOut, timeout_factor, wait
+from halab.wait import TimedOut, patience, timeout_factor, wait
 
 STEADY = 1.0  # seconds of answers before a fault, and after an outage, without which nothing can be said
 WRITTEN = 15.0  # seconds of writing before a fault, where a counter is written
@@ -142,7 +142,8 @@ class _Probing:
 
     def __init__(self, instance: Instance, writes: str) -> None:
         spec = instance.spec
-        probe = ["-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan", writes]
+        probe = ["-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan"]
+        probe += [writes, f"{patience(1):g}"] if writes else []
         self._argv = instance.provider.workstation_argv(["env", f"--chdir={ROOT}", sys.executable, *probe])
         self._names = {mac(node.lan.packed): node.name for node in spec.nodes}
         self._seen = Seen()
@@ -182,7 +183,7 @@ def _wait_answering(probe: _Probing) -> None:
 def _wait_writing(probe: _Probing, folder: str) -> None:
     """Until the counter has been written for long enough to tell how far behind a copy of it is."""
     time.sleep(WRITTEN)
-    lately = [write for write in probe.since(time.time() - STEADY).writes if write.acknowledged]
+    lately = [write for write in probe.since(time.time() - patience(STEADY)).writes if write.acknowledged]
     if not lately:
         raise LabError(f"the service takes no PUT at {folder} through the VIP, so no lost writes can be measured")
 

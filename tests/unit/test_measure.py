@@ -1,8 +1,10 @@
 """From what a probe saw, and what journals tell, to outages, their phases and pictures."""
 
+import asyncio
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -294,6 +296,36 @@ def test_a_report_survives_being_written(tmp_path: Path) -> None:
     found = a_measurement(a_run(CUT, TOLD))
 
     assert Measurement.model_validate_json(found.model_dump_json()) == found
+
+
+@pytest.mark.parametrize(("patience", "acknowledged"), [(0.1, False), (5, True)])
+def test_a_write_is_acknowledged_when_the_answer_comes_in_time(
+    patience: float, acknowledged: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    async def put() -> None:
+        answered = asyncio.Event()
+
+        async def answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append((await reader.readline()).decode().strip())
+            await asyncio.sleep(0.5)
+            writer.write(b"HTTP/1.1 201 Created\r\n\r\n")
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            answered.set()
+
+        async with await asyncio.start_server(answer_late, "127.0.0.1", 0) as server:
+            monkeypatch.setattr(probe, "HTTP_PORT", server.sockets[0].getsockname()[1])
+            await probe.put("127.0.0.1", "/counter/", 7, patience)
+            await answered.wait()
+
+    asyncio.run(put())
+
+    assert asked == ["PUT /counter/7 HTTP/1.1"]
+    kind, _, number, told = json.loads(capsys.readouterr().out)
+    assert (kind, number, told) == ("put", 7, acknowledged)
 
 
 class MeasuredLab:
