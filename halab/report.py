@@ -1,38 +1,43 @@
 """What a person sees on the terminal, or a program reads with --json. Colours and progress only on a terminal."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
-from halab.authoring.lint import Findings
-from halab.checkpoints import Checkpoint
 from halab.checks import CheckResult, Outcome
-from halab.exams import terminal, text
-from halab.exams.attempts import Attempt, Learner
+from halab.exams import terminal
 from halab.exams.draw import paper_of
-from halab.exams.grade import Mark
 from halab.exams.reports import marks
-from halab.faults import Fault
-from halab.instance import Instance
-from halab.labs import LabFolder, Step
 from halab.measure import terminal as measured
-from halab.measure.report import Measurement
-from halab.proof import Cell, Proof
 from halab.proof.terminal import cell_line, matrices
 from halab.selection import Selection, default_provider
-from halab.show import Entry
-from halab.state import InjectedFault, read_state
-from halab.status import StatusReport, as_data
-from halab.walk import StepReport
+from halab.state import read_state
+from halab.status import as_data
+
+if TYPE_CHECKING:  # every command prints, and none should wait for all that another one prints
+    from halab.authoring.lint import Findings
+    from halab.checkpoints import Checkpoint
+    from halab.exams.attempts import Attempt, Learner
+    from halab.exams.grade import Mark
+    from halab.faults import Fault
+    from halab.instance import Instance
+    from halab.labs import LabFolder, Step
+    from halab.measure.report import Measurement
+    from halab.proof import Cell, Proof
+    from halab.show import Entry
+    from halab.state import InjectedFault
+    from halab.status import StatusReport
+    from halab.walk import StepReport
 
 MARKS = {Outcome.PASSED: "[green]PASS[/]", Outcome.FAILED: "[red]FAIL[/]", Outcome.UNKNOWN: "[yellow]????[/]"}
 
@@ -247,6 +252,10 @@ class Report:
 
     def task_text(self, instance: Instance) -> None:
         """What the learner of an exam is to do."""
+        from rich.markdown import Markdown
+
+        from halab.exams import text
+
         paper = paper_of(instance.folder)
         self._out.print(Markdown(text.render(instance)))
         for task in paper.file.tasks:
