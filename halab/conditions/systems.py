@@ -116,10 +116,10 @@ def lets_in(node: Node, service: str, *ports: str) -> Condition:
     def look(lab: Lab) -> Observation:
         firewall = lab.node(node.name)
         for when, options in (("now", ()), ("after a restart", ("--permanent",))):
-            wanted = [[f"--query-service={service}"], [f"--query-port={port}" for port in ports]]
-            results = [[firewall.run("firewall-cmd", *options, query) for query in way] for way in wanted]
-            if not any(way and all(result.ok for result in way) for way in results):
-                said = results[0][0].last_line()
+            whole = firewall.run("firewall-cmd", *options, f"--query-service={service}")
+            queries = (firewall.run("firewall-cmd", *options, f"--query-port={port}") for port in ports)
+            if not whole.ok and not (ports and all(query.ok for query in queries)):
+                said = whole.last_line()
                 return Observation(False, f"the firewall of {node.name}, {service} {when}: {said}")
         return Observation(True, f"the firewall of {node.name} lets {service} in")
 

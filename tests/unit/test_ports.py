@@ -1,11 +1,11 @@
-"""What a connection to a port met, told from what bash and timeout(1) print and return."""
+"""What a connection to a port met, told from what bash and timeout(1) print and return, and what a firewall lets in."""
 
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from halab.conditions import reached
+from halab.conditions import lets_in, reached
 from halab.lab import Lab
 from halab.nodes import Node
 from halab.process import CommandResult
@@ -43,3 +43,31 @@ def test_a_connection_that_was_not_even_tried_tells_nothing_of_the_port(answer: 
 
     assert not seen.ok
     assert not seen.known
+
+
+PORTS = ("2224/tcp", "5405/udp")
+
+
+@pytest.mark.parametrize(
+    ("now", "permanent", "ok"),
+    [
+        ({"service"}, {"service"}, True),
+        ({"service"}, {*PORTS}, True),
+        ({*PORTS}, {*PORTS}, True),
+        ({"service"}, set(), False),
+        (set(), {"service"}, False),
+        ({PORTS[0]}, {*PORTS}, False),
+    ],
+)
+def test_a_firewall_lets_in_what_it_lets_in_now_and_later(now: set[str], permanent: set[str], ok: bool) -> None:
+    def firewall_cmd(*argv: str) -> CommandResult:
+        asked = argv[-1].partition("=")[2]
+        known = permanent if "--permanent" in argv else now
+        allowed = ("service" if asked == "high-availability" else asked) in known
+        return CommandResult(argv, 0 if allowed else 1, "yes\n" if allowed else "no\n", "")
+
+    node = SimpleNamespace(name="node1", run=firewall_cmd)
+    lab = cast(Lab, SimpleNamespace(node=lambda name: node))
+
+    assert lets_in(cast(Node, node), "high-availability", *PORTS).look(lab).ok is ok
+    assert not lets_in(cast(Node, node), "https").look(lab).ok
