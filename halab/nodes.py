@@ -79,6 +79,7 @@ class Node:
                 within=within,
                 successes=1,
                 interval=0.1,
+                tiring=False,
             )
         except TimedOut as error:
             raise LabError(

@@ -54,15 +54,16 @@ def wait(
     within: float,
     successes: int = 3,
     interval: float = 0.25,
+    tiring: bool = True,
     clock: Clock | None = None,
 ) -> State:
     """Look again and again until `ready` held `successes` times in a row; return the last state.
 
     `within` and `interval` are seconds; what is right already is looked at again sooner, and where a look takes longer
-    than the interval there is as much time between looks, so that looking does not keep busy what is looked at. One
-    look is always taken, so `within=0` means "now, and only now", for which a single success is enough. A wait that is
-    under way when the time is up but has succeeded so far is given the looks it lacks: a state that became right in
-    time is right.
+    than the interval there is as much time between looks, so that looking does not keep busy what is looked at, unless
+    looking is not `tiring`, as it only waits itself. One look is always taken, so `within=0` means "now, and only now",
+    for which a single success is enough. A wait that is under way when the time is up but has succeeded so far is given
+    the looks it lacks: a state that became right in time is right.
     Raises TimedOut with the last state seen.
     """
     now, sleep = clock or Clock()
@@ -77,4 +78,5 @@ def wait(
             return state
         if now() >= deadline and not in_a_row:
             raise TimedOut(state)
-        sleep(min(interval, CONFIRMING) if in_a_row else max(interval, now() - began))
+        pause = max(interval, now() - began) if tiring else interval
+        sleep(min(interval, CONFIRMING) if in_a_row else pause)

@@ -47,7 +47,8 @@ def test_a_timeout_carries_the_last_state_seen() -> None:
     assert 10 <= time.seconds < 10.5
 
 
-def test_looks_that_take_long_are_taken_less_often() -> None:
+@pytest.mark.parametrize(("tiring", "slept"), [(True, [2.0, 2.0]), (False, [0.5, 0.5, 0.5])])
+def test_looks_that_take_long_are_taken_less_often_where_they_tire(tiring: bool, slept: list[float]) -> None:
     time = FakeClock()
 
     def look() -> str:
@@ -55,9 +56,9 @@ def test_looks_that_take_long_are_taken_less_often() -> None:
         return "down"
 
     with pytest.raises(TimedOut):
-        wait(look, is_up, within=8, interval=0.5, clock=time.clock())
+        wait(look, is_up, within=8, interval=0.5, tiring=tiring, clock=time.clock())
 
-    assert time.slept == [2.0, 2.0]
+    assert time.slept == slept
 
 
 @pytest.mark.parametrize("seen", ["up", "down"])
