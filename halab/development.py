@@ -16,6 +16,8 @@ HOSTS = (f"--tx=popen//python=nice --adjustment=19 {HOST}", f"--tx=popen//python
 # Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
 CLUSTERS = ("--numprocesses=5",)
 BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
+# The first cluster makes the image, and what needs none is tested meanwhile
+IN_ORDER = ("tests/labs/test_1_walk.py", "tests/unit", "tests/labs")
 
 
 def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
@@ -30,7 +32,7 @@ def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
     else:
         if os.geteuid() == 0:
             host.ensure(host.TOOLS, report.say)
-        _pass_on([*pytest, *CLUSTERS, *BY_FILE, *(["tests/exams"] if exams else ["tests/labs", "tests/unit"])])
+        _pass_on([*pytest, *CLUSTERS, *BY_FILE, *(["tests/exams"] if exams else IN_ORDER)])
 
 
 def _prepare_machines(report: Report) -> None:
