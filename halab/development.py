@@ -12,7 +12,7 @@ from halab.report import Report
 # Machines are tested by two processes (pytest-xdist), each on a host of its own, as one mostly waits for one machine.
 # The second gets the longest file, so the first may not hold it up.
 HOST = f"unshare --net --mount --propagation private {sys.executable} {ROOT}/tests/vm/host.py {sys.executable}"
-HOSTS = (f"--tx=popen//python=nice --adjustment=19 {HOST}", f"--tx=popen//python={HOST}")
+HOSTS = (f"--tx=popen//python=nice {HOST}", f"--tx=popen//python={HOST}")
 # Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
 CLUSTERS = ("--numprocesses=5",)
 BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
