@@ -28,10 +28,10 @@ def perform(lab):
     third.type("firewall-cmd --list-services", expect=r"\bhttps\b")
     one.type(f"pcs stonith fence {third.name}", within=120)
     third.wait_booted(within=120)
+    one.type("pcs status nodes", expect=rf"Online: {one.name} {two.name}\n.*Remote.*Online: {third.name}\n", within=120)
     third.type("firewall-cmd --query-service=https", fails=True)
     third.type("firewall-cmd --query-service=high-availability")
     lab.type_on_all(["firewall-cmd --permanent --add-service=https", "firewall-cmd --reload"])
-    one.type("pcs status nodes", expect=rf"Online: {one.name} {two.name}\n.*Remote.*Online: {third.name}\n", within=120)
 
 
 def verify(lab):
