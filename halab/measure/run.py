@@ -143,7 +143,7 @@ class _Probing:
     def __init__(self, instance: Instance, writes: str) -> None:
         spec = instance.spec
         probe = ["-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan"]
-        probe += [writes, f"{patience(1):g}"] if writes else []
+        probe += [writes, str(max(1.0, timeout_factor()))] if writes else []
         self._argv = instance.provider.workstation_argv(["env", f"--chdir={ROOT}", sys.executable, *probe])
         self._names = {mac(node.lan.packed): node.name for node in spec.nodes}
         self._seen = Seen()
