@@ -15,9 +15,10 @@ from halab.proof import REFERENCE, UNTOUCHED, Proof, Solution
 from halab.proof.exams import NOTHING, Prover
 from tests.fakes import STEPS, World
 from tests.inv import Inv
-from tests.unit.test_exams import EXAM, begin_exam, graded, write_exam
+from tests.unit.test_exams import EXAM, GRADE, begin_exam, graded, write_exam
 
 HINTS = EXAM.replace("minutes = 30", "minutes = 30\nhint_cost = 3")
+LOOKS_AT_NOTHING = "def look(exam, drawn):\n    pass\n\n\n"
 
 
 @pytest.fixture
@@ -146,6 +147,34 @@ def test_an_exam_that_has_begun_goes_on_as_it_is(begun: Instance, inv: Inv, aske
 def test_only_practice_is_watched(begun: Instance, inv: Inv) -> None:
     assert inv("lab", "--name", "test", "--instance", begun.name, "watch") == Exit.LAB_BROKEN
     assert "only practice is watched" in inv.err
+
+
+def test_watching_tells_what_changes_until_all_passes(
+    folder: LabFolder, world: World, inv: Inv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = begin_exam(folder, practice=True)
+    learner = iter([None, ["first"], [], ["first", "nothing odd"]])  # between two looks; nothing is done at first
+
+    def work(seconds: float) -> None:
+        if (mended := next(learner)) is not None:
+            world.done[:] = mended
+
+    monkeypatch.setattr("time.sleep", work)
+
+    code = inv("lab", "--name", "test", "--instance", begun.name, "watch")
+
+    told = [line.split()[0] for line in inv.out.splitlines() if "the first thing is done" in line]
+    assert code == Exit.GOOD
+    assert told == ["FAIL", "PASS", "FAIL", "PASS"]
+    assert "shaken" not in world.done
+
+
+def test_an_exam_that_only_breaks_things_has_nothing_to_watch(world: World, tmp_path: Path, inv: Inv) -> None:
+    look = GRADE[GRADE.index("def look") : GRADE.index("def shake")]
+    begun = begin_exam(write_exam(tmp_path / "labs", grade=GRADE.replace(look, LOOKS_AT_NOTHING)), practice=True)
+
+    assert inv("lab", "--name", "test", "--instance", begun.name, "watch") == Exit.NOTHING_CHECKED
+    assert "try: inv grade" in inv.err
 
 
 @pytest.mark.parametrize("command", ["walk", "next", "check", "solve"])
