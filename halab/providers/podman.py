@@ -6,15 +6,11 @@ user namespace, and a power cut is real, because addresses die with the processe
 
 import json
 import os
-import resource
-import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -22,23 +18,15 @@ from halab import host, images, limits
 from halab.distros import load
 from halab.errors import LabError
 from halab.files import write_atomically
-from halab.models import NodeSpec
 from halab.network import Network, port_name
 from halab.parallel import for_each
-from halab.process import CommandResult, find_program, is_alive, must, run
+from halab.process import CommandResult, is_alive, must, run
 from halab.providers import BmcDaemon, Site
 from halab.providers.inside import FirstProcesses, enter, is_frozen
+from halab.providers.podman_containers import Containers
 from halab.providers.podman_disks import Disks
 from halab.wait import TimedOut, patience, wait
 
-# The host's user that a node's root is: above the ranges of login users, systemd-nspawn and subordinate ids.
-FIRST_UID = 1_900_000_000
-UIDS = 65_536
-# Beyond podman's default set: what a server's root has and a cluster's daemons use. All of it holds only within
-# the node's user namespace.
-CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG"
-FUSE = "/dev/fuse"  # for file systems in user space, which a user namespace may mount (fuse(4))
-PODMAN = ("podman", "--cgroup-manager=cgroupfs")
 POWER = {"running": "on", "paused": "frozen", "stopping": "on"}  # in podman's words; what is stopping may live yet
 MEMORY_PER_NODE = 400 * 2**20  # bytes: a node with a running cluster uses 280 MiB
 DISK_PER_NODE = 1 * 2**30  # bytes: what the labs install, twice, and its checkpoints
@@ -49,8 +37,10 @@ class Podman:
         self._site = site
         self._nodes = {node.name: node for node in site.spec.nodes}
         self._network = Network(site.directory, site.spec)
-        self._disks = Disks(site.directory / "disks", self._upper_dirs)
-        self._running = FirstProcesses({name: self._container(name) for name in self._nodes}, self._podman)
+        self._containers = Containers(site, self._network)
+        self._podman = self._containers.podman
+        self._disks = Disks(site.directory / "disks", self._containers.upper_dirs)
+        self._running = FirstProcesses(self._containers.of, self._podman)
 
     slowness = 1.0
 
@@ -77,14 +67,14 @@ class Podman:
         states |= dict.fromkeys(cut_off, "off")
         self.thaw([name for name, state in states.items() if state == "frozen"])
         absent = [node for node in self._site.spec.nodes if states[node.name] == "absent"]
-        for_each(absent, lambda node: self._create(node, image))
+        for_each(absent, lambda node: self._containers.create(node, image))
         for_each([name for name, state in states.items() if state in ("absent", "off")], self.power_on)
 
     def down(self) -> None:
-        if containers := [*self._containers(), *self._half_removed(self._nodes)]:
+        if found := [*self._containers.listed(), *self._containers.half_removed(self._nodes)]:
             self._network.up()
-            for_each(containers, self._remove)
-        self._end_monitors()
+            for_each(found, self._containers.remove)
+        self._containers.end_monitors()
         self._network.down()
         self._disks.forget()
 
@@ -100,7 +90,7 @@ class Podman:
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         settings = [f"--env={name}={value}" for name, value in env.items()]
         return self._podman(
-            "exec", "--interactive", *(["--tty"] if terminal else []), *settings, self._container(node), *shell
+            "exec", "--interactive", *(["--tty"] if terminal else []), *settings, self._containers.of[node], *shell
         )
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
@@ -114,16 +104,14 @@ class Podman:
         running = self._running.find() if self._network.holder() else {}
         if len(running) == len(self._nodes):  # as mostly; then podman need not be asked, which takes long
             return {node: "frozen" if is_frozen(first) else "on" for node, first in running.items()}
-        found = dict.fromkeys(self._nodes, "absent")
-        for container in self._containers():
-            found[container["Labels"]["halab.node"]] = POWER.get(container["State"], "off")
-        return found
+        found = {node: POWER.get(state, "off") for node, state in self._containers.states().items()}
+        return dict.fromkeys(self._nodes, "absent") | found
 
     def power_on(self, node: str) -> None:
         with self._power_lock(node):
-            container = self._container(node)
+            container = self._containers.of[node]
             if not run(self._podman("init", container)).ok:
-                if self._state(node) in ("running", "paused"):
+                if self._containers.state(node) in ("running", "paused"):
                     return
                 self._stop(node)  # a power-on or a power-off was killed in the middle
                 must(self._podman("init", container))
@@ -143,7 +131,7 @@ class Podman:
         """End a node's container, and wait until podman has cleaned up after it, which its conmon does in the end: it
         takes a container that has just been made ready again for the one that ended, and ends it.
         """
-        container = self._container(node)
+        container = self._containers.of[node]
         told = must(self._podman("inspect", "--format={{.State.Status}} {{.State.ConmonPid}}", container)).stdout
         state, conmon = told.split()
         if state == "paused":
@@ -158,18 +146,18 @@ class Podman:
 
     def shut_down(self, node: str) -> None:
         with self._power_lock(node):
-            if self._state(node) == "running":
+            if self._containers.state(node) == "running":
                 self.run(node, ["systemctl", "poweroff"])
 
     def freeze(self, nodes: Sequence[str]) -> None:
         for name in nodes:
             self._network.silence(self._nodes[name], True)
-        must(self._podman("pause", *map(self._container, nodes)))
+        must(self._podman("pause", *(self._containers.of[name] for name in nodes)))
 
     def thaw(self, nodes: Sequence[str]) -> None:
         if not nodes:
             return
-        must(self._podman("unpause", *map(self._container, nodes)))
+        must(self._podman("unpause", *(self._containers.of[name] for name in nodes)))
         for name in nodes:
             self._network.silence(self._nodes[name], False)
 
@@ -184,7 +172,7 @@ class Podman:
 
     def save(self, checkpoint: str) -> bool:
         states = self.power_states()
-        running = [self._container(name) for name, state in states.items() if state == "on"]
+        running = [self._containers.of[name] for name, state in states.items() if state == "on"]
         if running:
             must(self._podman("pause", *running))
         try:
@@ -210,46 +198,6 @@ class Podman:
     def keep_only(self, checkpoints: set[str]) -> None:
         self._disks.keep_only(checkpoints)
 
-    def _create(self, node: NodeSpec, image: images.Image) -> None:
-        create = self._podman(
-            "create",
-            f"--name={self._container(node.name)}",
-            f"--hostname={node.name}",
-            f"--label=halab.instance={self._site.directory}",
-            f"--label=halab.node={node.name}",
-            "--network=none",
-            "--systemd=always",
-            "--no-hosts",
-            "--pids-limit=0",
-            f"--uidmap=0:{FIRST_UID}:{UIDS}",
-            f"--gidmap=0:{FIRST_UID}:{UIDS}",
-            f"--cap-add={CAPABILITIES}",
-            "--shm-size=256m",
-            *([f"--device={FUSE}"] if Path(FUSE).exists() else []),
-            f"--ulimit=nofile={limits.ulimit(resource.RLIMIT_NOFILE, 1_048_576)}",
-            f"--ulimit=nproc={limits.ulimit(resource.RLIMIT_NPROC, 32_768)}",
-            f"--volume={image.pool}:/srv/pool:ro",
-            image.image_id,
-        )
-        if run(create).ok:
-            return
-        for_each(self._half_removed([node.name]), self._remove)
-        must(create)
-
-    def _remove(self, container: dict[str, Any]) -> None:
-        """Again and again for a while: podman's own clean-up after a stopped container may be in the way."""
-        remove = self._podman("rm", "--force", "--time=0", "--ignore", container["Id"])
-        try:
-            wait(lambda: run(remove), lambda result: result.ok, within=15, successes=1)
-        except TimedOut as error:
-            raise LabError(f"{container['Names'][0]} cannot be removed: {error.last.last_line()}") from None
-
-    def _end_monitors(self) -> None:
-        """End what watched over a container whose podman was killed as it began: it may wait for ever (conmon(8))."""
-        for pid in (pid for node in self._nodes for pid in find_program("conmon", self._container(node))):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
     def _image(self) -> images.Image:
         """The image that this instance was begun with: its checkpoints are differences to that one."""
         begun = self._site.directory / "image.json"
@@ -263,41 +211,6 @@ class Podman:
     @cached_property
     def _made_before(self) -> images.Image | None:
         return images.Recipe(load(self._site.distro)).made()
-
-    def _podman(self, *arguments: str) -> list[str]:
-        return self._network.enter([*PODMAN, *arguments])
-
-    def _container(self, node: str) -> str:
-        return f"halab-{self._site.instance}-{node}"
-
-    def _containers(self) -> list[dict[str, Any]]:
-        return self._listed(f"--filter=label=halab.instance={self._site.directory}")
-
-    def _half_removed(self, nodes: Iterable[str]) -> list[dict[str, Any]]:
-        """What `podman rm` leaves when it is killed: storage that has a container's name, and no labels any more.
-
-        A container that is just being created looks like that too: ask about nodes only that nobody is creating.
-        """
-        names = [[self._container(node)] for node in nodes]
-        listed = self._listed("--external")
-        return [entry for entry in listed if entry["State"] == "storage" and entry["Names"] in names]
-
-    def _listed(self, option: str) -> list[dict[str, Any]]:
-        """Read outside the namespaces too, for an instance whose holder is gone."""
-        argv = [*PODMAN, "ps", "--all", option, "--format=json"]
-        found: list[dict[str, Any]] = json.loads(
-            must(argv if not self._network.holder() else self._network.enter(argv)).stdout
-        )
-        return found
-
-    def _state(self, node: str) -> str:
-        argv = self._podman("inspect", "--format={{.State.Status}}", self._container(node))
-        return must(argv).stdout.strip()
-
-    def _upper_dirs(self) -> dict[str, str]:
-        containers = map(self._container, self._nodes)
-        inspect = self._podman("inspect", "--format={{.GraphDriver.Data.UpperDir}}", *containers)
-        return dict(zip(self._nodes, must(inspect).stdout.split(), strict=True))
 
     def _power_lock(self, node: str) -> FileLock:
         """A learner, a peer that fences and a BMC may all reach for the same switch at once."""

@@ -1,0 +1,115 @@
+"""The containers that an instance's nodes are: how they are made, listed and removed."""
+
+import json
+import os
+import resource
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from halab import images, limits
+from halab.errors import LabError
+from halab.models import NodeSpec
+from halab.network import Network
+from halab.process import find_program, must, run
+from halab.providers import Site
+from halab.wait import TimedOut, wait
+
+# The host's user that a node's root is: above the ranges of login users, systemd-nspawn and subordinate ids.
+FIRST_UID = 1_900_000_000
+UIDS = 65_536
+# Beyond podman's default set: what a server's root has and a cluster's daemons use. All of it holds only within
+# the node's user namespace.
+CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG"
+FUSE = "/dev/fuse"  # for file systems in user space, which a user namespace may mount (fuse(4))
+PODMAN = ("podman", "--cgroup-manager=cgroupfs")
+
+
+class Containers:
+    """Those of one instance. Podman sees each in the instance's own network namespace."""
+
+    def __init__(self, site: Site, network: Network) -> None:
+        self._site = site
+        self._network = network
+        self.of = {node.name: f"halab-{site.instance}-{node.name}" for node in site.spec.nodes}  # by node
+
+    def podman(self, *arguments: str) -> list[str]:
+        """A command of podman's."""
+        return self._network.enter([*PODMAN, *arguments])
+
+    def create(self, node: NodeSpec, image: images.Image) -> None:
+        """Make a node's container, which has no cables and no power yet."""
+        create = self.podman(
+            "create",
+            f"--name={self.of[node.name]}",
+            f"--hostname={node.name}",
+            f"--label=halab.instance={self._site.directory}",
+            f"--label=halab.node={node.name}",
+            "--network=none",
+            "--systemd=always",
+            "--no-hosts",
+            "--pids-limit=0",
+            f"--uidmap=0:{FIRST_UID}:{UIDS}",
+            f"--gidmap=0:{FIRST_UID}:{UIDS}",
+            f"--cap-add={CAPABILITIES}",
+            "--shm-size=256m",
+            *([f"--device={FUSE}"] if Path(FUSE).exists() else []),
+            f"--ulimit=nofile={limits.ulimit(resource.RLIMIT_NOFILE, 1_048_576)}",
+            f"--ulimit=nproc={limits.ulimit(resource.RLIMIT_NPROC, 32_768)}",
+            f"--volume={image.pool}:/srv/pool:ro",
+            image.image_id,
+        )
+        if run(create).ok:
+            return
+        for container in self.half_removed([node.name]):
+            self.remove(container)
+        must(create)
+
+    def remove(self, container: dict[str, Any]) -> None:
+        """Again and again for a while: podman's own clean-up after a stopped container may be in the way."""
+        remove = self.podman("rm", "--force", "--time=0", "--ignore", container["Id"])
+        try:
+            wait(lambda: run(remove), lambda result: result.ok, within=15, successes=1)
+        except TimedOut as error:
+            raise LabError(f"{container['Names'][0]} cannot be removed: {error.last.last_line()}") from None
+
+    def end_monitors(self) -> None:
+        """End what watched over a container whose podman was killed as it began: it may wait for ever (conmon(8))."""
+        for pid in (pid for container in self.of.values() for pid in find_program("conmon", container)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def states(self) -> dict[str, str]:
+        """By node, in podman's words; those nodes that have a container."""
+        return {container["Labels"]["halab.node"]: container["State"] for container in self.listed()}
+
+    def state(self, node: str) -> str:
+        return must(self.podman("inspect", "--format={{.State.Status}}", self.of[node])).stdout.strip()
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Whole ones, as `podman ps` tells of them."""
+        return self._listed(f"--filter=label=halab.instance={self._site.directory}")
+
+    def half_removed(self, nodes: Iterable[str]) -> list[dict[str, Any]]:
+        """What `podman rm` leaves when it is killed: storage that has a container's name, and no labels any more.
+
+        A container that is just being created looks like that too: ask about nodes only that nobody is creating.
+        """
+        names = [[self.of[node]] for node in nodes]
+        listed = self._listed("--external")
+        return [entry for entry in listed if entry["State"] == "storage" and entry["Names"] in names]
+
+    def upper_dirs(self) -> dict[str, str]:
+        """By node, the directory with all that differs from the image."""
+        inspect = self.podman("inspect", "--format={{.GraphDriver.Data.UpperDir}}", *self.of.values())
+        return dict(zip(self.of, must(inspect).stdout.split(), strict=True))
+
+    def _listed(self, option: str) -> list[dict[str, Any]]:
+        """Read outside the namespaces too, for an instance whose holder is gone."""
+        argv = [*PODMAN, "ps", "--all", option, "--format=json"]
+        found: list[dict[str, Any]] = json.loads(
+            must(argv if not self._network.holder() else self._network.enter(argv)).stdout
+        )
+        return found
