@@ -15,13 +15,15 @@ def measured(
     fencing: bool | None = None,
     split_brain: bool | None = None,
     lost: range | None = None,
+    recovery_point: float | None = None,
     now: bool = False,
 ) -> Condition:
     """There is a measurement of the fault that is as said, by any of its runs.
 
     `below` is in seconds, for all outages of the run together; `outages` is how many there were at most; `split_brain`
-    whether several nodes had the VIP at once; `lost` how many writes were acknowledged and are gone. With `ended` they
-    ended before the fault was healed. With `now` it was made of the cluster as it is configured now.
+    whether several nodes had the VIP at once; `lost` how many writes were acknowledged and are gone, `recovery_point`
+    of how many seconds, at most. With `ended` they ended before the fault was healed. With `now` it was made of the
+    cluster as it is configured now.
     """
     wanted = [
         *([f"an outage of less than {below:g} s"] if below is not None else []),
@@ -30,6 +32,7 @@ def measured(
         *([f"fencing {'on' if fencing else 'off'}"] if fencing is not None else []),
         *([f"{'a' if split_brain else 'no'} split-brain"] if split_brain is not None else []),
         *([_words(lost)] if lost is not None else []),
+        *([f"acknowledged writes of at most {recovery_point:g} s lost"] if recovery_point is not None else []),
         *(["the cluster configured as it is now"] if now else []),
     ]
     expected = f"a measurement of {fault}" + (f", with {', '.join(wanted)}" if wanted else "")
@@ -44,6 +47,7 @@ def measured(
                 and (run.ended or (not ended and below is None))
                 and (outages is None or len(run.outages) <= outages)
                 and (lost is None or (bool(run.acknowledged) and len(run.lost) in lost))
+                and (recovery_point is None or (bool(run.acknowledged) and run.recovery_point <= recovery_point))
                 for run in found.runs
             )
         )

@@ -49,6 +49,13 @@ class Run(BaseModel):
         kept = set(self.kept)
         return tuple(number for number in self.acknowledged if number not in kept)
 
+    @property
+    def recovery_point(self) -> float:
+        """How far back the service fell, in seconds: from the first write that is lost to the last one."""
+        lost = set(self.lost)
+        times = [write.at for write in self.writes if write.number in lost]
+        return max(times, default=0.0) - min(times, default=0.0)
+
 
 class Measurement(BaseModel):
     """`configuration` is a digest of the cluster's configuration before the fault: what was measured holds for it."""

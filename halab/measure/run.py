@@ -85,6 +85,7 @@ def summary(run: Run) -> str:
         told = f"outage of {times}" + ("" if run.ended else ", which did not end by itself")
     if run.writes:
         told += f"; {len(run.lost)} of {len(run.acknowledged)} acknowledged writes lost"
+        told += f", of {run.recovery_point:.1f} s" if run.lost else ""
     return told
 
 

@@ -358,7 +358,7 @@ def test_a_measurement_counts_when_it_is_as_it_is_wanted() -> None:
     assert not seen(eight_seconds, split_brain=True)
 
 
-WRITTEN = [Write(FAULT, 1, True), Write(FAULT, 2, True), Write(FAULT, 3, False), Write(FAULT, 4, True)]
+WRITTEN = [Write(FAULT, 1, True), Write(FAULT + 1, 2, True), Write(FAULT + 2, 3, False), Write(FAULT + 4, 4, True)]
 
 
 def test_lost_is_what_was_acknowledged_and_is_not_there() -> None:
@@ -366,7 +366,9 @@ def test_lost_is_what_was_acknowledged_and_is_not_there() -> None:
 
     assert run.acknowledged == (1, 2, 4)
     assert run.lost == (1, 4)
-    assert summary(run) == "outage of 8.00 s; 2 of 3 acknowledged writes lost"
+    assert run.recovery_point == 4
+    assert summary(run) == "outage of 8.00 s; 2 of 3 acknowledged writes lost, of 4.0 s"
+    assert summary(a_run(CUT, TOLD, WRITTEN, kept=(1, 2, 4))) == "outage of 8.00 s; 0 of 3 acknowledged writes lost"
 
 
 def test_lost_writes_count_where_any_were_acknowledged() -> None:
@@ -380,6 +382,10 @@ def test_lost_writes_count_where_any_were_acknowledged() -> None:
     assert not seen(two_lost, lost=range(3, 9))
     assert not seen(none_written, lost=range(1))
     assert not seen(none_acknowledged, lost=range(1))
+    assert seen(two_lost, recovery_point=4)
+    assert not seen(two_lost, recovery_point=3.9)
+    assert not seen(none_written, recovery_point=4)
+    assert not seen(none_acknowledged, recovery_point=4)
 
 
 def test_a_measurement_of_another_configuration_is_not_one_of_this() -> None:
