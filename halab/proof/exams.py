@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from halab import bringup, checkpoints
-from halab.checkpoints import GRADING, START
+from halab.checkpoints import START
 from halab.errors import LabError
 from halab.exams.draw import paper_of
 from halab.exams.grading import Examination, sound
@@ -47,10 +47,6 @@ class Prover:
         self._grade(exam, solution)
         if isinstance(exam, Trial):
             exam.must_have_been_concerned()
-        if solution.name in self._bases - {UNTOUCHED}:
-            checkpoints.restore(self._instance, GRADING)
-            checkpoints.save(self._instance, _checkpoint_of(solution.name))
-            self._members[solution.name] = exam.members
         worth = [result for result, mark in zip(exam.results, exam.marks, strict=True) if mark.points]
         return [Cell.of(self._part, solution, result) for result in worth]
 
@@ -62,6 +58,9 @@ class Prover:
             exam.settle()
             sound(self._instance)
             exam.begin()
+            if solution.name in self._bases - {UNTOUCHED}:
+                checkpoints.save(self._instance, _checkpoint_of(solution.name))
+                self._members[solution.name] = exam.members
             paper.look(exam, drawn)
             paper.shake(exam, drawn)
         except LabError as error:
