@@ -9,28 +9,47 @@ Act = Callable[[Scene], None]
 HOG = "halab-hog"
 
 
-def _sh(script: str, *, may_fail: bool = False) -> Act:
+def _break(script: str) -> Act:
     """Run a shell script on the node; `{...}` in it stands for paths of the distro."""
 
     def act(scene: Scene) -> None:
-        if scene.node.power() != "on" and may_fail:
-            return
-        result = scene.node.run("sh", "-c", script.format(config=scene.distro.paths.web_config), timeout=120)
-        if not result.ok and not may_fail:
+        result = scene.node.run(*_sh(scene, script), timeout=120)
+        if not result.ok:
             raise LabError(f"{scene.node.name}: {result.last_line()}")
 
     return act
 
 
+def _mend(script: str) -> Act:
+    """Run a shell script, which may fail, on a node that has power. It may be fenced meanwhile: then once more when it
+    has booted.
+    """
+
+    def act(scene: Scene) -> None:
+        if scene.node.power() != "on":
+            return
+        try:
+            scene.node.run(*_sh(scene, script), timeout=120)
+        except LabError:
+            scene.node.wait_booted()
+            scene.node.run(*_sh(scene, script), timeout=120)
+
+    return act
+
+
+def _sh(scene: Scene, script: str) -> tuple[str, ...]:
+    return ("sh", "-c", script.format(config=scene.distro.paths.web_config))
+
+
 def _kill(process: str) -> Act:
-    return _sh(f"pkill -KILL --exact {process[:15]}")  # all of a name that Linux keeps, see proc(5), comm
+    return _break(f"pkill -KILL --exact {process[:15]}")  # all of a name that Linux keeps, see proc(5), comm
 
 
 def _join_again(scene: Scene) -> None:
     """A node whose daemons died is fenced, where fencing is on, and then boots and joins by itself."""
     if scene.node.power() == "on":
         scene.node.wait_booted()
-        scene.node.run("pcs", "cluster", "start", timeout=120)
+        _mend("pcs cluster start")(scene)
 
 
 BREAK_CONFIG = """\
@@ -58,34 +77,34 @@ FAULTS = (
     Fault(
         "service-hang",
         "nginx is stopped by SIGSTOP: it accepts connections, and never answers",
-        _sh("pkill -STOP --exact nginx"),
-        _sh("pkill -CONT --exact nginx", may_fail=True),
+        _break("pkill -STOP --exact nginx"),
+        _mend("pkill -CONT --exact nginx"),
     ),
     Fault(
         "service-broken",
         "nginx dies, and its configuration is invalid, so it cannot be started",
-        _sh(BREAK_CONFIG),
-        _sh(MEND_CONFIG, may_fail=True),
+        _break(BREAK_CONFIG),
+        _mend(MEND_CONFIG),
     ),
     Fault(
         "firewall-closed",
         "the firewall has no opening for cluster traffic and HTTP any more, until it reloads",
-        _sh("firewall-cmd --remove-service=high-availability --remove-service=http"),
-        _sh("firewall-cmd --reload", may_fail=True),
+        _break("firewall-cmd --remove-service=high-availability --remove-service=http"),
+        _mend("firewall-cmd --reload"),
     ),
     Fault(
         "disk-full",
         "the file system with /var has no room left",
-        _sh(FILL),
-        _sh(EMPTY, may_fail=True),
+        _break(FILL),
+        _mend(EMPTY),
     ),
     Fault(
         "cpu-hog",
         "as many busy loops as the node has processors, and as many again",
-        _sh(
+        _break(
             f"systemctl reset-failed {HOG} 2>/dev/null; systemd-run --quiet --collect --unit={HOG} "
             "sh -c 'for i in $(seq $(($(nproc) * 2))); do while :; do :; done & done; wait'"
         ),
-        _sh(f"systemctl stop {HOG}", may_fail=True),
+        _mend(f"systemctl stop {HOG}"),
     ),
 )

@@ -130,15 +130,16 @@ def test_a_partition_keeps_nodes_apart_and_the_workstation_reaches_both(cli: Cli
 def test_a_pulled_cable_is_seen_by_the_node_and_plugged_in_again(cli: Cli, lab: Lab) -> None:
     no_fencing(lab)
     node = lab.others(lab.where("virtual_ip"))[0]
+    device = node.run("sh", "-c", f"ip -oneline address show to {node.lan} | cut -d ' ' -f 2").stdout.strip()
 
     cli("fault", "link-down", "--node", node.name)
-    carrier = node.run("cat", "/sys/class/net/eth0/carrier").stdout.strip()
+    carrier = node.run("cat", f"/sys/class/net/{device}/carrier").stdout.strip()
     reached = pings(lab.workstation, node.lan)
     cli("heal")
 
     assert carrier == "0"
     assert not reached
-    assert node.run("cat", "/sys/class/net/eth0/carrier").stdout.strip() == "1"
+    assert node.run("cat", f"/sys/class/net/{device}/carrier").stdout.strip() == "1"
     wait(lambda: pings(lab.workstation, node.lan), bool, within=10, successes=1)
 
 

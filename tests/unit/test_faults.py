@@ -8,6 +8,7 @@ from halab.faults import Fault, Scene, network, registry
 from halab.instance import Instance
 from halab.process import CommandResult
 from halab.selection import Selection, instance_to_make
+from halab.state import InjectedFault
 from tests.fakes import World
 
 
@@ -54,6 +55,27 @@ def test_a_fault_is_remembered_before_anything_is_broken(instance: Instance, mon
     registry.heal(later)
     assert healed == ["node2"]
     assert Instance.open(instance.name).state.faults == ()
+
+
+def test_a_node_that_is_fenced_while_it_is_healed_is_healed_once_it_has_booted(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, said = type(instance.provider), []
+    run = provider.run
+
+    def fenced_at_first(self: object, node: str, argv: list[str], **rest: object) -> CommandResult:
+        said.append(argv[0])
+        if said == ["sh"]:
+            raise LabError(f"{node} is not reachable: it lost its power while `sh` ran")
+        return run(self, node, argv, **rest)
+
+    instance.remember(instance.state.with_fault(InjectedFault(name="disk-full", node="node2", options={})))
+    monkeypatch.setattr(provider, "run", fenced_at_first)
+
+    registry.heal(instance)
+
+    assert said == ["sh", "systemctl", "sh"]
+    assert instance.state.faults == ()
 
 
 def test_what_could_not_be_injected_is_healed_at_once_and_forgotten(
