@@ -28,9 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The session's own state directory; the cache with the images stays the user's."""
     home = tmp_path_factory.mktemp("state")
-    os.environ["XDG_STATE_HOME"] = str(home)
-    yield home
-    del os.environ["XDG_STATE_HOME"]
+    with pytest.MonkeyPatch.context() as environment:  # once for each folder of tests that has this fixture
+        environment.setenv("XDG_STATE_HOME", str(home))
+        yield home
 
 
 @pytest.fixture(scope="module")
