@@ -42,6 +42,7 @@ def make(instance: Instance, say: Say) -> None:
             if not _take_over(instance, before, kept):
                 _walk_through(instance, before, say)
                 _keep(instance, kept)
+                _begin_at_start(instance)  # where those who take over begin: resources may be elsewhere now
 
 
 def _take_over(instance: Instance, before: LabFolder, kept: Path) -> bool:
@@ -51,9 +52,13 @@ def _take_over(instance: Instance, before: LabFolder, kept: Path) -> bool:
     # Killed from here on, the restore is done again; before the checkpoint is there, all of it is
     instance.remember(instance.state.model_copy(update={"restoring": START}))
     checkpoints.adopt(instance, kept)
+    _begin_at_start(instance)
+    return True
+
+
+def _begin_at_start(instance: Instance) -> None:
     checkpoints.restore(instance, START)
     assure(instance)
-    return True
 
 
 def _keep(instance: Instance, kept: Path) -> None:
