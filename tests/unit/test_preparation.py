@@ -40,6 +40,7 @@ def test_the_first_instance_walks_there_and_the_next_one_takes_over(world: World
     assert world.done == ["one", "two", "three"]
     assert checkpoints.names(first) == ["start"]
     assert first.state.steps == {}
+    assert world.calls[-1] == "restore"  # where others begin, and not where the walk has just ended
     world.power, world.done = {}, []
     performed: list[str] = []
     world.before_perform = performed.append
