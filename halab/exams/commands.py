@@ -87,7 +87,7 @@ def watch() -> None:
             if known.get(mark.sentence) is not mark.outcome:
                 report.marked(mark)
         known = {mark.sentence: mark.outcome for mark in marks}
-        if set(known.values()) == {Outcome.PASSED}:
+        if all(mark.outcome is Outcome.PASSED for mark in marks):
             break
         time.sleep(PAUSE)
     report.say("All of that passes; inv grade tells what is left when nodes fail.")
