@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from halab.errors import CheckFailed, HalabError
-from halab.wait import Clock, TimedOut, wait
+from halab.wait import LOOKS, Clock, TimedOut, wait
 
 if TYPE_CHECKING:
     from halab.lab import Lab
@@ -33,12 +34,14 @@ class Condition:
     """Something that is expected of the cluster, in words, and the way to look.
 
     `look` returns an Observation; it may raise CheckFailed for "no", and LabError for "cannot be told". `hints` are
-    for a learner: where to look, what is probably wrong, and the command, in this order.
+    for a learner: where to look, what is probably wrong, and the command, in this order. What is `steady` changes only
+    by somebody's hands, so to see it once is to know it; anything else has to be seen several times in a row.
     """
 
     expected: str
     look: Callable[["Lab"], Observation]
     hints: tuple[str, ...] = ()
+    steady: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,9 @@ def evaluate(
     """
     started = time.monotonic()
     try:
-        last = wait(lambda: observe(condition, lab), lambda seen: seen.ok, within=within, clock=clock)
+        needed = 1 if condition.steady else LOOKS
+        look = partial(observe, condition, lab)
+        last = wait(look, lambda seen: seen.ok, within=within, successes=needed, clock=clock)
         outcome = Outcome.PASSED
     except TimedOut as error:
         last = error.last

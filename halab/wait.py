@@ -9,6 +9,7 @@ from halab.errors import LabError
 
 State = TypeVar("State")
 
+LOOKS = 3  # in a row at a state that may change by itself, until it is believed
 CONFIRMING = 0.1  # seconds between the looks that a state needs to be believed
 
 
@@ -52,7 +53,7 @@ def wait(
     ready: Callable[[State], bool],
     *,
     within: float,
-    successes: int = 3,
+    successes: int = LOOKS,
     interval: float = 0.25,
     tiring: bool = True,
     clock: Clock | None = None,

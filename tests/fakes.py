@@ -113,6 +113,7 @@ class World:
     arp: str = ""
     ipmi: str | None = None  # what ipmitool says; None: it is run
     unreachable: bool = False
+    saves_memory: bool = True
     before_perform: Callable[[str], None] = lambda name: None
     before_call: Callable[[str], None] = lambda call: None
     looks_broken: bool = False
@@ -156,6 +157,10 @@ class FakeProvider:
         self._names = [node.name for node in site.spec.nodes]
 
     slowness = 1.0
+
+    @property
+    def saves_memory(self) -> bool:
+        return World.current.saves_memory
 
     def prepare(self, say: Callable[[str], None]) -> None:
         World.current.told("prepare")
@@ -208,6 +213,7 @@ class FakeProvider:
         World.current.power[node] = "on"
 
     def power_off(self, node: str) -> None:
+        World.current.told(f"power off {node}")
         World.current.power[node] = "off"
 
     def shut_down(self, node: str) -> None:

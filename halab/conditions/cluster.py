@@ -24,7 +24,7 @@ def authorized() -> Condition:
         "hacluster needs the same password on every node: passwd hacluster, on each",
         "pcs host auth, followed by the names of all nodes, as the user hacluster",
     )
-    return Condition("pcs on one node is authorized on every node", look, hints)
+    return Condition("pcs on one node is authorized on every node", look, hints, steady=True)
 
 
 def online(*nodes: Node) -> Condition:
@@ -76,7 +76,7 @@ def option(name: str, value: str, *as_good: str) -> Condition:
         f"{name} is a property of the cluster, not of a resource or a node",
         f"pcs property set {name}={value}",
     )
-    return Condition(f"{name} is {value}", look, hints)
+    return Condition(f"{name} is {value}", look, hints, steady=True)
 
 
 def fencing(on: bool) -> Condition:
@@ -91,7 +91,7 @@ def fencing(on: bool) -> Condition:
         "stonith-enabled is true unless somebody has turned it off",
         f"pcs property set stonith-enabled={str(on).lower()}",
     )
-    return Condition(f"stonith-enabled is {str(on).lower()}", look, hints)
+    return Condition(f"stonith-enabled is {str(on).lower()}", look, hints, steady=True)
 
 
 def started(resource: str, on: Node | None = None) -> Condition:

@@ -73,7 +73,7 @@ def ordered(first: str, second: str) -> Condition:
         "an order is missing, or the wrong way round",
         f"pcs constraint order {first} then {second}",
     )
-    return Condition(f"{second} is started after {first}", look, hints)
+    return Condition(f"{second} is started after {first}", look, hints, steady=True)
 
 
 def may_run(resource: str, node: Node) -> Condition:

@@ -7,7 +7,14 @@ from halab.lab import Lab
 from halab.nodes import Node
 
 
-def command(node: Node, line: str, prints: str = "", expected: str = "", hints: tuple[str, ...] = ()) -> Condition:
+def command(
+    node: Node,
+    line: str,
+    prints: str = "",
+    expected: str = "",
+    hints: tuple[str, ...] = (),
+    steady: bool = False,
+) -> Condition:
     """A shell command succeeds on a node, out of band, and prints what the regular expression says."""
 
     def look(lab: Lab) -> Observation:
@@ -16,7 +23,7 @@ def command(node: Node, line: str, prints: str = "", expected: str = "", hints: 
         ok = result.ok and re.search(prints, result.stdout, re.DOTALL) is not None
         return Observation(ok, f"`{line}` on {node.name}: exit status {result.rc}, {said.splitlines()[-1]!r}")
 
-    return Condition(expected or f"`{line}` succeeds on {node.name}", look, hints)
+    return Condition(expected or f"`{line}` succeeds on {node.name}", look, hints, steady)
 
 
 def logged(path: str, pattern: str) -> Condition:
@@ -50,7 +57,7 @@ def enabled(node: Node, unit: str) -> Condition:
         "a daemon that was only started is gone after the next boot",
         f"on {node.name}: systemctl enable {unit}",
     )
-    return command(node, f"systemctl is-enabled {unit}", "", f"{unit} is enabled on {node.name}", hints)
+    return command(node, f"systemctl is-enabled {unit}", "", f"{unit} is enabled on {node.name}", hints, steady=True)
 
 
 def not_enabled(node: Node, unit: str) -> Condition:
@@ -67,7 +74,7 @@ def not_enabled(node: Node, unit: str) -> Condition:
         "some packages enable what they install",
         f"on {node.name}: systemctl disable {unit}",
     )
-    return Condition(f"{unit} is not enabled on {node.name}", look, hints)
+    return Condition(f"{unit} is not enabled on {node.name}", look, hints, steady=True)
 
 
 def enforcing(node: Node, domain: str) -> Condition:
@@ -78,7 +85,8 @@ def enforcing(node: Node, domain: str) -> Condition:
         "what is permissive is only noted, and not refused: that finds a cause, and is no remedy",
         f"on {node.name}: setenforce 1; semanage permissive -d {domain}",
     )
-    return command(node, line, r"\AEnforcing\s*\Z", f"SELinux is enforcing on {node.name}, for {domain} too", hints)
+    who = f"SELinux is enforcing on {node.name}, for {domain} too"
+    return command(node, line, r"\AEnforcing\s*\Z", who, hints, steady=True)
 
 
 TIMED_OUT = 124  # timeout(1)
@@ -128,4 +136,5 @@ def lets_in(node: Node, service: str, *ports: str) -> Condition:
         "what is not permanent is lost; what is only permanent is not in force until the firewall reloads",
         f"on {node.name}: firewall-cmd --permanent --add-service={service} && firewall-cmd --reload",
     )
-    return Condition(f"the firewall of {node.name} lets {service} in, now and after a restart", look, hints)
+    expected = f"the firewall of {node.name} lets {service} in, now and after a restart"
+    return Condition(expected, look, hints, steady=True)

@@ -84,8 +84,8 @@ class Examination(Lab):
         self._needed = [self._put_back]
 
     def boot_all(self) -> None:
-        """Put the learner's work back, cut the power of all nodes at once, and boot them."""
-        self._needed = [self._put_back, self._boot]
+        """Put the learner's work back, with all nodes booted as after a power cut of all at once."""
+        self._needed = [self._put_back, *([self._boot] if self._instance.provider.saves_memory else [])]
 
     def begin(self) -> None:
         """Save the work as it is now, which is what is graded."""

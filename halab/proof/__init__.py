@@ -16,7 +16,7 @@ from halab.instance import Instance
 from halab.lab import Lab
 
 UNTOUCHED, REFERENCE = "untouched", "reference"  # solutions that there always are: nothing, and what is meant
-AT_REST = 3.0  # seconds that a check which has to fail is given, on a cluster in which nothing is under way
+AT_REST = 1.0  # seconds that a check which has to fail is given, on a cluster in which nothing is under way
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ class Provider(Protocol):
     def slowness(self) -> float:
         """What deadlines are multiplied by: 1, or more where machines are emulated."""
 
+    @property
+    def saves_memory(self) -> bool:
+        """Whether nodes go on from what they had in memory when they are brought back; else they boot."""
+
     def prepare(self, say: Callable[[str], None]) -> None:
         """Install what the host lacks besides host.TOOLS, telling what and why. Raises LabError with what to do."""
 

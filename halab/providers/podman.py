@@ -43,6 +43,7 @@ class Podman:
         self._running = FirstProcesses(self._containers.of, self._podman)
 
     slowness = 1.0
+    saves_memory = False
 
     def prepare(self, say: Callable[[str], None]) -> None:
         limits.raise_limits(say)

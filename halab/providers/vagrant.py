@@ -63,6 +63,10 @@ class Vagrant:
         emulated = self._vagrantfile.exists() and 'driver = "qemu"' in self._vagrantfile.read_text()
         return EMULATED if emulated else 1.0
 
+    @property
+    def saves_memory(self) -> bool:
+        return not self._snapshots.needs_power_off
+
     def problems(self) -> list[str]:
         if os.geteuid() != 0:
             return ["networks of the instance's own need root; become root and type the same again"]

@@ -131,6 +131,7 @@ POOL = {
                     "a mistake in the file is met only when nginx starts there, which is in a failover",
                     f"on {node.name}: mend the line of {lab.distro.paths.web_config} that it names",
                 ),
+                steady=True,
             ),
         ),
         in_the_way=True,
@@ -148,6 +149,7 @@ POOL = {
                     "migration-threshold is how many failures drive a resource from its node",
                     "pcs resource meta webserver migration-threshold=",
                 ),
+                steady=True,
             ),
         ),
     ),
@@ -162,7 +164,8 @@ def drives(lab, node):
         "pcsd must run everywhere, hacluster have the same password, and this node have logged in with it",
         f"on {node.name}: passwd hacluster; pcs host auth {names}",
     )
-    return command(node, f"pcs pcsd status {names}", expected=f"pcs on {node.name} drives {names}", hints=hints)
+    expected = f"pcs on {node.name} drives {names}"
+    return command(node, f"pcs pcsd status {names}", expected=expected, hints=hints, steady=True)
 
 
 def draw(random, spec):

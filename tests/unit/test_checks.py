@@ -27,8 +27,8 @@ def looking(*sights: Observation | Exception) -> Look:
     return look
 
 
-def check(*sights: Observation | Exception, within: float = 10) -> CheckResult:
-    condition = Condition("it to be there", looking(*sights))
+def check(*sights: Observation | Exception, within: float = 10, steady: bool = False) -> CheckResult:
+    condition = Condition("it to be there", looking(*sights), steady=steady)
     lab: Any = None
     return evaluate("it is there", condition, lab, within=within, hints=("look", "look up"), clock=FakeClock().clock())
 
@@ -73,6 +73,15 @@ def test_sentence_expectation_and_hints_are_kept() -> None:
     result = check(NO)
 
     assert (result.sentence, result.expected, result.hints) == ("it is there", "it to be there", ("look", "look up"))
+
+
+@pytest.mark.parametrize(
+    ("sights", "outcome"), [([YES, NO], Outcome.PASSED), ([NO, YES, NO], Outcome.PASSED), ([NO], Outcome.FAILED)]
+)
+def test_what_is_steady_is_believed_at_once(sights: list[Observation | Exception], outcome: Outcome) -> None:
+    result = check(*sights, steady=True)
+
+    assert result.outcome == outcome
 
 
 def test_without_a_deadline_there_is_one_look() -> None:

@@ -158,6 +158,23 @@ def test_checks_wait_together_for_what_is_not_done_until_something_is_done_again
     assert [result.seconds >= 1.4 for result in exam.results] == [True, False, True]
 
 
+@pytest.mark.parametrize(("saves_memory", "cut"), [(True, ["power off node1", "power off node2"]), (False, [])])
+def test_nodes_that_boot_as_they_are_put_back_are_not_booted_twice(
+    begun: Instance, world: World, saves_memory: bool, cut: list[str]
+) -> None:
+    world.saves_memory = saves_memory
+    exam = grading.Examination(begun)
+    exam.begin()
+    world.calls.clear()
+
+    exam.boot_all()
+    exam.check("looks", done("one"))
+    exam.close()
+
+    assert world.calls[0] == "restore"
+    assert sorted(call for call in world.calls if call.startswith("power off")) == cut
+
+
 def test_a_warning_costs_nothing(begun: Instance, world: World) -> None:
     world.done += ["first", "second"]
 
