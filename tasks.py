@@ -390,7 +390,7 @@ def bmc(c: Context, name: str, action: str) -> None:
 )
 @_guarded
 def test(c: Context, select: str = "", unit: bool = False, exams: bool = False, vm: bool = False) -> None:
-    """Run the tests: units, and labs on real clusters; or exams; or those on virtual machines, emulated."""
+    """Run the tests: units, labs and exams on real clusters; or some; or those on virtual machines, emulated."""
     _development().test(select, unit, exams, vm)
 
 

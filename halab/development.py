@@ -14,14 +14,14 @@ from halab.report import Report
 HOST = f"unshare --net --mount --propagation private {sys.executable} {ROOT}/tests/vm/host.py {sys.executable}"
 HOSTS = (f"--tx=popen//python=nice {HOST}", f"--tx=popen//python={HOST}")
 # Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
-CLUSTERS = ("--numprocesses=5",)
+CLUSTERS = ("--numprocesses=6",)
 BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
-# The first cluster makes the image, and what needs none is tested meanwhile
-IN_ORDER = ("tests/labs/test_1_walk.py", "tests/unit", "tests/labs")
+# The first cluster makes the image, and what needs none is tested meanwhile; then the longest files come first
+IN_ORDER = ("tests/labs/test_1_walk.py", "tests/unit", "tests/exams", "tests/labs")
 
 
 def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
-    """Run pytest with the checkout's own Python: `tests/unit` and `tests/labs`, or only one part of the tests."""
+    """Run pytest with the checkout's own Python: all but `tests/vm`, or only one part of the tests."""
     report = Report()
     pytest = [sys.executable, "-m", "pytest", *(["-k", select] if select else [])]
     if unit:
