@@ -14,7 +14,7 @@ from halab.report import Report
 HOST = f"unshare --net --mount --propagation private {sys.executable} {ROOT}/tests/vm/host.py {sys.executable}"
 HOSTS = (f"--tx=popen//python=nice {HOST}", f"--tx=popen//python={HOST}")
 # Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
-CLUSTERS = ("--numprocesses=6",)
+CLUSTERS = ("--numprocesses=5",)
 BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
 # The first cluster makes the image, and what needs none is tested meanwhile; then the longest files come first
 IN_ORDER = ("tests/labs/test_1_walk.py", "tests/unit", "tests/exams", "tests/labs")

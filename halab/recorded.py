@@ -53,6 +53,7 @@ def _on_terminal(argv: Sequence[str], recording: Recording) -> int:
         child.setwinsize(size().lines, size().columns)
 
     before = signal.signal(signal.SIGWINCH, resize)
+    resize(signal.SIGWINCH, None)  # as it may be another one by now
     try:
         child.interact(escape_character=None, output_filter=record)
         with suppress(pexpect.EOF, pexpect.TIMEOUT):  # interact() leaves what was printed at the very end

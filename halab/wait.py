@@ -54,7 +54,7 @@ def wait(
     *,
     within: float,
     successes: int = LOOKS,
-    interval: float = 0.25,
+    interval: float = 0.5,
     tiring: bool = True,
     clock: Clock | None = None,
 ) -> State:

@@ -47,7 +47,7 @@ def verify(lab):
     lab.check("it is done", done("typing"))
 '''
 READ = 'read -p "Name: " name; read -sp "Password: " word; echo "<$word>" | wc -c'
-TELL_SIZE = "stty size; trap 'stty size; exit' WINCH; while :; do sleep 0.05; done"
+TELL_SIZE = "trap 'stty size; exit' WINCH; stty size; while :; do sleep 0.05; done"
 TELL_INTERRUPT = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do sleep 0.05; done"
 PIECES = ("bash", "-c", r"printf '\xc3'; sleep 0.3; printf '\xa4\xff\n'; printf '\xc3'")
 SECRET = "correct horse"  # typed, and never shown
@@ -178,7 +178,6 @@ def test_the_program_has_the_size_of_the_terminal_and_is_told_when_it_changes(tm
     terminal = on_terminal(tmp_path, "bash", "-c", TELL_SIZE)
     terminal.expect("30 90")
     until(lambda: "30 90" in shown(tmp_path))
-    time.sleep(0.2)  # for the trap
 
     terminal.setwinsize(40, 120)
     terminal.expect("40 120")
