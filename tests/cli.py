@@ -4,8 +4,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from halab import evidence
+from halab.errors import HalabError
 from halab.instance import Instance
 from halab.paths import ROOT
 
@@ -32,8 +36,19 @@ class Cli:
             timeout=timeout,
             check=False,
         )
-        assert done.returncode == expect, f"inv {' '.join(arguments)}: {done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+        said = f"inv {' '.join(arguments)}: {done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+        assert done.returncode == expect, f"{said}\n{self._evidence()}"
         return done
+
+    def _evidence(self) -> str:
+        """How each node sees its cluster, and what it logged last: nobody can look afterwards."""
+        with TemporaryDirectory() as directory:
+            try:
+                evidence.collect(self.instance(), Path(directory))
+            except HalabError as error:
+                return str(error)
+            files = sorted(Path(directory).glob("*.txt"))
+            return "\n".join(f"--- {file.name}\n{file.read_text()[-5000:]}" for file in files)
 
     def argv(self, *arguments: str) -> list[str]:
         return [*self._enter, sys.executable, "-m", "invoke", "--search-root", str(ROOT), *self._select, *arguments]
