@@ -20,13 +20,17 @@ Show = Callable[[str], None]
 
 
 class Lab:
-    """Everything a step may use. `show` is given what is typed and printed, `on_check` each check's result."""
+    """Everything a step may use. `show` is given what is typed and printed, `on_check` each check's result.
+
+    `nodes` are all of them, or the first `cluster_nodes` where that is how many the cluster has.
+    """
 
     def __init__(
         self,
         instance: Instance,
         show: Show = lambda text: None,
         on_check: Callable[[CheckResult], None] = lambda result: None,
+        cluster_nodes: int | None = None,
     ) -> None:
         spec = instance.spec
         self._instance = instance
@@ -37,7 +41,7 @@ class Lab:
         self.cluster = spec.cluster
         self.credentials = spec.credentials
         self.distro = distros.load(instance.state.distro)
-        self.nodes = [Node(node, instance.provider, show) for node in spec.nodes]
+        self.nodes = [Node(node, instance.provider, show) for node in spec.nodes[:cluster_nodes]]
         self.workstation = Workstation(instance.provider, show)
         self.results: list[CheckResult] = []
         self.outages: list[Measurement] = []

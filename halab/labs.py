@@ -34,6 +34,7 @@ class LabFolder:
     spec: LabSpec
     steps: tuple[Step, ...]
     continues: "LabFolder | None" = None  # the lab whose finished cluster this one starts from
+    cluster_nodes: int | None = None  # how many of the nodes are in that cluster, the first ones; None for all
     paper: Paper | None = None  # of an exam, which has tasks in place of steps
 
     def step(self, name: str) -> Step:
@@ -70,7 +71,7 @@ def load(name: str, folder: Path | None = None) -> LabFolder:
         return _load_exam(name, path, folder)
     if not (path / "lab.toml").is_file():
         raise LabError(f'there is no lab "{name}", {suggestion(name, names(folder))}')
-    spec, continues = _read_lab(path / "lab.toml", folder)
+    spec, sequel, continues = _read_lab(path / "lab.toml", folder)
     files = step_files(path)
     if not files:
         raise LabError(f"{short(path)} has no steps: expected files such as 10_install.py")
@@ -80,14 +81,16 @@ def load(name: str, folder: Path | None = None) -> LabFolder:
         if step.name in names_so_far:
             raise LabError(f"{short(step.path)}: another step, or the checkpoint of bare nodes, is called {step.name}")
         names_so_far.add(step.name)
-    return LabFolder(name, path, spec, steps, continues)
+    return LabFolder(name, path, spec, steps, continues, sequel.cluster_nodes if sequel else None)
 
 
-def _read_lab(file: Path, folder: Path | None) -> tuple[LabSpec, LabFolder | None]:
+def _read_lab(file: Path, folder: Path | None) -> tuple[LabSpec, Sequel | None, LabFolder | None]:
     content = toml.load(file)
     if "continues" not in content:
-        return toml.check(content, file, LabSpec), None
-    return _continue(toml.check(content, file, Sequel), file, folder)
+        return toml.check(content, file, LabSpec), None, None
+    sequel = toml.check(content, file, Sequel)
+    spec, before = _continue(sequel, file, folder)
+    return spec, sequel, before
 
 
 def _continue(sequel: Sequel, file: Path, folder: Path | None) -> tuple[LabSpec, LabFolder]:
@@ -103,16 +106,20 @@ def _continue(sequel: Sequel, file: Path, folder: Path | None) -> tuple[LabSpec,
     spec = before.spec.model_copy(update={"title": sequel.title, "needs": sequel.needs})
     wanted = sequel.needs.nodes or (len(spec.nodes),)
     try:
-        return spec if len(spec.nodes) in wanted else spec.with_nodes(wanted[0]), before
+        spec = spec if len(spec.nodes) in wanted else spec.with_nodes(wanted[0])
     except ValueError as error:
         raise LabError(f"{short(file)} cannot have {wanted[0]} nodes: {first_reason(error)}") from None
+    if (count := sequel.cluster_nodes or 0) > len(spec.nodes):
+        raise LabError(f"{short(file)}: cluster_nodes: there are no {count} nodes, only {len(spec.nodes)}")
+    return spec, before
 
 
 def _load_exam(name: str, path: Path, folder: Path | None) -> LabFolder:
     file = toml.read(path / "exam.toml", ExamFile)
     spec, before = _continue(file, path / "exam.toml", folder)
     module = import_file(path / "grade.py")
-    return LabFolder(name, path, spec, (), before if file.begins == "finished" else None, paper(file, path, module))
+    begins_with = before if file.begins == "finished" else None
+    return LabFolder(name, path, spec, (), begins_with, file.cluster_nodes, paper(file, path, module))
 
 
 def first_reason(error: ValueError) -> str:

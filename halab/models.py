@@ -126,6 +126,7 @@ class Sequel(Frozen):
 
     title: str = Field(min_length=1)
     continues: str
+    cluster_nodes: int | None = Field(default=None, ge=1)  # how many of its nodes that cluster has; all without
     needs: Needs = Needs()
 
 

@@ -15,7 +15,7 @@ from halab.errors import LabError
 from halab.files import one_at_a_time
 from halab.instance import Instance
 from halab.lab import Lab
-from halab.labs import LabFolder
+from halab.labs import LabFolder, Step
 from halab.parallel import for_each
 from halab.paths import cache_dir
 
@@ -37,15 +37,18 @@ def make(instance: Instance, say: Say) -> None:
     kept = _place(instance, before)
     if kept is None:
         _walk_through(instance, before, say)
-    elif not _take_over(instance, before, kept):
-        with one_at_a_time(f"prepared-{kept.name}"):  # another instance may be at it
-            if not _take_over(instance, before, kept):
-                _walk_through(instance, before, say)
-                _keep(instance, kept)
-                _begin_at_start(instance)  # where those who take over begin: resources may be elsewhere now
+        return
+    if _take_over(instance, kept):
+        return
+    with one_at_a_time(f"prepared-{kept.name}"):
+        if _take_over(instance, kept):  # as another instance was at it
+            return
+        _walk_through(instance, before, say)
+        _keep(instance, kept)
+        _begin_at_start(instance)  # where those who take over begin: resources may be elsewhere now
 
 
-def _take_over(instance: Instance, before: LabFolder, kept: Path) -> bool:
+def _take_over(instance: Instance, kept: Path) -> bool:
     """Go on from what another instance has walked to, if one has."""
     if not kept.is_dir():
         return False
@@ -77,11 +80,21 @@ def assure(instance: Instance) -> None:
     """
     if instance.state.sitting and instance.state.sitting.began:
         return
-    last = instance.last_passed or (instance.folder.continues.steps[-1] if instance.folder.continues else None)
-    if last:
-        lab = Lab(instance)
-        last.verify(lab)
-        _must_pass(lab, last.name)
+    before = instance.folder.continues
+    if last := instance.last_passed:
+        _must_hold(last, Lab(instance))
+    elif before:
+        _must_hold(before.steps[-1], _begun(instance))
+
+
+def _must_hold(step: Step, lab: Lab) -> None:
+    step.verify(lab)
+    _must_pass(lab, step.name)
+
+
+def _begun(instance: Instance) -> Lab:
+    """The lab as its cluster is when it begins, which may leave nodes out."""
+    return Lab(instance, cluster_nodes=instance.folder.cluster_nodes)
 
 
 def _make_bare(instance: Instance) -> None:
@@ -94,13 +107,12 @@ def _walk_through(instance: Instance, before: LabFolder, say: Say) -> None:
     say(f"Preparing what this lab begins with, the cluster of {before.name}, once; that takes some minutes.")
     for step in before.steps:
         say(f"  {step.name}: {step.title}")
-        lab = Lab(instance)
+        lab = _begun(instance)
         try:
             step.perform(lab)
-            step.verify(lab)
+            _must_hold(step, lab)
         finally:
             lab.close()
-        _must_pass(lab, step.name)
     checkpoints.save(instance, START)
 
 
@@ -118,7 +130,8 @@ def _place(instance: Instance, before: LabFolder) -> Path | None:
     digest = hashlib.sha256(lineage.encode() + instance.spec.model_dump_json(exclude={"title", "needs"}).encode())
     for step in before.steps:
         digest.update(step.path.read_bytes())
-    kind = f"{before.name}-{instance.state.distro}-{len(instance.spec.nodes)}"
+    total = len(instance.spec.nodes)
+    kind = f"{before.name}-{instance.state.distro}-{instance.folder.cluster_nodes or total}-of-{total}"
     return cache_dir() / "prepared" / f"{kind}-{digest.hexdigest()[:12]}"
 
 

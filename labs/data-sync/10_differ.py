@@ -14,23 +14,19 @@ were acknowledged, how many has the survivor?
 None. And, worse, the client was told 201 for each of them. When the old node comes back it still has
 them; by then the survivor has others. Two halves of the truth, and nobody joins them.
 
-The third machine leaves the cluster first: it will hold the data in the end. It has no part in this
-step.
+The third machine, which is in no cluster, will hold the data in the end. It has no part in this step.
 
 The configuration of nginx is the same on every node, as it must be: who forgets that on one node
 finds out in a failover.
 """
 
 from halab.conditions import command, fencing, measured, online, served_by_owner
-from halab.membership import remove_node
 
 FOLDER = "/counter/"
 
 
 def perform(lab):
-    one, two, third = lab.nodes
-    one.type(f"pcs stonith delete fence_{third.name}")
-    remove_node(third, lab.others(third))
+    one, two, _ = lab.nodes
     for node in (one, two):
         for line in lab.distro.commands.take_writes:
             node.type(line)
@@ -43,15 +39,10 @@ def perform(lab):
 
 
 def verify(lab):
-    one, two, third = lab.nodes
+    one, two, _ = lab.nodes
     take_writes = "; ".join(lab.distro.commands.take_writes)
     lab.check("two nodes are online", online(one, two), within=120)
     lab.check("fencing is on", fencing(True))
-    lab.check(
-        f"{third.name} is no node of a cluster",
-        command(third, "! test -e /etc/corosync/corosync.conf"),
-        hint=f"pcs stonith delete fence_{third.name}; pcs cluster node remove {third.name}",
-    )
     for node in (one, two):
         lab.check(
             f"nginx on {node.name} takes PUT at {FOLDER}",

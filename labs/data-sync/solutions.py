@@ -14,11 +14,10 @@ def out_of_service(lab, *resources):
 
 
 def folder_only(lab):
-    """nginx is not told of the folder, the third machine is only stopped, and nobody writes or measures."""
+    """nginx is not told of the folder, and nobody writes or measures."""
     for node in lab.nodes[:2]:
         node.type(lab.distro.commands.take_writes[0])
     out_of_service(lab)
-    lab.nodes[2].type("pcs cluster stop")
 
 
 def nothing_started(lab):

@@ -1,7 +1,7 @@
 """Put the data on an NFS server
 
-node3 leaves the cluster, exports a folder, and the cluster mounts it on the active node, before nginx
-and at the same place: ocf:heartbeat:Filesystem with fstype=nfs4.
+node3, which is in no cluster, exports a folder, and the cluster mounts it on the active node, before
+nginx and at the same place: ocf:heartbeat:Filesystem with fstype=nfs4.
 
 NFS is made for servers that go away for a while: a hard mount (the default) waits for its server as
 long as it takes, and goes on. So a dead server looks like a hanging service, not like a failed one,
@@ -20,7 +20,6 @@ the second one, and two nginx would write side by side.
 """
 
 from halab.conditions import command, fencing, lets_in, measured, online, served_by_owner, started, together
-from halab.membership import remove_node
 
 FOLDER = "/counter/"
 STORE = "/srv/counter"
@@ -28,10 +27,8 @@ STORE = "/srv/counter"
 
 def perform(lab):
     one, two, third = lab.nodes
-    one.type(f"pcs stonith delete fence_{third.name}")
-    remove_node(third, lab.others(third))
     third.type(lab.distro.install("nfs-kernel-server"))
-    # the package of nginx, which every node has, made the user; its number is the same on all of them
+    # the user that nginx runs as is the distro's own, so its number is the same everywhere
     third.type(f"install -d -o www-data -g www-data {STORE}")
     clients = " ".join(f"{node.lan}(rw,sync,no_subtree_check,no_root_squash)" for node in (one, two))
     third.type(f"echo '{STORE} {clients}' > /etc/exports")

@@ -7,6 +7,7 @@ import pytest
 from halab import bringup, checkpoints, labs, selection
 from halab.errors import LabError
 from halab.instance import Instance
+from halab.lab import Lab
 from halab.paths import cache_dir
 from halab.selection import Selection, instance_to_make, select
 from tests.fakes import World, write_lab, write_sequel
@@ -96,6 +97,20 @@ def test_where_nothing_can_be_kept_every_instance_walks(world: World) -> None:
     assert kept() == []
 
 
+def test_nodes_that_are_left_out_of_the_cluster_are_no_part_of_the_walk(world: World, tmp_path: Path) -> None:
+    step, toml = tmp_path / "labs" / "tiny" / "30_three.py", tmp_path / "labs" / "sequel" / "lab.toml"
+    step.write_text(f"{step.read_text()}    World.current.calls.append(f'verified on {{len(lab.nodes)}}')\n")
+    up(an_instance("whole"))
+    world.power, world.done = {}, []
+    toml.write_text(f"{toml.read_text()}cluster_nodes = 1\n")
+
+    assert "Preparing" in up(an_instance("without"))
+
+    assert [call for call in world.calls if "verified" in call] == ["verified on 2"] * 2 + ["verified on 1"] * 2
+    assert len(Lab(Instance.open("without")).nodes) == 2
+    assert len(kept()) == 2
+
+
 def test_a_cluster_that_is_not_whole_is_told(world: World) -> None:
     world.before_perform = lambda name: setattr(world, "looks_broken", name == "two")
 
@@ -123,6 +138,7 @@ def test_a_sequel_has_what_the_other_lab_has_but_its_own_title(tmp_path: Path) -
         ('title = "x"\ncontinues = "wrong"', "wrong goes on from wrong itself"),
         ('title = "x"\ncontinues = "tiny"\nvip = "10.1.0.7"', "vip: unknown key"),
         ('continues = "tiny"', "title: missing"),
+        ('title = "x"\ncontinues = "tiny"\ncluster_nodes = 3', "cluster_nodes: there are no 3 nodes, only 2"),
     ],
 )
 def test_a_wrong_sequel_is_refused(tmp_path: Path, toml: str, reason: str) -> None:
