@@ -19,6 +19,7 @@ class Frozen(BaseModel):
 class Commands(Frozen):
     """Whole commands as a person types them on a node, by purpose."""
 
+    refresh_packages: tuple[str, ...]  # before anything is installed on a bare machine
     install_cluster: tuple[str, ...]
     open_cluster_ports: tuple[str, ...]
     enable_pcsd: tuple[str, ...]

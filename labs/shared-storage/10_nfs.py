@@ -27,7 +27,8 @@ STORE = "/srv/counter"
 
 def perform(lab):
     one, two, third = lab.nodes
-    third.type(lab.distro.install("nfs-kernel-server"))
+    for line in [*lab.distro.commands.refresh_packages, lab.distro.install("nfs-kernel-server")]:
+        third.type(line)
     # the user that nginx runs as is the distro's own, so its number is the same everywhere
     third.type(f"install -d -o www-data -g www-data {STORE}")
     clients = " ".join(f"{node.lan}(rw,sync,no_subtree_check,no_root_squash)" for node in (one, two))
