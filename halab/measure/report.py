@@ -51,10 +51,15 @@ class Run(BaseModel):
 
     @property
     def recovery_point(self) -> float:
-        """How far back the service fell, in seconds: from the first write that is lost to the last one."""
+        """How far back the service fell, in seconds: from the last write before all lost ones, or else from the first
+        of them, to their last one.
+        """
         lost = set(self.lost)
         times = [write.at for write in self.writes if write.number in lost]
-        return max(times, default=0.0) - min(times, default=0.0)
+        if not times:
+            return 0.0
+        sure = [write.at for write in self.writes if write.acknowledged and write.at < min(times)]
+        return max(times) - max(sure, default=min(times))
 
 
 class Measurement(BaseModel):

@@ -368,6 +368,8 @@ def test_lost_is_what_was_acknowledged_and_is_not_there() -> None:
     assert run.lost == (1, 4)
     assert run.recovery_point == 4
     assert summary(run) == "outage of 8.00 s; 2 of 3 acknowledged writes lost, of 4.0 s"
+    assert a_run(CUT, TOLD, WRITTEN, kept=(1, 2)).recovery_point == 3  # one write that is lost is not 0 s
+    assert a_run(CUT, TOLD, WRITTEN, kept=(1, 2, 4)).recovery_point == 0
     assert summary(a_run(CUT, TOLD, WRITTEN, kept=(1, 2, 4))) == "outage of 8.00 s; 0 of 3 acknowledged writes lost"
 
 
