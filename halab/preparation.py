@@ -89,7 +89,9 @@ def assure(instance: Instance) -> None:
 
 def _must_hold(step: Step, lab: Lab) -> None:
     step.verify(lab)
-    _must_pass(lab, step.name)
+    if overall(lab.results) is not Outcome.PASSED:
+        wrong = next(result for result in lab.results if result.outcome is not Outcome.PASSED)
+        raise LabError(f"the cluster is not as step {step.name} left it: {wrong.sentence}: {wrong.seen}")
 
 
 def _begun(instance: Instance) -> Lab:
@@ -114,12 +116,6 @@ def _walk_through(instance: Instance, before: LabFolder, say: Say) -> None:
         finally:
             lab.close()
     checkpoints.save(instance, START)
-
-
-def _must_pass(lab: Lab, step: str) -> None:
-    if overall(lab.results) is not Outcome.PASSED:
-        wrong = next(result for result in lab.results if result.outcome is not Outcome.PASSED)
-        raise LabError(f"the cluster is not as step {step} left it: {wrong.sentence}: {wrong.seen}")
 
 
 def _place(instance: Instance, before: LabFolder) -> Path | None:
