@@ -8,7 +8,7 @@ from halab import extras, vbmcd
 from halab.errors import LabError
 from halab.instance import Instance
 from halab.providers.domains import by_uefi
-from halab.providers.vagrant import complaint
+from halab.providers.vagrant_machines import complaint
 from halab.selection import Selection, instance_to_make, select
 from tests.fakes import World
 
