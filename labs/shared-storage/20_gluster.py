@@ -27,10 +27,13 @@ BRICK = "/srv/brick"
 def perform(lab):
     one, two, third = lab.nodes
     one.type("pcs resource delete data")
-    for node in lab.nodes:
-        node.type(lab.distro.install("glusterfs-server"))
-        node.type("systemctl enable --now glusterd")
-        node.type("firewall-cmd --permanent --add-service=glusterfs && firewall-cmd --reload")
+    lab.type_on_all(
+        [
+            lab.distro.install("glusterfs-server"),
+            "systemctl enable --now glusterd",
+            "firewall-cmd --permanent --add-service=glusterfs && firewall-cmd --reload",
+        ]
+    )
     for other in (two, third):
         one.type(f"gluster peer probe {other.name}")
     one.type("gluster peer status", expect=r"Peers: 2.*Connected\).*Connected\)", within=60)

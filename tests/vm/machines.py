@@ -26,7 +26,7 @@ def leftovers(instance: str) -> list[str]:
     logs = list(Path("/var/log/libvirt/qemu").glob(f"{prefix}*-console.log"))
     links = {name for _, name in socket.if_nameindex()}
     names = Names(instance)
-    ports = {names.port(node, net) for node in ("node1", "node2", WORKSTATION) for net in ("lan", "mgmt")}
+    ports = {names.port(node, net) for node in ("node1", "node2", "node3", WORKSTATION) for net in ("lan", "mgmt")}
     return [
         *re.findall(rf"{prefix}\S+", said),
         *map(str, logs),
