@@ -28,6 +28,11 @@ class Namespaces:
             self._known = next((pid for pid in find_daemons(self._mark) if _program(pid) == "sleep"), None)
         return self._known
 
+    def mounts(self) -> str:
+        """What is mounted in them: /proc/PID/mounts (proc(5)); nothing, when there are none."""
+        holder = self.holder()
+        return Path(f"/proc/{holder}/mounts").read_text() if holder else ""
+
     def hold(self, setup: str) -> None:
         """Make the namespaces if they are not there, and run the shell commands `setup` in them."""
         if self.holder():

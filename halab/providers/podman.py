@@ -131,10 +131,13 @@ class Podman:
     def _stop(self, node: str) -> None:
         """End a node's container, and wait until podman has cleaned up after it, which its conmon does in the end: it
         takes a container that has just been made ready again for the one that ended, and ends it.
+
+        A podman that was killed as it mounted the node's root leaves it mounted for ever. The node would not see what
+        is put back below it then (see "Changes to underlying filesystems" in the kernel's overlayfs.rst).
         """
         container = self._containers.of[node]
-        told = must(self._podman("inspect", "--format={{.State.Status}} {{.State.ConmonPid}}", container)).stdout
-        state, conmon = told.split()
+        wanted = "{{.State.Status}} {{.State.ConmonPid}} {{.GraphDriver.Data.UpperDir}}"
+        state, conmon, upper = must(self._podman("inspect", f"--format={wanted}", container)).stdout.split()
         if state == "paused":
             must(self._podman("unpause", container))
         must(self._podman("stop", "--time=0", container))
@@ -144,6 +147,8 @@ class Podman:
             raise LabError(
                 f"{node} is off, but podman has not cleaned up after it within 30 s (pid {conmon})"
             ) from None
+        if f"upperdir={upper}," in self._network.mounts():
+            must(self._podman("umount", "--force", container))
 
     def shut_down(self, node: str) -> None:
         with self._power_lock(node):

@@ -198,6 +198,17 @@ def test_reset_killed_at_any_moment_can_be_run_again(cli: Cli, seconds: float) -
     assert status["vip"]["owners"]
 
 
+def test_a_node_sees_what_was_put_back_when_podman_was_killed_as_it_mounted_its_root(cli: Cli) -> None:
+    cli("up", "reset", "--to", "auth")
+    node1 = f"halab-{cli.name}-node1"
+    once_more = cli.instance().provider.workstation_argv(["podman", "--cgroup-manager=cgroupfs", "mount", node1])
+    subprocess.run(once_more, check=True, capture_output=True)  # mounted by one more than will unmount it
+
+    cli("reset", "--to", "vip")
+
+    assert cli.json("status")["vip"]["owners"]
+
+
 def test_an_instance_whose_namespaces_were_killed_comes_back(cli: Cli) -> None:
     cli("up", "reset", "--to", "vip")
     for pid in find_daemons(f"{cli.instance().directory}/holder"):
