@@ -139,7 +139,10 @@ def test_points_are_for_what_is_done_and_nothing_is_changed(begun: Instance, wor
     assert [mark.outcome for mark in said] == [Outcome.PASSED, Outcome.FAILED, Outcome.FAILED]
     assert world.done == before
     assert checkpoints.names(begun) == kept
-    assert again.checks == grade.checks
+    alike = {"seconds": 0.0}  # how long each took may differ
+    assert [mark.model_copy(update=alike) for mark in again.checks] == [
+        mark.model_copy(update=alike) for mark in grade.checks
+    ]
 
 
 def test_checks_wait_together_for_what_is_not_done_until_something_is_done_again(
