@@ -200,9 +200,10 @@ def test_reset_killed_at_any_moment_can_be_run_again(cli: Cli, seconds: float) -
 
 def test_a_node_sees_what_was_put_back_when_podman_was_killed_as_it_mounted_its_root(cli: Cli) -> None:
     cli("up", "reset", "--to", "auth")
-    node1 = f"halab-{cli.name}-node1"
-    once_more = cli.instance().provider.workstation_argv(["podman", "--cgroup-manager=cgroupfs", "mount", node1])
-    subprocess.run(once_more, check=True, capture_output=True)  # mounted by one more than will unmount it
+    provider = cli.instance().provider
+    mount = ["podman", "--cgroup-manager=cgroupfs", "mount", f"halab-{cli.name}-node1"]
+    subprocess.run(provider.workstation_argv(mount), check=True, capture_output=True)  # one more than will unmount it
+    assert not provider.run("node1", ["test", "-e", "/etc/corosync/corosync.conf"]).ok  # what the kernel remembers
 
     cli("reset", "--to", "vip")
 
