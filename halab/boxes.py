@@ -78,8 +78,7 @@ def _make_box(
     values = {"image": image.image_id, "public_key": public_key}
     boxfile.write_text(templates.render(TEMPLATE, **values))
     tag = f"localhost/halab/box-{distro.name}:building"
-    build = ["podman", "build", "--isolation=chroot", "--network=host", "--squash-all", "--pull=never"]
-    shop.run(*build, f"--volume={image.pool}:/srv/pool:ro", f"--file={boxfile}", f"--tag={tag}", str(shop.folder))
+    shop.build(boxfile, tag, shop.folder, f"--volume={image.pool}:/srv/pool:ro")
     raw, disk = shop.folder / "disk.raw", shop.folder / "box.img"
     try:
         root = Path(must(["podman", "image", "mount", tag]).stdout.strip())

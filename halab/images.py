@@ -159,9 +159,8 @@ class _Build:
         shop.say("installing a bare node and downloading what the labs install")
         containerfile = shop.folder / "Containerfile"
         containerfile.write_text(recipe.containerfile())
-        build = ["podman", "build", "--isolation=chroot", "--network=host", "--squash-all", "--pull=never"]
-        build += [f"--from={self._base}", f"--file={containerfile}", f"--volume={pool}:/srv/pool"]
-        shop.run(*build, f"--label=halab.recipe={recipe.digest}", f"--tag={self._whole}", str(PROVISION))
+        options = (f"--from={self._base}", f"--volume={pool}:/srv/pool", f"--label=halab.recipe={recipe.digest}")
+        shop.build(containerfile, self._whole, PROVISION, *options)
         recipe.pool.parent.mkdir(exist_ok=True)
         shutil.rmtree(recipe.pool, ignore_errors=True)
         pool.replace(recipe.pool)

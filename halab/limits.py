@@ -12,6 +12,25 @@ LIMITS = {  # sysctl -> what a hundred nodes need, with room to spare; and what 
     "kernel.keys.maxbytes": (400_000, "bytes of keyrings"),
 }
 
+MOST = {"nofile": 1_048_576, "nproc": 32_768}
+KINDS = {  # as podman-create(1) names them -> getrlimit(2)
+    "core": resource.RLIMIT_CORE,
+    "cpu": resource.RLIMIT_CPU,
+    "data": resource.RLIMIT_DATA,
+    "fsize": resource.RLIMIT_FSIZE,
+    "locks": 10,  # RLIMIT_LOCKS, which Python does not name
+    "memlock": resource.RLIMIT_MEMLOCK,
+    "msgqueue": resource.RLIMIT_MSGQUEUE,
+    "nice": resource.RLIMIT_NICE,
+    "nofile": resource.RLIMIT_NOFILE,
+    "nproc": resource.RLIMIT_NPROC,
+    "rss": resource.RLIMIT_RSS,
+    "rtprio": resource.RLIMIT_RTPRIO,
+    "rttime": resource.RLIMIT_RTTIME,
+    "sigpending": resource.RLIMIT_SIGPENDING,
+    "stack": resource.RLIMIT_STACK,
+}
+
 
 def raise_limits(say: Callable[[str], None], sysctls: Path = Path("/proc/sys")) -> None:
     """Raise what the kernel allows all container nodes of a host together, where it is less than a classroom needs.
@@ -33,8 +52,19 @@ def raise_limits(say: Callable[[str], None], sysctls: Path = Path("/proc/sys")) 
             ) from error
 
 
-def ulimit(kind: int, most: int) -> str:
-    """For podman's `--ulimit`: raising one above the host's own needs CAP_SYS_RESOURCE, which a host may lack."""
-    hard = resource.getrlimit(kind)[1]
-    value = most if hard == resource.RLIM_INFINITY else min(hard, most)
-    return f"{value}:{value}"
+def ulimits() -> list[str]:
+    """Podman's options for what each process of a node, or of an image's making, may have: of files and processes what
+    labs need, as far as the host allows it, and of all else what the host's own processes have.
+
+    Raising a limit above the host's own needs CAP_SYS_RESOURCE, which a host may lack. Podman 5 asks for more by itself,
+    and default_ulimits in containers.conf(5) may ask for more of any kind, so each is named.
+    """
+    return [f"--ulimit={name}={_ulimit(kind, MOST.get(name))}" for name, kind in KINDS.items()]
+
+
+def _ulimit(kind: int, most: int | None) -> str:
+    """SOFT:HARD, where -1 is no limit."""
+    soft, hard = resource.getrlimit(kind)
+    if most is not None:
+        soft = hard = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    return f"{soft}:{hard}"

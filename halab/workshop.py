@@ -12,7 +12,9 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from halab import limits
 from halab.errors import LabError
 from halab.paths import cache_dir
 
@@ -55,6 +57,11 @@ class Workshop:
             if done.returncode:
                 reason = _reason(log.read()) or f"exit status {done.returncode}"
                 raise LabError(f"{self._name}: `{argv[0]} {argv[1]}` failed: {reason} (the log is {self.log})")
+
+    def build(self, containerfile: Path, tag: str, context: Path, *options: str) -> None:
+        """Make an image with podman. Raises LabError as `run` does."""
+        build = ["podman", "build", "--isolation=chroot", "--network=host", "--squash-all", "--pull=never"]
+        self.run(*build, *limits.ulimits(), *options, f"--file={containerfile}", f"--tag={tag}", str(context))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
@@ -56,8 +55,7 @@ class Containers:
             f"--cap-add={CAPABILITIES}",
             "--shm-size=256m",
             *([f"--device={FUSE}"] if Path(FUSE).exists() else []),
-            f"--ulimit=nofile={limits.ulimit(resource.RLIMIT_NOFILE, 1_048_576)}",
-            f"--ulimit=nproc={limits.ulimit(resource.RLIMIT_NPROC, 32_768)}",
+            *limits.ulimits(),
             f"--volume={image.pool}:/srv/pool:ro",
             image.image_id,
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from halab import distros, images
+from halab import distros, images, limits
 from halab.distros import Distro
 from halab.errors import LabError
 from halab.images import Recipe
@@ -246,6 +246,15 @@ def test_a_public_image_is_pulled_only_when_it_is_not_there(rocky: Distro, here:
     pulls = [call for call in calls(here) if call.startswith("podman pull")]
 
     assert pulls == ["podman pull quay.io/rockylinux/rockylinux:9"]
+
+
+def test_what_makes_an_image_asks_for_no_limit_above_the_host_s_own(debian: Distro, here: Path) -> None:
+    """Podman 5 does by itself, and a host without CAP_SYS_RESOURCE refuses that."""
+    images.ensure(debian, quiet)
+
+    build = next(call for call in calls(here) if call.startswith("podman build"))
+
+    assert set(limits.ulimits()) <= set(build.split())
 
 
 @pytest.mark.parametrize("missing", ["image", "pool"])

@@ -44,9 +44,20 @@ def test_a_limit_that_may_not_be_raised_is_told_with_the_command(
 
 
 @pytest.mark.parametrize(
-    ("hard", "given"), [(resource.RLIM_INFINITY, "1000:1000"), (4096, "1000:1000"), (256, "256:256")]
+    ("hard", "given"), [(resource.RLIM_INFINITY, 1_048_576), (2_000_000, 1_048_576), (20_000, 20_000)]
 )
-def test_no_limit_is_asked_for_above_the_host_s_own(monkeypatch: pytest.MonkeyPatch, hard: int, given: str) -> None:
+def test_no_limit_is_asked_for_above_the_host_s_own(monkeypatch: pytest.MonkeyPatch, hard: int, given: int) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (64, hard))
 
-    assert limits.ulimit(resource.RLIMIT_NOFILE, 1000) == given
+    assert f"--ulimit=nofile={given}:{given}" in limits.ulimits()
+
+
+def test_every_kind_of_limit_is_named_so_that_containers_conf_decides_none() -> None:
+    """The address space is the one that podman cannot be told of, and containers.conf neither."""
+    kinds = {name.removeprefix("RLIMIT_").lower() for name in dir(resource) if name.startswith("RLIMIT_")}
+    host = ":".join(map(str, resource.getrlimit(resource.RLIMIT_MEMLOCK)))
+
+    named = dict(option.removeprefix("--ulimit=").split("=") for option in limits.ulimits())
+
+    assert set(named) == kinds - {"as", "ofile"} | {"locks"}  # ofile is another name of nofile
+    assert named["memlock"] == host
