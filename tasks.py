@@ -386,12 +386,15 @@ def bmc(c: Context, name: str, action: str) -> None:
         "unit": "only what needs no node",
         "exams": "only exams, whose graders are proven",
         "vm": "only what needs virtual machines",
+        "hosts": "only README's commands on the other Debian release",
     }
 )
 @_guarded
-def test(c: Context, select: str = "", unit: bool = False, exams: bool = False, vm: bool = False) -> None:
+def test(
+    c: Context, select: str = "", unit: bool = False, exams: bool = False, vm: bool = False, hosts: bool = False
+) -> None:
     """Run the tests: units, labs and exams on real clusters; or some; or those on virtual machines, emulated."""
-    _development().test(select, unit, exams, vm)
+    _development().test(select, unit, exams, vm, hosts)
 
 
 @task

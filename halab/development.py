@@ -20,8 +20,8 @@ BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
 IN_ORDER = ("tests/labs/test_1_walk.py", "tests/unit", "tests/exams", "tests/labs")
 
 
-def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
-    """Run pytest with the checkout's own Python: all but `tests/vm`, or only one part of the tests."""
+def test(select: str, unit: bool, exams: bool, vm: bool, hosts: bool) -> None:
+    """Run pytest with the checkout's own Python: all but `tests/vm` and `tests/hosts`, or one part of the tests."""
     report = Report()
     pytest = [sys.executable, "-m", "pytest", *(["-k", select] if select else [])]
     if unit:
@@ -29,6 +29,9 @@ def test(select: str, unit: bool, exams: bool, vm: bool) -> None:
     elif vm:
         _prepare_machines(report)
         _pass_on([*pytest, *HOSTS, *BY_FILE, "tests/vm"])
+    elif hosts:
+        host.ensure(host.BOOTSTRAP_TOOLS, report.say)
+        _pass_on([*pytest, "tests/hosts"])
     else:
         if os.geteuid() == 0:
             host.ensure(host.TOOLS, report.say)

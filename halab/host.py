@@ -28,12 +28,16 @@ OLDEST_PLUG_IN = (0, 11)  # of vagrant-libvirt: tried with 0.11.2
 
 @dataclass(frozen=True)
 class Tool:
-    """A command (or a file, by its path) the host needs, what for, and the package that brings it (None: no such)."""
+    """A command (or a file, by its path) the host needs, what for, and the package that brings it (None: no such).
+
+    `instead` is another command that does as well where it is there.
+    """
 
     command: str
     why: str
     apt: str | None
     dnf: str | None
+    instead: str | None = None
 
 
 TOOLS = (
@@ -59,7 +63,8 @@ BOOTSTRAP_TOOLS = (Tool("mmdebstrap", "bootstraps the image of a Debian node", "
 
 MACHINE_TOOLS = (
     Tool("vagrant", "makes virtual machines (with its plug-in vagrant-libvirt)", "vagrant-libvirt", None),
-    Tool("libvirtd", "runs virtual machines", "libvirt-daemon-system", "libvirt-daemon"),
+    # one daemon, or a daemon for each driver (libvirt's "Daemons", Modular driver daemons)
+    Tool("libvirtd", "runs virtual machines", "libvirt-daemon-system", "libvirt-daemon", instead="virtqemud"),
     Tool("/usr/share/qemu", "is what virtual machines run in", "qemu-system-x86", "qemu-kvm"),
     Tool("dnsmasq", "gives machines addresses on Vagrant's own network", "dnsmasq-base", "dnsmasq"),
     Tool("ssh", "runs commands on machines", "openssh-client", "openssh-clients"),
@@ -107,7 +112,7 @@ DNF = Manager(
 
 def missing(tools: Iterable[Tool]) -> tuple[Tool, ...]:
     """The tools whose command is neither on PATH nor in the sbin directories, which PATH may lack."""
-    return tuple(tool for tool in tools if not _is_there(tool.command))
+    return tuple(tool for tool in tools if not any(_is_there(name) for name in (tool.command, tool.instead) if name))
 
 
 def ensure(tools: Iterable[Tool], say: Callable[[str], None]) -> None:

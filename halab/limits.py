@@ -56,8 +56,8 @@ def ulimits() -> list[str]:
     """Podman's options for what each process of a node, or of an image's making, may have: of files and processes what
     labs need, as far as the host allows it, and of all else what the host's own processes have.
 
-    Raising a limit above the host's own needs CAP_SYS_RESOURCE, which a host may lack. Podman 5 asks for more by itself,
-    and default_ulimits in containers.conf(5) may ask for more of any kind, so each is named.
+    Raising a limit above the host's own needs CAP_SYS_RESOURCE, which a host may lack. Podman 5 asks for more by
+    itself, and default_ulimits in containers.conf(5) may ask for more of any kind, so each is named.
     """
     return [f"--ulimit={name}={_ulimit(kind, MOST.get(name))}" for name, kind in KINDS.items()]
 

@@ -64,7 +64,7 @@ class Vagrant:
         try:
             strangers = self._domains.strangers()
         except LabError as error:
-            return [f"{error}; is libvirtd running? try: systemctl start libvirtd"]
+            return [f"{error}; is libvirt running? try: systemctl start libvirtd (or virtqemud.socket)"]
         needed = len(self._nodes)
         memory = 0 if self._machines.are_whole() else needed * self._site.spec.machine.memory * MIB
         found = host.shortage(memory, needed * DISK_PER_NODE, Path("/var/lib/libvirt/images"))

@@ -52,6 +52,13 @@ def test_only_tools_that_are_nowhere_are_missing(stub: Stub) -> None:
     assert missing == (DEB_ONLY,)
 
 
+def test_a_command_that_does_as_well_is_as_good(stub: Stub) -> None:
+    stub("virtqemud", "")
+    libvirt = next(tool for tool in host.MACHINE_TOOLS if tool.command == "libvirtd")
+
+    assert host.missing([libvirt]) == ()
+
+
 @pytest.mark.usefixtures("stub")
 def test_sbin_is_searched_though_path_lacks_it() -> None:
     in_sbin = Tool("ldconfig", "is in sbin everywhere", None, None)

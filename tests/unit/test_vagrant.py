@@ -172,4 +172,4 @@ def test_libvirt_that_does_not_run_is_one_sentence(monkeypatch: pytest.MonkeyPat
 
     (problem,) = instance.provider.problems()
 
-    assert "Connection refused; is libvirtd running?" in problem
+    assert "Connection refused; is libvirt running?" in problem

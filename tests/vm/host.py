@@ -21,6 +21,7 @@ from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 DAEMONS = ("virtlogd", "libvirtd")
+DISKS = "/var/tmp"  # noqa: S108  # of machines; /tmp is in memory where systemd decides (Debian 13)
 
 
 def own_directories(place: Path) -> None:
@@ -89,6 +90,6 @@ def main(place: Path, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="halab-host-", ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory(prefix="halab-host-", dir=DISKS, ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
         sys.exit(main(Path(directory), sys.argv[1:]))
