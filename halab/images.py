@@ -1,6 +1,7 @@
-"""The image of a distro's bare node, and the pool of packages that labs install on it: made once, then found again.
+"""The image of a distro's bare node, the pool of packages that labs install on it, and the tools root of both: made
+once, then found again.
 
-Both are named by a digest of their recipe, and get that name when they are whole: whatever else lies about is the
+They are named by a digest of their recipe, and get that name when they are whole: whatever else lies about is the
 leftover of a build that was killed, and the next build removes it.
 """
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from halab import host, templates
+from halab import host, templates, tools_root
 from halab.distros import Distro, load
 from halab.errors import LabError
 from halab.paths import PROVISION, cache_dir
@@ -27,28 +28,38 @@ FILES = PROVISION / "files"
 
 @dataclass(frozen=True)
 class Image:
-    """`pool` is a folder of packages that every node of this image sees as its package source, at /srv/pool."""
+    """`pool` is a folder of packages that every node of this image sees as its package source, at /srv/pool. `tools`
+    has the programs of the image and of all these packages, which no node can change (see tools_root).
+    """
 
     reference: str
     image_id: str
     pool: Path
+    tools: Path
 
 
 def ensure(distro: Distro, say: Say) -> Image:
-    """The image and pool of `distro`, made now if they are not there, which takes minutes and the Internet.
+    """The image, pool and tools root of `distro`, made now if they are not there, which takes minutes and the Internet;
+    half a minute and no Internet where only the tools root is missing.
 
     Raises LabError with the reason that the failing tool gave, and the path of the build's log.
     """
     recipe = Recipe(distro)
     if image := recipe.made():
         return image
-    if distro.bootstrap:
+    if distro.bootstrap and not recipe.image_id():
         host.ensure(host.BOOTSTRAP_TOOLS, say)
     try:
         with workshop(distro.name, say) as shop:
-            return recipe.made() or _Build(recipe, shop).image()
+            if not recipe.image_id():
+                _Build(recipe, shop).make()
+            tools_root.make(distro, recipe.reference, recipe.pool, shop)
+            image = recipe.made()
     except OSError as error:
         raise LabError(f"{distro.name}: making its image failed: {error}") from error
+    if image is None:
+        raise LabError(f"{distro.name}: its image was made but is not there; the log is {shop.log}")
+    return image
 
 
 def available(distro: Distro) -> str | None:
@@ -84,11 +95,17 @@ class Recipe:
         self.pool = cache_dir() / "pool" / f"{distro.name}-{self.digest}"
 
     def made(self) -> Image | None:
-        """The whole image and pool, or None when one of them is missing."""
+        """The whole image, pool and tools root, or None when one of them is missing."""
+        tools = tools_root.path(self.distro, self.pool)
+        identity = self.image_id() if tools.is_dir() else None
+        return Image(self.reference, identity, self.pool, tools) if identity else None
+
+    def image_id(self) -> str | None:
+        """Of the image when it is whole, and so is its pool."""
         if not self.pool.is_dir():
             return None
         found = run(["podman", "image", "inspect", "--format", "{{.Id}}", self.reference])
-        return Image(self.reference, found.stdout.strip(), self.pool) if found.ok else None
+        return found.stdout.strip() if found.ok else None
 
     def containerfile(self) -> str:
         return templates.render(TEMPLATE, distro=self.distro, root_password=self._root_password)
@@ -143,14 +160,14 @@ class _Build:
         mine = hashlib.sha256(str(shop.folder).encode()).hexdigest()[:12]  # podman's tags are the whole machine's
         self._base, self._whole = f"localhost/halab/base:{mine}", f"localhost/halab/building:{mine}"
 
-    def image(self) -> Image:
+    def make(self) -> None:
         self._sweep()
         try:
-            return self._make()
+            self._make()
         finally:
             self._sweep()
 
-    def _make(self) -> Image:
+    def _make(self) -> None:
         recipe, shop, pool = self._recipe, self._shop, self._shop.folder / "pool"
         pool.mkdir()
         shop.log.write_text("")
@@ -165,10 +182,6 @@ class _Build:
         shutil.rmtree(recipe.pool, ignore_errors=True)
         pool.replace(recipe.pool)
         shop.run("podman", "tag", self._whole, recipe.reference)
-        image = recipe.made()
-        if image is None:
-            raise LabError(f"{self._distro.name}: its image was made but is not there; the log is {shop.log}")
-        return image
 
     def _make_base(self) -> None:
         shop, public, suite = self._shop, self._distro.container, self._distro.bootstrap

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from halab import host, images, limits
+from halab import host, images, limits, tools_root
 from halab.distros import load
 from halab.errors import LabError
 from halab.files import write_atomically
@@ -209,8 +209,13 @@ class Podman:
         begun = self._site.directory / "image.json"
         if begun.exists():
             kept = json.loads(begun.read_text())
-            return images.Image(kept["reference"], kept["image_id"], Path(kept["pool"]))
-        image = self._made_before or images.ensure(load(self._site.distro), print)
+            pool = Path(kept["pool"])
+            tools = tools_root.ensure(load(self._site.distro), kept["reference"], pool, print)
+            image = images.Image(kept["reference"], kept["image_id"], pool, tools)
+            if kept.get("tools") == str(tools):
+                return image
+        else:
+            image = self._made_before or images.ensure(load(self._site.distro), print)
         write_atomically(begun, json.dumps(asdict(image), default=str))
         return image
 
