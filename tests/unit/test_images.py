@@ -40,6 +40,7 @@ case "$1 $2" in
 "ps "*) cat $HERE/containers 2>/dev/null || true ;;
 "build "*)
     for option; do case $option in
+    --volume=*:/tools) test ! -e $HERE/no-tools; exit ;;
     --volume=*) pool=${option#--volume=}; pool=${pool%%:*} ;;
     --tag=*) built=${option#--tag=} ;;
     esac; done
@@ -94,6 +95,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def calls(here: Path) -> list[str]:
     file = here / "called"
     return file.read_text().splitlines() if file.exists() else []
+
+
+def nodes_built(here: Path) -> int:
+    """How many images of nodes were built, tools roots not counted."""
+    return sum(call.startswith("podman build") and ":/tools " not in call for call in calls(here))
 
 
 def remains(here: Path) -> list[str]:
@@ -229,6 +235,31 @@ def test_an_image_and_its_pool_are_made_once(debian: Distro, here: Path) -> None
     assert remains(here) == []
 
 
+def test_a_tools_root_that_is_missing_is_made_of_the_image_that_is_there(debian: Distro, here: Path) -> None:
+    made = images.ensure(debian, quiet)
+    made.tools.rename(here / "gone")
+    before = len(calls(here))
+
+    found = images.ensure(debian, quiet)
+
+    assert found == made
+    assert made.tools.is_dir()
+    builds = [call for call in calls(here)[before:] if call.startswith(("podman build", "podman import", "podman pull"))]
+    assert len(builds) == 1
+    assert f"--volume={made.pool}:/srv/pool:ro" in builds[0]
+    assert remains(here) == []
+
+
+def test_a_tools_root_is_not_whole_when_its_making_failed(debian: Distro, here: Path) -> None:
+    (here / "no-tools").touch()
+
+    with pytest.raises(LabError, match="`podman build` failed"):
+        images.ensure(debian, quiet)
+
+    assert Recipe(debian).made() is None
+    assert not list((here / "cache" / "halab" / "tools").glob("*"))
+
+
 def test_an_image_that_is_there_is_found_while_another_is_being_made(debian: Distro, here: Path) -> None:
     made = images.ensure(debian, quiet)
 
@@ -264,11 +295,11 @@ def test_an_image_without_its_pool_or_the_reverse_is_made_anew(debian: Distro, h
         made.pool.rename(here / "gone")
     else:
         subprocess.run(["podman", "rmi", made.reference], check=True)
-    builds = sum(call.startswith("podman build") for call in calls(here))
+    builds = nodes_built(here)
 
     images.ensure(debian, quiet)
 
-    assert sum(call.startswith("podman build") for call in calls(here)) == builds + 1
+    assert nodes_built(here) == builds + 1
     assert (made.pool / "Packages").exists()
 
 
@@ -359,7 +390,7 @@ def test_a_second_build_waits_for_the_first_and_finds_its_image(debian: Distro, 
 
     assert first.wait() == 0
     assert said == ["debian12: waiting for another build of its image to end"]
-    assert sum(call.startswith("podman build") for call in calls(here)) == 1
+    assert nodes_built(here) == 1
 
 
 def test_a_build_whose_halab_was_killed_still_holds_the_lock(debian: Distro, here: Path) -> None:
