@@ -52,18 +52,23 @@ def raise_limits(say: Callable[[str], None], sysctls: Path = Path("/proc/sys")) 
             ) from error
 
 
-def ulimits() -> list[str]:
-    """Podman's options for what each process of a node, or of an image's making, may have: of files and processes what
-    labs need, as far as the host allows it, and of all else what the host's own processes have.
+def bounds() -> dict[str, str]:
+    """What each process of a node, or of an image's making, may have, by the kind of limit, as SOFT:HARD (-1: no limit):
+    of files and processes what labs need, as far as the host allows it, and of all else what the host's own processes
+    have.
 
     Raising a limit above the host's own needs CAP_SYS_RESOURCE, which a host may lack. Podman 5 asks for more by
     itself, and default_ulimits in containers.conf(5) may ask for more of any kind, so each is named.
     """
-    return [f"--ulimit={name}={_ulimit(kind, MOST.get(name))}" for name, kind in KINDS.items()]
+    return {name: _bound(kind, MOST.get(name)) for name, kind in KINDS.items()}
 
 
-def _ulimit(kind: int, most: int | None) -> str:
-    """SOFT:HARD, where -1 is no limit."""
+def ulimits() -> list[str]:
+    """These as podman's options."""
+    return [f"--ulimit={name}={bound}" for name, bound in bounds().items()]
+
+
+def _bound(kind: int, most: int | None) -> str:
     soft, hard = resource.getrlimit(kind)
     if most is not None:
         soft = hard = most if hard == resource.RLIM_INFINITY else min(hard, most)

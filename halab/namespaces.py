@@ -33,6 +33,10 @@ class Namespaces:
         holder = self.holder()
         return Path(f"/proc/{holder}/mounts").read_text() if holder else ""
 
+    def cgroups(self) -> Path:
+        """Where cgroup-v2 is mounted in them, to be read from anywhere."""
+        return Path(f"/proc/{self.holder()}/root/sys/fs/cgroup")
+
     def hold(self, setup: str) -> None:
         """Make the namespaces if they are not there, and run the shell commands `setup` in them."""
         if self.holder():

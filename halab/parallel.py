@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from halab.families import end_all
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -13,7 +15,8 @@ def for_each(
 ) -> list[Result]:
     """`act` on all items at once; the results in order. All are finished before the first error is raised.
 
-    On Ctrl-C, which only this thread gets, `cancel` is called to let the others end soon.
+    On Ctrl-C, which only this thread gets, the programs that the others run are ended, and `cancel` is called, to let
+    them end soon.
     """
     todo = list(items)
     if not todo:
@@ -22,5 +25,6 @@ def for_each(
         try:
             return list(pool.map(act, todo))
         except KeyboardInterrupt:
+            end_all()
             cancel()
             raise

@@ -8,7 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from halab import pipes
 from halab.errors import LabError
+from halab.families import end_family, running
+
+MOST = 16 * 2**20  # bytes that a program may print
+MARK = b"HALAB_MARK="
 
 
 @dataclass(frozen=True)
@@ -31,37 +36,66 @@ class CommandResult:
 
 
 def run(
-    argv: Sequence[str], *, input: str | None = None, timeout: float = 60, errors: str = "replace"
+    argv: Sequence[str],
+    *,
+    input: str | None = None,
+    timeout: float = 60,
+    errors: str = "replace",
+    most: int = MOST,
 ) -> CommandResult:
-    """Run a program to its end. A non-zero exit status is a result; raises LabError when it is missing or hangs.
+    """Run a program to its end, in a session of its own, so that nothing it starts has the caller's terminal.
 
-    `timeout` is in seconds. `errors` says what becomes of bytes that are not UTF-8 (see the codecs module).
+    A non-zero exit status is a result. Raises LabError when the program is missing, hangs or prints too much; it is
+    ended then, and with it whatever it has started, as it is when it is interrupted.
+
+    `timeout` is in seconds. `errors` says what becomes of bytes that are not UTF-8 (see the codecs module); with
+    `surrogateescape` every byte is kept, and else the ends of lines are those of Unix. `most` is how many bytes may be
+    printed, output and errors together: what a node prints is anybody's.
     """
+    given = None if input is None else input.encode("utf-8", errors)
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             argv,
-            input=input,
-            stdin=subprocess.DEVNULL if input is None else None,
-            capture_output=True,
-            encoding="utf-8",
-            errors=errors,
-            timeout=timeout,
-            check=False,
+            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
     except FileNotFoundError as error:
         raise LabError(f"{argv[0]} is not installed; `inv doctor` tells what is missing") from error
     except PermissionError as error:
         raise LabError(f"{argv[0]} may not be executed; is it a program, and are you allowed to?") from error
-    except subprocess.TimeoutExpired as error:
-        raise LabError(f"`{' '.join(argv)}` did not finish within {timeout:g} s") from error
-    return CommandResult(tuple(argv), done.returncode, done.stdout, done.stderr)
+    with child, running(child.pid):
+        try:
+            printed = pipes.talk(child, given, timeout=timeout, most=most)
+        except BaseException as error:
+            end_family(child.pid, asking=isinstance(error, KeyboardInterrupt))
+            if isinstance(error, pipes.TooLate):
+                raise LabError(f"`{' '.join(argv)}` did not finish within {timeout:g} s") from None
+            if isinstance(error, pipes.TooMuch):
+                raise LabError(
+                    f"`{' '.join(argv)}` printed more than {most >> 20} MiB, and was ended; does it print for ever?"
+                ) from None
+            raise
+    stdout, stderr = (_as_text(data, errors) for data in printed)
+    return CommandResult(tuple(argv), child.returncode, stdout, stderr)
+
+
+def _as_text(data: bytes, errors: str) -> str:
+    text = data.decode("utf-8", errors)
+    return text if errors == "surrogateescape" else text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def must(
-    argv: Sequence[str], *, input: str | None = None, timeout: float = 60, errors: str = "replace"
+    argv: Sequence[str],
+    *,
+    input: str | None = None,
+    timeout: float = 60,
+    errors: str = "replace",
+    most: int = MOST,
 ) -> CommandResult:
     """Like run(), but a non-zero exit status raises LabError with the last two lines printed."""
-    result = run(argv, input=input, timeout=timeout, errors=errors)
+    result = run(argv, input=input, timeout=timeout, errors=errors, most=most)
     if not result.ok:
         said = " / ".join((result.stderr.strip() or result.last_line()).splitlines()[-2:])
         raise LabError(f"`{' '.join(argv)}` failed with exit status {result.rc}: {said}")
@@ -98,26 +132,46 @@ def find_daemons(mark: str) -> dict[int, str]:
 
 
 def mark_of(pid: int) -> str | None:
-    """The mark that a process was started with, or None: it has none, or it is gone (a zombie has no environment)."""
+    """The mark that a process of ours was started with, or None: it has none, is somebody else's, or is gone (a zombie
+    has no environment).
+    """
     try:
-        environ = Path(f"/proc/{pid}/environ").read_bytes()
+        environ = Path(f"/proc/{pid}/environ").read_bytes() if is_ours(pid) else b""
     except OSError:
         return None
-    marks = [item for item in environ.split(b"\0") if item.startswith(b"HALAB_MARK=")]
-    return marks[0].partition(b"=")[2].decode(errors="replace") if marks else None
+    marks = [item for item in environ.split(b"\0") if item.startswith(MARK)]
+    return marks[0].removeprefix(MARK).decode(errors="replace") if marks else None
 
 
 def find_program(name: str, argument: str) -> list[int]:
-    """The living processes of a program (proc(5), comm) that have `argument` among their arguments."""
+    """The living processes of ours of a program (proc(5), comm) that have `argument` among their arguments."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            is_it = (entry / "comm").read_text().strip() == name
+            is_it = is_ours(int(entry.name)) and (entry / "comm").read_text().strip() == name
             if is_it and argument.encode() in (entry / "cmdline").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
         except OSError:  # it has just ended
             continue
     return found
+
+
+def is_ours(pid: int) -> bool:
+    """Whether a process is of the user who asks, in all of its user ids, and in the same user namespace.
+
+    Anybody can give a process any name, arguments and environment, root of a node too. So this is asked before those
+    are read, as reading them may hang: they are in the process's own memory, and that may be a file of a file system
+    that the process serves (fuse(4)).
+    """
+    process, me = Path(f"/proc/{pid}"), os.geteuid()
+    try:
+        if process.stat().st_uid != me or not (process / "ns/user").samefile("/proc/self/ns/user"):
+            return False
+        status = (process / "status").read_text(errors="replace")
+    except OSError:
+        return False
+    ids = next(line for line in status.splitlines() if line.startswith("Uid:"))
+    return {int(number) for number in ids.split()[1:]} == {me}
 
 
 def is_alive(pid: int) -> bool:

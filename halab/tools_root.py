@@ -1,7 +1,7 @@
 """The tools root of an image: its programs, with those of all packages of its pool, that no learner can change.
 
-What is asked on a node is asked with these, and a node's own programs are held against them. It is made of the image and
-the pool alone, without the Internet, in the image itself; and like these, it gets its name when it is whole. See
+What is asked on a node is asked with these, and a node's own programs are held against them. It is made of the image
+and the pool alone, without the Internet, in the image itself; and like these, it gets its name when it is whole. See
 provision/tools.sh.j2 for what is in it.
 """
 
@@ -51,10 +51,9 @@ def make(distro: Distro, reference: str, pool: Path, shop: Workshop) -> Path:
     containerfile = shop.folder / "Containerfile.tools"
     containerfile.write_text(f"FROM {reference}\nRUN sh /tools.sh\n")
     tag = f"localhost/halab/tools:{wanted.name}"
-    build = ["podman", "build", "--isolation=chroot", "--network=host", "--pull=never", f"--file={containerfile}"]
     volumes = [f"--volume={folder}:/tools", f"--volume={script}:/tools.sh:ro", f"--volume={pool}:/srv/pool:ro"]
     try:
-        shop.run(*build, *volumes, f"--tag={tag}", str(shop.folder))
+        shop.build(containerfile, tag, shop.folder, *volumes)
     finally:
         run(["podman", "rmi", tag])  # all that it made is in the volume
     wanted.parent.mkdir(exist_ok=True)

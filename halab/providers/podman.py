@@ -22,7 +22,7 @@ from halab.network import Network, port_name
 from halab.parallel import for_each
 from halab.process import CommandResult, is_alive, must, run
 from halab.providers import BmcDaemon, Site
-from halab.providers.inside import FirstProcesses, enter, is_frozen
+from halab.providers.inside import RunningContainers, as_a_shell, enter
 from halab.providers.podman_containers import Containers
 from halab.providers.podman_disks import Disks
 from halab.wait import TimedOut, patience, wait
@@ -40,7 +40,7 @@ class Podman:
         self._containers = Containers(site, self._network)
         self._podman = self._containers.podman
         self._disks = Disks(site.directory / "disks", self._containers.upper_dirs)
-        self._running = FirstProcesses(self._containers.of, self._podman)
+        self._running = RunningContainers(self._containers.of, self._podman)
 
     slowness = 1.0
     saves_memory = False
@@ -80,13 +80,14 @@ class Podman:
         self._disks.forget()
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
-        first = self._running.find().get(node)
-        if first is None or is_frozen(first):
+        running = self._running.find().get(node)
+        if running is None or running.is_frozen(self._network.cgroups()):
             raise LabError(f"{node} is not reachable: it is {self.power_states()[node]}")
-        result = run(enter(first, argv), input=input, timeout=patience(timeout))
-        if not result.ok and self._running.find().get(node) != first:
+        entered = self._network.enter(enter(running.identity, argv))
+        result = run(entered, input=input, timeout=patience(timeout))
+        if not result.ok and self._running.find().get(node) != running:
             raise LabError(f"{node} is not reachable: it lost its power while `{argv[0]}` ran")
-        return result
+        return as_a_shell(result, argv[0])
 
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         settings = [f"--env={name}={value}" for name, value in env.items()]
@@ -104,7 +105,8 @@ class Podman:
     def power_states(self) -> dict[str, str]:
         running = self._running.find() if self._network.holder() else {}
         if len(running) == len(self._nodes):  # as mostly; then podman need not be asked, which takes long
-            return {node: "frozen" if is_frozen(first) else "on" for node, first in running.items()}
+            cgroups = self._network.cgroups()
+            return {node: "frozen" if found.is_frozen(cgroups) else "on" for node, found in running.items()}
         found = {node: POWER.get(state, "off") for node, state in self._containers.states().items()}
         return dict.fromkeys(self._nodes, "absent") | found
 

@@ -23,7 +23,7 @@ UIDS = 65_536
 # the node's user namespace.
 CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG"
 FUSE = "/dev/fuse"  # for file systems in user space, which a user namespace may mount (fuse(4))
-PODMAN = ("podman", "--cgroup-manager=cgroupfs")
+PODMAN = ("podman", "--cgroup-manager=cgroupfs", "--runtime=crun")
 
 
 class Containers:

@@ -28,6 +28,7 @@ from halab.process import must
 TAR = ("tar", "--numeric-owner", "--acls", "--xattrs", "--xattrs-include=*", "--hard-dereference", "--no-recursion")
 TIMEOUT = 600  # seconds for one archive
 NAMES = "surrogateescape"  # file names are bytes, and need not be UTF-8
+MOST = 1 * 2**30  # bytes of a listing: some ten million files, of which a learner may make as many as there is room for
 
 Listing = dict[str, str]  # path below the upper directory ("" for itself) -> signature: type, inode, size, ctime
 Index = dict[str, tuple[str, str]]  # path -> signature, checkpoint whose archive has the content
@@ -174,7 +175,7 @@ def _same_directory(first: str, second: str) -> bool:
 def _listing(upper: str) -> Listing:
     """All but sockets, which are nothing without the process that listens."""
     find = ["find", upper, "!", "-type", "s", "-printf", r"%y %i %s %C@ %P\0"]
-    found = must(find, timeout=TIMEOUT, errors=NAMES).stdout
+    found = must(find, timeout=TIMEOUT, errors=NAMES, most=MOST).stdout
     listing = {}
     for entry in found.split("\0")[:-1]:
         kind, inode, size, ctime, path = entry.split(" ", 4)

@@ -244,7 +244,9 @@ def test_a_tools_root_that_is_missing_is_made_of_the_image_that_is_there(debian:
 
     assert found == made
     assert made.tools.is_dir()
-    builds = [call for call in calls(here)[before:] if call.startswith(("podman build", "podman import", "podman pull"))]
+    builds = [
+        call for call in calls(here)[before:] if call.startswith(("podman build", "podman import", "podman pull"))
+    ]
     assert len(builds) == 1
     assert f"--volume={made.pool}:/srv/pool:ro" in builds[0]
     assert remains(here) == []

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from halab.providers.inside import Container, enter, is_frozen
+from halab import limits
+from halab.process import CommandResult
+from halab.providers import inside
+from halab.providers.inside import Container, Running, as_a_shell, enter
 from halab.wait import wait
 
 
 def own_cgroup() -> str:
-    return Path("/proc/self/cgroup").read_text().splitlines()[-1]
+    return Path("/proc/self/cgroup").read_text().splitlines()[-1].removeprefix("0::")
 
 
 @pytest.mark.parametrize("end", ["", "\n"])
@@ -21,14 +24,17 @@ def test_the_pid_in_the_pid_file_is_the_first_process(tmp_path: Path, end: str) 
     file = tmp_path / "pidfile"
     file.write_text(f"{os.getpid()}{end}")
 
-    assert Container(own_cgroup(), file).first_process() == os.getpid()
+    found = Container(own_cgroup(), file).running()
+
+    assert found
+    assert found.first_process == os.getpid()
 
 
 def test_a_pid_that_is_another_process_s_by_now_is_not_believed(tmp_path: Path) -> None:
     file = tmp_path / "pidfile"
     file.write_text(str(os.getpid()))
 
-    assert Container("0123456789abcdef", file).first_process() is None
+    assert Container("0123456789abcdef", file).running() is None
 
 
 @pytest.mark.parametrize("content", ["4194305", ""])  # above the kernel's highest, see proc(5), pid_max; half written
@@ -36,11 +42,11 @@ def test_a_pid_of_no_process_is_not_believed(tmp_path: Path, content: str) -> No
     file = tmp_path / "pidfile"
     file.write_text(content)
 
-    assert Container(own_cgroup(), file).first_process() is None
+    assert Container(own_cgroup(), file).running() is None
 
 
 def test_a_container_without_a_pid_file_does_not_run(tmp_path: Path) -> None:
-    assert Container(own_cgroup(), tmp_path / "pidfile").first_process() is None
+    assert Container(own_cgroup(), tmp_path / "pidfile").running() is None
 
 
 @pytest.fixture
@@ -58,18 +64,39 @@ def test_a_container_that_was_never_started_does_not_run(tmp_path: Path, waiting
     file = tmp_path / "pidfile"
     file.write_text(str(waiting_runtime))
 
-    assert Container(own_cgroup(), file).first_process() is None
+    assert Container(own_cgroup(), file).running() is None
 
 
-def test_a_process_in_no_cgroup_of_its_own_is_not_frozen() -> None:
-    assert not is_frozen(os.getpid())
+@pytest.mark.parametrize(("freeze", "frozen"), [("1\n", True), ("0\n", False)])
+def test_whether_a_container_is_frozen_is_read_where_the_host_has_its_cgroup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, freeze: str, frozen: bool
+) -> None:
+    monkeypatch.setattr(inside, "_cgroup", lambda pid: "/libpod_parent/libpod-4711/init.scope")
+    (tmp_path / "libpod_parent/libpod-4711/init.scope").mkdir(parents=True)
+    (tmp_path / "libpod_parent/libpod-4711/cgroup.freeze").write_text(freeze)
+    (tmp_path / "libpod_parent/libpod-4711/init.scope/cgroup.freeze").write_text("the node's own")
+
+    assert Running("4711", os.getpid()).is_frozen(tmp_path) is frozen
 
 
-def test_a_command_enters_all_namespaces_as_root_with_nothing_of_the_callers_environment() -> None:
-    argv = enter(4711, ["crm_mon", "--one-shot"])
+def test_a_process_in_no_cgroup_of_its_own_is_not_frozen(tmp_path: Path) -> None:
+    assert not Running("4711", os.getpid()).is_frozen(tmp_path)
 
-    assert argv[:2] == ["nsenter", "--target=4711"]
-    assert {"--user", "--mount", "--net", "--pid", "--root", "--setuid=0"} <= set(argv)
-    assert argv[-2:] == ["crm_mon", "--one-shot"]
-    assert "--ignore-environment" in argv
-    assert "PATH=/usr/sbin:/usr/bin:/sbin:/bin" in argv
+
+def test_a_command_is_run_by_the_runtime_with_nothing_of_the_callers_environment() -> None:
+    argv = enter("4711", ["crm_mon", "--one-shot"])
+
+    runtime = argv.index("crun")
+    assert argv[:runtime] == ["prlimit", *(f"--{name}={bound}" for name, bound in limits.bounds().items())]
+    assert argv[runtime + 1 : runtime + 3] == ["--cgroup-manager=cgroupfs", "exec"]
+    assert argv[-3:] == ["4711", "crm_mon", "--one-shot"]
+    assert "--env=PATH=/usr/sbin:/usr/bin:/sbin:/bin" in argv
+
+
+def test_a_program_that_is_not_there_has_the_exit_status_that_a_shell_gives_it() -> None:
+    said = "executable file `pcs` not found in $PATH: No such file or directory\n"
+    missing, other = CommandResult((), 255, "", said), CommandResult((), 255, "", "no\n")
+
+    assert as_a_shell(missing, "pcs").rc == 127
+    assert as_a_shell(missing, "crm_mon").rc == 255
+    assert as_a_shell(other, "pcs").rc == 255

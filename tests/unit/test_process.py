@@ -1,17 +1,22 @@
 """Running programs, and finding processes again by their mark."""
 
 import os
+import re
+import shlex
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from halab.errors import LabError
-from halab.process import end_daemons, find_daemons, find_program, is_alive, mark_of, must, run, start_daemon
+from halab.paths import ROOT
+from halab.process import end_daemons, find_daemons, find_program, is_alive, is_ours, mark_of, must, run, start_daemon
 
 Daemon = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -85,6 +90,92 @@ def test_a_program_that_hangs_is_ended_and_named() -> None:
         run(["sleep", "60"], timeout=0.1)
 
 
+def running_sleeps(*seconds: str) -> list[int]:
+    return [pid for each in seconds for pid in find_program("sleep", each)]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 61.0417 & sleep 61.0418",
+        "setsid sleep 61.0417 & sleep 61.0418",
+        "sh -c 'setsid sh -c \"sleep 61.0417 & sleep 61.0418\" & wait' & wait",
+        "(sleep 61.0417 &) & exit 0",  # and its output is open still
+    ],
+)
+def test_a_program_that_hangs_takes_along_what_it_has_started(script: str) -> None:
+    with pytest.raises(LabError, match="did not finish within"):
+        run(["sh", "-c", script], timeout=0.3)
+
+    assert running_sleeps("61.0417", "61.0418") == []
+
+
+def test_what_others_run_meanwhile_is_not_taken_along(daemon: Daemon) -> None:
+    other = daemon("/other")
+
+    with pytest.raises(LabError):
+        run(["sleep", "60"], timeout=0.1)
+
+    assert other.poll() is None
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "script", ["exec cat /dev/zero", "exec cat /dev/zero >&2", "cat /dev/zero & cat /dev/zero >&2"]
+)
+def test_a_program_that_prints_for_ever_is_ended_as_soon_as_it_has_printed_too_much(script: str) -> None:
+    with pytest.raises(LabError, match="printed more than 2 MiB"):
+        run(["sh", "-c", script], most=2 * 2**20)
+
+
+def test_much_input_and_much_output_do_not_wait_for_each_other() -> None:
+    text = "a line\n" * 500_000
+
+    assert run(["cat"], input=text).stdout == text
+    assert run(["true"], input=text).ok
+
+
+def test_bytes_can_be_kept_as_they_are() -> None:
+    assert run(["printf", r"a\r\nb\r\377"], errors="surrogateescape").stdout == "a\r\nb\r\udcff"
+    assert run(["printf", r"a\r\nb\r"]).stdout == "a\nb\n"
+
+
+OPEN_THE_TERMINAL = """
+from halab.process import run
+print("caller:", run(["true"]).ok and open("/dev/tty").isatty())
+print("program:", run(["sh", "-c", "exec 3</dev/tty"]).stderr)
+"""
+
+
+def test_a_program_cannot_reach_the_terminal_that_its_caller_has() -> None:
+    seen = pexpect.run(shlex.join([sys.executable, "-c", OPEN_THE_TERMINAL]), cwd=str(ROOT), encoding="utf-8")
+
+    assert "caller: True" in seen
+    assert re.search("program: .*No such device or address", seen), seen
+
+
+RUN_FOR_LONG = """
+from halab.parallel import for_each
+from halab.process import run
+for_each(range(2), lambda number: run(["sh", "-c", f"setsid sleep 61.051{number} & sleep 61.052{number}"]))
+"""
+LONG = ("61.0510", "61.0511", "61.0520", "61.0521")
+
+
+@pytest.mark.timeout(20)
+def test_an_interrupt_ends_what_runs_though_no_terminal_tells_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", RUN_FOR_LONG], cwd=ROOT, stderr=subprocess.DEVNULL) as caller:
+        try:
+            assert soon(lambda: len(running_sleeps(*LONG)) == 4)
+
+            caller.send_signal(signal.SIGINT)
+
+            assert caller.wait(timeout=15) != 0
+            assert running_sleeps(*LONG) == []
+        finally:
+            caller.kill()
+
+
 def test_must_raises_with_exit_status_and_last_line() -> None:
     with pytest.raises(LabError, match="failed with exit status 7: no way"):
         must(["sh", "-c", "echo no way >&2; exit 7"])
@@ -130,6 +221,40 @@ def test_a_program_is_found_by_its_name_and_a_whole_argument(daemon: Daemon) -> 
     assert find_program("sleep", "59.321") == [sleeping.pid]
     assert find_program("sleep", "59.32") == []
     assert find_program("cat", "59.321") == []
+
+
+BECOME = {
+    "another user": lambda: os.setresuid(65534, 65534, 65534),
+    "another user's, by a program that is root's": lambda: os.setresuid(65534, 0, 0),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("who", BECOME)
+def test_a_process_of_somebody_else_is_not_believed_whatever_it_is_called(mark: str, who: str) -> None:
+    environment = {**os.environ, "HALAB_MARK": mark}
+    with subprocess.Popen(["/bin/sleep", "59.432"], env=environment, preexec_fn=BECOME[who]) as process:
+        try:
+            assert soon(lambda: b"59.432" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
+
+            assert not is_ours(process.pid)
+            assert find_daemons(mark) == {}
+            assert mark_of(process.pid) is None
+            assert find_program("sleep", "59.432") == []
+        finally:
+            process.kill()
+
+
+def test_root_of_a_user_namespace_is_not_believed(mark: str) -> None:
+    environment = {**os.environ, "HALAB_MARK": mark}
+    with subprocess.Popen(["unshare", "--user", "--map-root-user", "sleep", "59.433"], env=environment) as process:
+        try:
+            assert soon(lambda: b"\x0059.433" in Path(f"/proc/{process.pid}/cmdline").read_bytes()[:14])
+
+            assert find_daemons(mark) == {}
+            assert find_program("sleep", "59.433") == []
+        finally:
+            process.kill()
 
 
 @pytest.mark.timeout(10)
