@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -22,20 +23,25 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
         from halab.errors import Exit as Code
         from halab.errors import HalabError
 
-        if os.environ.get("HALAB_DEBUG"):
-            return body(*arguments, **options)
         try:
             return body(*arguments, **options)
         except HalabError as error:
-            raise Exit(f"halab: {error}", code=error.exit_code) from None
+            raise Exit(_told(f"halab: {error}"), code=error.exit_code) from None
         except Exception as error:  # noqa: BLE001  # a bug, or a host as nobody foresaw it
             what = f"{type(error).__name__}: {error}"
-            raise Exit(f"halab: {what}; HALAB_DEBUG=1 shows where", code=Code.LAB_BROKEN) from None
+            raise Exit(_told(f"halab: {what}; HALAB_DEBUG=1 shows where"), code=Code.LAB_BROKEN) from None
         except KeyboardInterrupt:
             again = f"inv {' '.join(sys.argv[1:])}"
             raise Exit(f"halab: interrupted; to go on, type the same again: {again}", code=Code.INTERRUPTED) from None
 
     return guarded
+
+
+def _told(sentence: str) -> str:
+    """What the terminal is told of the error that is being handled: part of it may have been printed by a node."""
+    from halab.printable import printable
+
+    return printable(traceback.format_exc() if os.environ.get("HALAB_DEBUG") else sentence)
 
 
 def _commands() -> Any:

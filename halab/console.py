@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "PROMPT_COMMAND": r"printf '\036%d\037' $?",
 }
 END = re.compile("\x1e(\\d+)\x1f")
-CONTROL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
+CONTROL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)

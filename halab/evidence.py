@@ -4,6 +4,7 @@ from pathlib import Path
 
 from halab.errors import HalabError
 from halab.instance import Instance
+from halab.printable import printable
 
 COMMANDS = {
     "crm_mon.xml": ("crm_mon", "--output-as=xml", "--inactive"),
@@ -19,7 +20,7 @@ def collect(instance: Instance, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for node in instance.spec.nodes:
         for name, argv in COMMANDS.items():
-            (directory / f"{node.name}-{name}").write_text(_output(instance, node.name, argv))
+            (directory / f"{node.name}-{name}").write_text(printable(_output(instance, node.name, argv)))
 
 
 def _output(instance: Instance, node: str, argv: tuple[str, ...]) -> str:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -23,6 +22,7 @@ from halab.proof.terminal import cell_line, matrices
 from halab.selection import Selection, default_provider
 from halab.state import read_state
 from halab.status import as_data
+from halab.terminal import Terminal
 
 if TYPE_CHECKING:  # every command prints, and none should wait for all that another one prints
     from halab.authoring.lint import Findings
@@ -49,7 +49,7 @@ class Report:
         self._json = as_json
         file = sys.stderr if as_json else sys.stdout
         wide = None if file.isatty() else 200  # what is piped is searched, not looked at
-        self._out = Console(file=file, width=wide, highlight=False, emoji=False, soft_wrap=True)
+        self._out = Terminal(file=file, width=wide, highlight=False, emoji=False, soft_wrap=True)
         self._steps: list[StepReport] = []
 
     def say(self, text: str) -> None:
@@ -134,7 +134,8 @@ class Report:
             return
         resources = _table("Resource", "Agent", "Role", "Node")
         for item in found["resources"]:
-            resources.add_row(item["id"], item["agent"], item["role"], ", ".join(item["nodes"]))
+            told = (item["id"], item["agent"], item["role"], ", ".join(item["nodes"]))
+            resources.add_row(*map(escape, told))
         if report.cluster.resources:
             self._out.print(resources)
         quorum, fencing = "yes" if report.cluster.quorate else "NO", "on" if report.cluster.fencing else "OFF"

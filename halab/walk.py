@@ -14,6 +14,7 @@ from halab.evidence import collect
 from halab.instance import Instance
 from halab.lab import Lab
 from halab.labs import Step
+from halab.printable import printable
 from halab.recording import Recording
 
 
@@ -117,13 +118,13 @@ class Walk:
             print(f"\n=== {time.strftime('%F %T')} {doing} {step.name}", file=file)
 
             def show(text: str) -> None:
-                file.write(text)
+                file.write(printable(text))
                 file.flush()
                 record(text)
                 self._audience.shows(text)
 
             def checked(result: CheckResult) -> None:
-                print(f"[{result.outcome}] {result.sentence}: {result.seen}", file=file, flush=True)
+                print(printable(f"[{result.outcome}] {result.sentence}: {result.seen}"), file=file, flush=True)
                 self._audience.checked(result)
 
             self._audience.step_begins(step, doing)
@@ -139,7 +140,7 @@ class Walk:
                 lab.close()
             report.checks = lab.results
             if report.reason:
-                print(f"[{report.outcome}] {report.reason}", file=file)
+                print(printable(f"[{report.outcome}] {report.reason}"), file=file)
         self._conclude(step, report)
         report.seconds = time.monotonic() - started
         self._audience.step_ends(report)

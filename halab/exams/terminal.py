@@ -9,7 +9,7 @@ from rich.table import Table
 from halab.checks import Outcome
 from halab.exams.attempts import Attempt, Learner
 from halab.exams.grade import Mark
-from halab.exams.reports.text import printable
+from halab.printable import printable
 
 WORDS = {Outcome.PASSED: ("green", "PASS"), Outcome.FAILED: ("red", "FAIL"), Outcome.UNKNOWN: ("yellow", "ERROR")}
 INDENT = " " * 16  # under the sentence

@@ -72,6 +72,8 @@ class Shells:
 
 
 def quoted(argv: Sequence[str], env: Mapping[str, str] = {}) -> str:
-    """A command as a shell's words."""
-    settings = ["env", *(f"{name}={value}" for name, value in env.items())] if env else []
-    return shlex.join([*settings, *argv])
+    """A command as a shell's words. The shell, which sshd starts, is the machine's own; it runs nothing else for this,
+    and no function of its own in the program's place.
+    """
+    settings = [f"{name}={shlex.quote(value)}" for name, value in env.items()]
+    return " ".join([*settings, "exec", shlex.join(argv)])

@@ -1,16 +1,24 @@
 """The fidelity rules: what a container node must have in common with a server (see docs/architecture.md)."""
 
+import shlex
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import pexpect
 import pytest
 
 from halab import checkpoints
 from halab.checks import Outcome, evaluate
 from halab.conditions import answers_http
 from halab.distros import load
+from halab.errors import LabError
+from halab.instance import Instance
 from halab.lab import Lab
+from halab.paths import ROOT
+from halab.process import run
 from halab.wait import wait
 from tests.cli import Cli, addresses_of_host
 
@@ -197,3 +205,98 @@ def test_whatever_is_in_the_pool_can_be_installed(instances: Callable[..., Cli])
         assert done.ok, f"{package}: {done.stdout[-2000:]}"
 
     cli("down")
+
+
+# Pushes characters into whatever terminal can be opened, as if they were typed there (ioctl_tty(2), TIOCSTI)
+PUSH = """
+import fcntl, os, termios
+for place in ("/dev/tty", *(f"/proc/self/fd/{number}" for number in range(3))):
+    try:
+        terminal = os.open(place, os.O_RDWR)
+        for letter in b"echo pushed\\n":
+            fcntl.ioctl(terminal, termios.TIOCSTI, bytes([letter]))
+        print(place, "pushed")
+    except OSError as error:
+        print(place, error.strerror)
+"""
+ASK = """
+import sys
+from halab.instance import Instance
+print(Instance.open(sys.argv[1]).provider.run("node1", ["python3", "-c", sys.argv[2]]).stdout)
+"""
+
+
+PUSH_FILE = "/root/push.py"
+SHELLS = """
+echo {push} | {inv}
+{inv}
+if read -r -t 1 line; then echo "typed on the host: $line"; else echo "nothing was typed on the host"; fi
+"""
+
+
+def on_a_terminal(argv: Sequence[str], typed: str = "") -> str:
+    """All that appears on a terminal of its own, on which something is typed at the prompt of node1."""
+    seen: Any = pexpect.spawn(argv[0], list(argv[1:]), cwd=str(ROOT), encoding="utf-8", timeout=60)
+    before = ""
+    if typed:
+        seen.expect(r"root@node1:.*# ")
+        before = seen.before
+        seen.sendline(typed)
+    seen.expect(pexpect.EOF)
+    seen.close()
+    return f"{before}{seen.before}"
+
+
+def test_a_program_on_a_node_cannot_type_on_the_hosts_terminal(cli: Cli) -> None:
+    provider = cli.instance().provider
+    provider.run("node1", ["tee", PUSH_FILE], input=PUSH)
+
+    asked = on_a_terminal([sys.executable, "-c", ASK, cli.name, PUSH])
+    shells = SHELLS.format(push=f"python3 {PUSH_FILE}", inv=shlex.join(cli.argv("ssh", "node1")))
+    piped, _, typed = on_a_terminal(
+        ["bash", "-c", shells], f"echo at the prompt; python3 {PUSH_FILE}; tty; exit"
+    ).partition("at the prompt")
+
+    assert "/dev/tty No such device or address" in asked
+    assert "/dev/tty No such device or address" in piped
+    assert "/dev/tty pushed" in typed  # where it is the node's own
+    assert "/dev/pts/" in typed
+    assert "nothing was typed on the host" in typed
+    provider.run("node1", ["rm", PUSH_FILE])
+
+
+# A FIFO over the file that tells the container's root, but not the host, whether it is frozen
+COVER = "mkfifo /run/fifo; mount --bind /run/fifo /sys/fs/cgroup/cgroup.freeze"
+
+
+def test_what_a_node_covers_does_not_hold_up_the_host(cli: Cli) -> None:
+    provider = cli.instance().provider
+    assert provider.run("node1", ["sh", "-c", COVER]).ok
+
+    began = time.monotonic()
+    states = provider.power_states()
+
+    assert states == {"node1": "on", "node2": "on"}
+    assert time.monotonic() - began < 5
+    provider.run("node1", ["umount", "/sys/fs/cgroup/cgroup.freeze"])
+
+
+def test_a_program_on_a_node_has_what_podman_gives_and_is_ended_with_its_children(cli: Cli) -> None:
+    instance = cli.instance()
+    tell = ["sh", "-c", "grep -E '^(Cap|Seccomp|NoNewPrivs)' /proc/self/status; cat /proc/self/cgroup; ulimit -n"]
+    script = "setsid sleep 61.0617 & sleep 61.0618"
+
+    given = provider_and_podman(instance, tell)
+    with pytest.raises(LabError, match="did not finish"):
+        instance.provider.run("node1", ["sh", "-c", script], timeout=0.5)
+    with pytest.raises(LabError, match="printed more than 16 MiB"):
+        instance.provider.run("node1", ["cat", "/dev/zero"])
+
+    assert given[0] == given[1]
+    assert not instance.provider.run("node1", ["pgrep", "--full", "sleep 61.061"]).stdout
+
+
+def provider_and_podman(instance: Instance, argv: list[str]) -> tuple[str, str]:
+    """What a program prints that halab runs out of band, and one that podman runs."""
+    console = instance.provider.console_argv("node1", argv, {}, terminal=False)
+    return instance.provider.run("node1", argv).stdout, run(console).stdout

@@ -24,10 +24,11 @@ from halab.exams.attempts import GRADE, Attempt, Learner, read
 from halab.exams.draw import draw as draw_exam
 from halab.exams.grade import Grade, Mark, TaskScore
 from halab.exams.reports import gradescope, junit, marks, page, pictures, recordings
-from halab.exams.reports.text import cell, printable
+from halab.exams.reports.text import cell
 from halab.instance import Instance
 from halab.measure.timeline import draw
 from halab.paths import ROOT
+from halab.printable import printable
 from halab.report import Report
 from halab.state import Sitting, State
 from tests.fakes import World

@@ -1,13 +1,18 @@
 """What a person sees on a terminal of 80 columns, and in a pipe."""
 
 import io
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from invoke.exceptions import Exit
 
+import tasks
 from halab.checks import CheckResult, Outcome
+from halab.cluster import ClusterStatus, ResourceStatus
+from halab.errors import LabError
 from halab.report import Report
 from halab.selection import Selection, instance_to_make
 from halab.status import StatusReport
@@ -80,6 +85,62 @@ def test_with_json_nothing_else_is_on_standard_output(capsys: pytest.CaptureFixt
     report.finish()
 
     assert capsys.readouterr().out == "[]\n"
+
+
+# a title, C1's CSI, a return, a backspace, DEL, text that runs to the left, a line over another one
+HOSTILE = "a\x1b]0;title\x07\x1b[2J\x9b31m\rb\x08c\x7f\u202ed\u2066\x1b[1A"
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+RICHS_OWN = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.usefixtures("world")
+def test_nothing_that_a_node_printed_controls_the_terminal(terminal: Terminal) -> None:
+    instance = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
+    resource = ResourceStatus(HOSTILE, HOSTILE, HOSTILE, True, False, False, (HOSTILE, "[red]red[/]"))
+    cluster = ClusterStatus(True, HOSTILE, True, {}, {}, {HOSTILE: resource})
+    report = Report()
+
+    report.status(StatusReport(instance, {"node1": "on", "node2": "off"}, [], cluster, None, ()))
+    report.status(StatusReport(instance, {"node1": "on", "node2": "off"}, [], None, HOSTILE, ()))
+    report.checked(CheckResult(HOSTILE, Outcome.FAILED, HOSTILE, HOSTILE, (), 0))
+    report.shows(f"{HOSTILE}\n\ttabs and lines stay\n")
+    report.say(HOSTILE)
+    report.problems([HOSTILE])
+
+    shown = RICHS_OWN.sub("", terminal.getvalue())
+    assert CONTROL.findall(shown) == []
+    assert "[red]red[/]" in shown
+    assert "tabs and lines stay\n" in shown
+    assert shown.count("\u241b") > 10  # what is there in place of each escape
+
+
+@pytest.mark.usefixtures("world")
+def test_json_of_what_a_node_printed_is_json_and_controls_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    instance = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
+
+    Report(as_json=True).status(StatusReport(instance, {"node1": "on", "node2": "off"}, [], None, HOSTILE, ()))
+
+    out = capsys.readouterr().out
+    assert json.loads(out)["reason"] == HOSTILE
+    assert CONTROL.findall(out) == []
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+@pytest.mark.parametrize("kind", [LabError, ValueError])
+def test_nothing_in_an_error_controls_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception], debug: str
+) -> None:
+    monkeypatch.setenv("HALAB_DEBUG", debug)
+
+    def fail() -> None:
+        raise kind(HOSTILE)
+
+    with pytest.raises(Exit) as raised:
+        tasks._guarded(fail)()
+
+    assert CONTROL.findall(raised.value.message) == []
+    assert ("Traceback" in raised.value.message) == bool(debug)
+    assert raised.value.code == 3
 
 
 @pytest.mark.usefixtures("world")

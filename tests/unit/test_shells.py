@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from halab.process import end_daemons, find_daemons
+from halab.process import end_daemons, find_daemons, run
 from halab.providers.shells import Shells, quoted
 from halab.wait import wait
 
@@ -19,11 +19,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:R
     "argv", [["echo", "two words"], ["sh", "-c", "a && b; echo 'x'"], ["grep", "$HOME", "a*b"], ["printf", "%s\n", "ü"]]
 )
 def test_a_command_reaches_the_machine_word_by_word(argv: list[str]) -> None:
-    assert shlex.split(quoted(argv)) == argv
+    assert shlex.split(quoted(argv)) == ["exec", *argv]
 
 
-def test_settings_come_before_the_command() -> None:
-    assert shlex.split(quoted(["bash"], {"PS1": "a b"})) == ["env", "PS1=a b", "bash"]
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_settings_reach_the_command_and_nothing_of_the_machine_is_run_to_give_them(shell: str) -> None:
+    line = quoted(["printenv", "PS1", "PATH"], {"PS1": "a 'b", "PATH": "/usr/bin:/bin"})
+    fakes = "env() { echo fake; }; printenv() { echo fake; }; "
+
+    assert run([shell, "-c", fakes + line]).stdout == "a 'b\n/usr/bin:/bin\n"
 
 
 def test_what_is_known_of_machines_is_a_configuration_that_ssh_reads(tmp_path: Path) -> None:

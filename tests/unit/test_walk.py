@@ -102,6 +102,22 @@ def test_a_failed_verify_saves_no_checkpoint_and_keeps_evidence(instance: Instan
     assert list(report.log.with_suffix(".evidence").glob("node1-*"))
 
 
+def test_what_is_kept_of_a_failure_controls_no_terminal_that_shows_it(
+    instance: Instance, walk: Walk, world: World
+) -> None:
+    def fail(name: str) -> None:
+        raise LabError("node1 said \x1b[2J\x9b31m")
+
+    world.before_perform, world.crm_mon = fail, "<!-- \x1b[2J\x9b31m -->"
+
+    report = walk.perform(walk.step("one"))
+
+    kept = [report.log, *report.log.with_suffix(".evidence").iterdir()]
+    assert report.reason == "node1 said \x1b[2J\x9b31m"
+    assert sum("\u241b[2J" in file.read_text() for file in kept) == 3  # the log, and crm_mon on two nodes
+    assert not any({"\x1b", "\x9b"} & set(file.read_text()) for file in kept)
+
+
 def test_a_verify_that_cannot_see_is_unknown_and_saves_no_checkpoint(
     instance: Instance, walk: Walk, world: World
 ) -> None:

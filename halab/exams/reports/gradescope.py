@@ -6,7 +6,7 @@ from typing import Any
 from halab.checks import Outcome
 from halab.exams.attempts import Attempt
 from halab.exams.grade import Mark
-from halab.exams.reports.text import printable
+from halab.printable import printable
 
 
 def results(attempt: Attempt) -> str:

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from halab.checks import Outcome
 from halab.exams.attempts import Attempt
 from halab.exams.grade import Grade, Mark, TaskScore
-from halab.exams.reports.text import printable
+from halab.printable import printable
 
 ENDED = {Outcome.FAILED: "failure", Outcome.UNKNOWN: "error"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from halab.exams.attempts import Attempt
 from halab.exams.reports import pictures, recordings
-from halab.exams.reports.text import printable
+from halab.printable import printable
 from halab.templates import render_html
 
 HERE = Path(__file__).parent
