@@ -53,7 +53,7 @@ def raise_limits(say: Callable[[str], None], sysctls: Path = Path("/proc/sys")) 
 
 
 def bounds() -> dict[str, str]:
-    """What each process of a node, or of an image's making, may have, by the kind of limit, as SOFT:HARD (-1: no limit):
+    """What each process of a node, or of an image's making, may have, by kind of limit, as SOFT:HARD (-1: no limit):
     of files and processes what labs need, as far as the host allows it, and of all else what the host's own processes
     have.
 
