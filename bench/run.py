@@ -17,6 +17,7 @@ from halab.distros import load
 from halab.images import ensure
 from halab.instance import Instance
 from halab.lab import Lab
+from halab.paths import name_on_host
 from halab.process import find_daemons
 from halab.wait import wait
 
@@ -70,7 +71,7 @@ def bare_walk() -> float:
     instance = Instance.open("bench")
     (holder,) = find_daemons(f"{instance.directory}/holder")
     account = instance.spec.credentials
-    nodes = ["halab-bench-node1", "halab-bench-node2"]
+    nodes = [f"halab-{name_on_host(instance.directory)}-{node.name}" for node in instance.spec.nodes]
     script = [HERE / "bare_walk.sh", str(holder), *nodes, account.bmc_user, account.bmc_password]
     return seconds(lambda: subprocess.run(script, check=True))
 

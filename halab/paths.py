@@ -1,5 +1,6 @@
 """Where halab keeps things: the checkout, the user's cache (images, pools) and the user's state (instances)."""
 
+import hashlib
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_state_path
@@ -15,5 +16,12 @@ def cache_dir() -> Path:
 
 
 def state_dir() -> Path:
-    """Instances and the selection; honours XDG_STATE_HOME."""
-    return user_state_path("halab")
+    """Instances and the selection; honours XDG_STATE_HOME. It is one directory by whatever links it is reached."""
+    return user_state_path("halab").resolve()
+
+
+def name_on_host(instance: Path) -> str:
+    """What the instance in a directory is called where all instances of a host meet: its own name, and which state
+    directory it is in, as another user, or another XDG_STATE_HOME, may have one of the same name.
+    """
+    return f"{instance.name}-{hashlib.sha256(str(instance).encode()).hexdigest()[:8]}"

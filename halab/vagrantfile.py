@@ -1,16 +1,19 @@
 """The Vagrantfile of an instance: a pure function of the lab, the distro's box and what the host can do."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from halab import templates
 from halab.distros import Distro
 from halab.models import LabSpec, NodeSpec
 from halab.network import mac
-from halab.paths import PROVISION, ROOT
+from halab.paths import PROVISION, ROOT, name_on_host
 
 TEMPLATE = ROOT / "Vagrantfile.j2"
+VAGRANTFILE = "Vagrantfile"  # in the instance's directory
 SCRIPT = PROVISION / "vm.sh.j2"
 REPOSITORY = PROVISION / "files/dnf/etc/yum.repos.d/halab-pool.repo"
 SERIAL_LOGS = Path("/var/log/libvirt/qemu")  # where libvirt may write on hosts with SELinux or AppArmor
@@ -33,7 +36,14 @@ class Box:
 class Names:
     """How an instance's domains, networks and interfaces are called on the host, where many instances meet."""
 
-    instance: str
+    instance: str  # as name_on_host()
+
+    @classmethod
+    def of(cls, directory: Path) -> Self:
+        """Those of the instance in a directory. Machines that are there keep theirs, which once did not tell it."""
+        made = directory / VAGRANTFILE
+        prefix = re.search(r'default_prefix = "halab-(.+)-"', made.read_text()) if made.exists() else None
+        return cls(prefix[1] if prefix else name_on_host(directory))
 
     @property
     def prefix(self) -> str:

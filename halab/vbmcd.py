@@ -22,9 +22,9 @@ def configure(instance: Instance) -> Path:
     """Write vbmcd's configuration anew, one folder a BMC; return its main file."""
     place = instance.directory / "bmc" / "vbmcd"
     shutil.rmtree(place, ignore_errors=True)  # with the pid of a vbmcd that was killed
-    account = instance.spec.credentials
+    account, names = instance.spec.credentials, Names.of(instance.directory)
     for node in instance.spec.nodes:
-        domain = Names(instance.name).domain(node.name)
+        domain = names.domain(node.name)
         _write(
             place / "machines" / domain / "config",
             VirtualBMC={
@@ -51,7 +51,8 @@ def main(instance_name: str) -> int:
     from virtualbmc import manager, vbmc
     from virtualbmc.cmd import vbmcd
 
-    nodes = {Names(instance.name).domain(node.name): node.name for node in instance.spec.nodes}
+    names = Names.of(instance.directory)
+    nodes = {names.domain(node.name): node.name for node in instance.spec.nodes}
 
     class WitnessedBMC(EventLog, vbmc.VirtualBMC):  # type: ignore[misc]
         def __init__(self, **config: Any) -> None:

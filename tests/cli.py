@@ -10,8 +10,8 @@ from typing import Any
 
 from halab import evidence
 from halab.errors import HalabError
-from halab.instance import Instance
-from halab.paths import ROOT
+from halab.instance import Instance, instances_dir
+from halab.paths import ROOT, name_on_host
 
 
 class Cli:
@@ -49,6 +49,10 @@ class Cli:
                 return str(error)
             files = sorted(Path(directory).glob("*.txt"))
             return "\n".join(f"--- {file.name}\n{file.read_text()[-5000:]}" for file in files)
+
+    def container(self, node: str) -> str:
+        """What a node's container is called on the host, whether it is there or not."""
+        return f"halab-{name_on_host(instances_dir() / self.name)}-{node}"
 
     def argv(self, *arguments: str) -> list[str]:
         return [*self._enter, sys.executable, "-m", "invoke", "--search-root", str(ROOT), *self._select, *arguments]

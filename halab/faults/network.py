@@ -7,11 +7,12 @@ from itertools import chain, permutations
 
 from halab.errors import LabError
 from halab.faults import Fault, Scene
+from halab.paths import name_on_host
 from halab.process import must, run
 
 
 def _table(scene: Scene) -> str:
-    return f"bridge halab-{scene.instance.name}"
+    return f"bridge halab-{name_on_host(scene.instance.directory)}"
 
 
 def _chain(scene: Scene) -> str:

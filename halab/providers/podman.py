@@ -20,7 +20,7 @@ from halab.errors import LabError
 from halab.files import write_atomically
 from halab.network import Network, port_name
 from halab.parallel import for_each
-from halab.process import CommandResult, is_alive, must, run
+from halab.process import CommandResult, end_daemons, is_alive, must, run
 from halab.providers import BmcDaemon, Site
 from halab.providers.inside import RunningContainers, as_a_shell, enter
 from halab.providers.podman_containers import Containers
@@ -58,9 +58,13 @@ class Podman:
         return [*found, broken] if broken else found
 
     def up(self) -> None:
+        begun = self._begun.exists()
         image = self._image()
         self._network.up()
         states = self.power_states()
+        if begun and "absent" in states.values() and self._containers.rename_older():
+            end_daemons(f"{self._site.directory}/bmc")  # they know the old names
+            states = self.power_states()
         powered = [name for name, state in states.items() if state in ("on", "frozen")]
         # One that outlived its namespaces has lost its cables, and so has one whose power-off was killed in the middle
         cut_off = [name for name in powered if not self._network.is_plugged(self._nodes[name])]
@@ -206,11 +210,15 @@ class Podman:
     def keep_only(self, checkpoints: set[str]) -> None:
         self._disks.keep_only(checkpoints)
 
+    @property
+    def _begun(self) -> Path:
+        """Tells the image that this instance was begun with."""
+        return self._site.directory / "image.json"
+
     def _image(self) -> images.Image:
         """The image that this instance was begun with: its checkpoints are differences to that one."""
-        begun = self._site.directory / "image.json"
-        if begun.exists():
-            kept = json.loads(begun.read_text())
+        if self._begun.exists():
+            kept = json.loads(self._begun.read_text())
             pool = Path(kept["pool"])
             tools = tools_root.ensure(load(self._site.distro), kept["reference"], pool, print)
             image = images.Image(kept["reference"], kept["image_id"], pool, tools)
@@ -218,7 +226,7 @@ class Podman:
                 return image
         else:
             image = self._made_before or images.ensure(load(self._site.distro), print)
-        write_atomically(begun, json.dumps(asdict(image), default=str))
+        write_atomically(self._begun, json.dumps(asdict(image), default=str))
         return image
 
     @cached_property

@@ -12,6 +12,7 @@ from halab import images, limits
 from halab.errors import LabError
 from halab.models import NodeSpec
 from halab.network import Network
+from halab.paths import name_on_host
 from halab.process import find_program, must, run
 from halab.providers import Site
 from halab.wait import TimedOut, wait
@@ -32,7 +33,8 @@ class Containers:
     def __init__(self, site: Site, network: Network) -> None:
         self._site = site
         self._network = network
-        self.of = {node.name: f"halab-{site.instance}-{node.name}" for node in site.spec.nodes}  # by node
+        mine = name_on_host(site.directory)
+        self.of = {node.name: f"halab-{mine}-{node.name}" for node in site.spec.nodes}  # by node
 
     def podman(self, *arguments: str) -> list[str]:
         """A command of podman's."""
@@ -81,7 +83,14 @@ class Containers:
 
     def states(self) -> dict[str, str]:
         """By node, in podman's words; those nodes that have a container."""
-        return {container["Labels"]["halab.node"]: container["State"] for container in self.listed()}
+        return {node: container["State"] for node, container in self._by_node().items() if self._is_named(container)}
+
+    def rename_older(self) -> bool:
+        """Give those the names of today that were made when names did not tell the state directory; whether any was."""
+        older = {node: found for node, found in self._by_node().items() if not self._is_named(found)}
+        for node, container in older.items():
+            must(self.podman("rename", container["Id"], self.of[node]))
+        return bool(older)
 
     def state(self, node: str) -> str:
         return must(self.podman("inspect", "--format={{.State.Status}}", self.of[node])).stdout.strip()
@@ -103,6 +112,12 @@ class Containers:
         """By node, the directory with all that differs from the image."""
         inspect = self.podman("inspect", "--format={{.GraphDriver.Data.UpperDir}}", *self.of.values())
         return dict(zip(self.of, must(inspect).stdout.split(), strict=True))
+
+    def _by_node(self) -> dict[str, dict[str, Any]]:
+        return {container["Labels"]["halab.node"]: container for container in self.listed()}
+
+    def _is_named(self, container: dict[str, Any]) -> bool:
+        return bool(container["Names"] == [self.of[container["Labels"]["halab.node"]]])
 
     def _listed(self, option: str) -> list[dict[str, Any]]:
         """Read outside the namespaces too, for an instance whose holder is gone."""

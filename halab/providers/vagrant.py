@@ -14,13 +14,14 @@ from halab.errors import LabError
 from halab.namespaces import Namespaces
 from halab.network import mac
 from halab.parallel import for_each
+from halab.paths import name_on_host
 from halab.process import CommandResult, must, run
 from halab.providers import SYSTEM_PATH, BmcDaemon, Site
 from halab.providers.domains import Domains
 from halab.providers.shells import UNREACHABLE, Shells, quoted
 from halab.providers.snapshots import DiskSnapshots, Snapshots, SystemSnapshots
-from halab.providers.vagrant_machines import VAGRANTFILE, Machines
-from halab.vagrantfile import Names
+from halab.providers.vagrant_machines import Machines
+from halab.vagrantfile import VAGRANTFILE, Names
 from halab.wait import patience
 
 MIB = 2**20
@@ -36,7 +37,7 @@ ip link set lo up
 class Vagrant:
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._names = Names(site.instance)
+        self._names = Names.of(site.directory)
         self._nodes = {node.name: node for node in site.spec.nodes}
         self._domains = Domains(self._names, list(self._nodes), site.directory / VAGRANTFILE)
         self._snapshots: Snapshots = (DiskSnapshots if site.disk_only else SystemSnapshots)(self._domains)
@@ -88,7 +89,8 @@ class Vagrant:
         self._namespaces.down()
         for name, _ in self._site.spec.networks.by_name():  # at once, and not when the kernel comes to it
             run(["ip", "link", "del", "dev", self._names.port(WORKSTATION, name)])
-        run(["nft", f"delete table bridge halab-{self._site.instance}"])  # the rules of faults, if there are any
+        for name in {name_on_host(self._site.directory), self._names.instance}:
+            run(["nft", f"delete table bridge halab-{name}"])  # the rules of faults, if there are any
         if self._machines.were_begun():
             self.prepare(print)  # .venv may have been made anew since
             self._machines.remove()

@@ -15,10 +15,9 @@ from halab.process import end_daemons
 from halab.providers import Site
 from halab.providers.domains import Domains
 from halab.providers.shells import Shells
-from halab.vagrantfile import Names, render, render_script
+from halab.vagrantfile import VAGRANTFILE, Names, render, render_script
 from halab.wait import allow_for
 
-VAGRANTFILE = "Vagrantfile"  # in the instance's directory
 UEFI_SAVED_SINCE = (10, 10, 0)  # libvirt's news: internal snapshots of machines with UEFI firmware
 EMULATED = 10.0  # how many times slower than a container, or with KVM, a machine is that QEMU emulates
 

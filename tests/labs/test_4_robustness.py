@@ -45,9 +45,9 @@ def leftovers(cli: Cli) -> list[str]:
     names = subprocess.run(everything, capture_output=True, text=True, check=True)
     mounts = Path("/proc/self/mounts").read_text()
     return [
-        *(f"container {name}" for name in names.stdout.split() if f"halab-{cli.name}-" in name),
+        *(f"container {name}" for name in names.stdout.split() if f"halab-{cli.name}" in name),
         *(f"process {pid}" for pid in find_daemons(str(state))),
-        *(f"conmon {pid}" for node in ("node1", "node2") for pid in find_program("conmon", f"halab-{cli.name}-{node}")),
+        *(f"conmon {pid}" for node in ("node1", "node2") for pid in find_program("conmon", cli.container(node))),
         *([f"directory {state}"] if state.exists() else []),
         *(["a mount"] if cli.name in mounts else []),
     ]
@@ -64,6 +64,42 @@ def half_removed(container: str, scratch: Path) -> None:
         check=True,
         capture_output=True,
     )
+
+
+def test_another_state_directory_may_have_an_instance_of_the_same_name(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("up")
+    provider = cli.instance().provider
+    provider.run("node1", ["touch", "/run/my-work"])  # which is lost when the node's power is
+
+    with monkeypatch.context() as another:
+        another.setenv("XDG_STATE_HOME", str(tmp_path))
+        cli("up")
+        theirs = cli.instance().provider.run("node1", ["test", "-e", "/run/my-work"])
+        left_alone = cli("bmc", "node2", "off"), cli("down")
+
+    assert not theirs.ok, left_alone
+    assert provider.run("node1", ["test", "-e", "/run/my-work"]).ok
+    assert provider.run("node1", ["ping", "-c", "1", "-W", "5", "192.168.1.11"]).ok
+    assert all(find_program("conmon", cli.container(node)) for node in ("node1", "node2"))
+    assert cli("bmc", "node2", "status").strip().endswith("is on")
+
+
+def test_up_goes_on_with_containers_whose_names_do_not_tell_the_state_directory(cli: Cli) -> None:
+    """As halab made them once."""
+    cli("up")
+    cli.instance().provider.run("node1", ["touch", "/run/my-work"])
+    podman = cli.instance().provider.workstation_argv(["podman", "--cgroup-manager=cgroupfs", "rename"])
+    for node in ("node1", "node2"):
+        subprocess.run([*podman, cli.container(node), f"halab-{cli.name}-{node}"], check=True, capture_output=True)
+
+    refused = cli("save", "mine", expect=3)
+    cli("up")
+
+    assert "try: inv up" in refused
+    assert cli.instance().provider.run("node1", ["test", "-e", "/run/my-work"]).ok
+    assert cli("bmc", "node1", "status").strip().endswith("is on")
 
 
 @pytest.mark.parametrize("seconds", [0.5, 0.8, 1.2, 1.8, 3.0])
@@ -103,7 +139,7 @@ def test_down_ends_what_watched_over_a_container_that_never_came_to_be(cli: Cli,
     """What a podman that was killed as it began may leave; made here of a shell, under the same name."""
     cli("up")
     conmon = shutil.copy("/bin/sh", tmp_path / "conmon")
-    waiting = ["-c", "while :; do sleep 0.1; done", "conmon", "-n", f"halab-{cli.name}-node1"]
+    waiting = ["-c", "while :; do sleep 0.1; done", "conmon", "-n", cli.container("node1")]
     process = subprocess.Popen([conmon, *waiting])
     try:
         wait(lambda: leftovers(cli), lambda found: f"conmon {process.pid}" in found, within=5, successes=1)
@@ -119,7 +155,7 @@ def test_down_ends_what_watched_over_a_container_that_never_came_to_be(cli: Cli,
 
 def test_up_makes_a_node_whose_removal_was_killed_half_way(cli: Cli, tmp_path: Path) -> None:
     cli("down")
-    half_removed(f"halab-{cli.name}-node1", tmp_path)
+    half_removed(cli.container("node1"), tmp_path)
 
     cli("up")
 
@@ -129,7 +165,7 @@ def test_up_makes_a_node_whose_removal_was_killed_half_way(cli: Cli, tmp_path: P
 def test_up_starts_a_node_whose_power_on_was_killed_half_way(cli: Cli) -> None:
     cli("up")
     cli("bmc", "node1", "off")
-    node1 = f"halab-{cli.name}-node1"
+    node1 = cli.container("node1")
     ready = cli.instance().provider.workstation_argv(["podman", "--cgroup-manager=cgroupfs", "init", node1])
     subprocess.run(ready, check=True, capture_output=True)
     assert [node["power"] for node in cli.json("status")["nodes"]] == ["off", "on"]
@@ -146,14 +182,14 @@ def test_up_ends_and_starts_a_node_whose_power_off_was_killed_half_way(cli: Cli)
     podman = provider.workstation_argv(["podman", "--cgroup-manager=cgroupfs"])
 
     def inspect(what: str) -> str:
-        told = [*podman, "inspect", f"--format={{{{.State.{what}}}}}", f"halab-{cli.name}-node1"]
+        told = [*podman, "inspect", f"--format={{{{.State.{what}}}}}", cli.container("node1")]
         return subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip()
 
     first = int(inspect("Pid"))
     for network in ("lan", "mgmt"):
         subprocess.run(provider.bridge_argv(["ip", "link", "del", provider.port("node1", network)]), check=True)
     os.kill(first, signal.SIGSTOP)  # or it would shut down by itself
-    with subprocess.Popen([*podman, "stop", "--time=60", f"halab-{cli.name}-node1"]) as process:
+    with subprocess.Popen([*podman, "stop", "--time=60", cli.container("node1")]) as process:
         wait(lambda: inspect("Status"), lambda status: status == "stopping", within=30, successes=1)
         process.kill()
 
@@ -166,7 +202,7 @@ def test_up_ends_and_starts_a_node_whose_power_off_was_killed_half_way(cli: Cli)
 
 def test_down_removes_a_node_whose_removal_was_killed_half_way(cli: Cli, tmp_path: Path) -> None:
     cli("up")
-    node1 = f"halab-{cli.name}-node1"
+    node1 = cli.container("node1")
     subprocess.run(["podman", "rm", "--force", "--time=0", node1], check=True, capture_output=True)
     half_removed(node1, tmp_path)
     assert f"container {node1}" in leftovers(cli)
@@ -201,7 +237,7 @@ def test_reset_killed_at_any_moment_can_be_run_again(cli: Cli, seconds: float) -
 def test_a_node_sees_what_was_put_back_when_podman_was_killed_as_it_mounted_its_root(cli: Cli) -> None:
     cli("up", "reset", "--to", "auth")
     provider = cli.instance().provider
-    mount = ["podman", "--cgroup-manager=cgroupfs", "mount", f"halab-{cli.name}-node1"]
+    mount = ["podman", "--cgroup-manager=cgroupfs", "mount", cli.container("node1")]
     subprocess.run(provider.workstation_argv(mount), check=True, capture_output=True)  # one more than will unmount it
     assert not provider.run("node1", ["test", "-e", "/etc/corosync/corosync.conf"]).ok  # what the kernel remembers
 

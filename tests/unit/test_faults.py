@@ -6,6 +6,7 @@ from halab import bringup, checkpoints
 from halab.errors import LabError, NothingChecked
 from halab.faults import Fault, Scene, network, registry
 from halab.instance import Instance
+from halab.paths import name_on_host
 from halab.process import CommandResult
 from halab.selection import Selection, instance_to_make
 from halab.state import InjectedFault
@@ -138,7 +139,8 @@ def test_going_back_heals_what_a_checkpoint_does_not_hold(instance: Instance, nf
     checkpoints.restore(instance, checkpoints.START)
 
     assert instance.state.faults == ()
-    assert any("delete chain bridge halab-tiny partition-all-forward" in line for line in nft)
+    table = f"halab-{name_on_host(instance.directory)}"
+    assert any(f"delete chain bridge {table} partition-all-forward" in line for line in nft)
 
 
 def test_going_back_leaves_the_power_to_the_checkpoint(instance: Instance, world: World) -> None:

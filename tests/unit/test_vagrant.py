@@ -10,6 +10,7 @@ from halab.instance import Instance
 from halab.providers.domains import by_uefi
 from halab.providers.vagrant_machines import complaint
 from halab.selection import Selection, instance_to_make, select
+from halab.vagrantfile import Names
 from tests.fakes import World
 
 LOCKED = """\
@@ -80,14 +81,15 @@ def test_vbmcd_gets_a_configuration_of_its_own_with_a_bmc_for_every_node(world: 
     machines = main.parent / "machines"
     assert parser["default"]["config_dir"] == str(machines)
     assert parser["default"]["pid_file"].startswith(str(instance.directory))
-    assert sorted(path.name for path in machines.iterdir()) == ["halab-alice-node1", "halab-alice-node2"]
-    parser.read(machines / "halab-alice-node2" / "config")
+    domains = [Names.of(instance.directory).domain(node) for node in ("node1", "node2")]
+    assert sorted(path.name for path in machines.iterdir()) == domains
+    parser.read(machines / domains[1] / "config")
     assert dict(parser["VirtualBMC"]) == {
         "username": "admin",
         "password": "fence-me",
         "address": "10.2.0.111",
         "port": "623",
-        "domain_name": "halab-alice-node2",
+        "domain_name": domains[1],
         "libvirt_uri": "qemu:///system",
         "active": "True",
     }

@@ -51,6 +51,23 @@ def test_domains_and_networks_are_named_after_the_instance(spec: LabSpec) -> Non
     assert "/halab-alice-node1-console.log" in text
 
 
+def test_instances_of_one_name_in_two_state_directories_share_no_name_on_the_host(tmp_path: Path) -> None:
+    one, other = (Names.of(tmp_path / state / "instances" / "alice") for state in ("mine", "theirs"))
+
+    def on_host(names: Names) -> set[str]:
+        return {names.domain("node1"), names.network("lan"), str(names.serial_log("node1")), names.port("node1", "lan")}
+
+    assert not on_host(one) & on_host(other)
+    assert max(map(len, (one.port("node1", "mgmt"), other.port("node1", "mgmt")))) <= 15
+    assert one.domain("node1").startswith("halab-alice-")
+
+
+def test_machines_that_are_there_keep_the_names_that_they_were_made_with(spec: LabSpec, tmp_path: Path) -> None:
+    (tmp_path / "Vagrantfile").write_text(vagrantfile(spec))
+
+    assert Names.of(tmp_path) == Names("alice")
+
+
 def test_kvm_is_used_where_it_is_and_qemu_emulates_where_it_is_not(spec: LabSpec) -> None:
     assert 'libvirt.driver = "kvm"' in vagrantfile(spec, driver="kvm")
     assert "cpu_model" not in vagrantfile(spec, driver="kvm")

@@ -16,6 +16,10 @@ def virsh(*arguments: str) -> str:
     return subprocess.run(["virsh", *arguments], capture_output=True, text=True, check=True).stdout
 
 
+def domain(instance: str, node: str) -> str:
+    return Names.of(instances_dir() / instance).domain(node)
+
+
 def leftovers(instance: str) -> list[str]:
     """Everything of an instance that could have been left on the host."""
     prefix = f"halab-{instance}-"
@@ -25,7 +29,7 @@ def leftovers(instance: str) -> list[str]:
     state = instances_dir() / instance
     logs = list(Path("/var/log/libvirt/qemu").glob(f"{prefix}*-console.log"))
     links = {name for _, name in socket.if_nameindex()}
-    names = Names(instance)
+    names = Names.of(state)
     ports = {names.port(node, net) for node in ("node1", "node2", "node3", WORKSTATION) for net in ("lan", "mgmt")}
     return [
         *re.findall(rf"{prefix}\S+", said),

@@ -18,7 +18,7 @@ from halab.nodes import Node
 from halab.process import find_daemons
 from halab.wait import wait
 from tests.cli import Cli, addresses_of_host
-from tests.vm.machines import boot_of, leftovers, virsh
+from tests.vm.machines import boot_of, domain, leftovers, virsh
 
 pytestmark = [
     pytest.mark.timeout(2700),
@@ -154,15 +154,16 @@ def test_every_step_is_performed_and_verified(cli: Cli) -> None:
 
 
 def test_a_machine_that_was_removed_by_other_means_is_told_and_no_obstacle_to_down(cli: Cli) -> None:
-    virsh("destroy", "halab-vm-node2")
-    virsh("undefine", "halab-vm-node2", "--snapshots-metadata")
+    node2 = domain("vm", "node2")
+    virsh("destroy", node2)
+    virsh("undefine", node2, "--snapshots-metadata")
 
     power = [node["power"] for node in cli.json("status")["nodes"]]
     told = cli("up", expect=3)
     cli("down")
 
     assert power == ["on", "absent", "on"]
-    assert "halab-vm-node2 was removed by other means" in told
+    assert f"{node2} was removed by other means" in told
     assert leftovers("vm") == []
 
 

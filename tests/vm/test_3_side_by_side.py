@@ -15,7 +15,7 @@ import pytest
 from halab.lab import Lab
 from halab.wait import wait
 from tests.cli import Cli
-from tests.vm.machines import boot_of, leftovers, virsh
+from tests.vm.machines import boot_of, domain, leftovers, virsh
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -60,7 +60,7 @@ def test_a_full_storage_pool_is_told_and_down_leaves_nothing(instances: Callable
 def test_an_up_that_was_killed_leaves_nothing_that_down_does_not_remove(instances: Callable[..., Cli]) -> None:
     cli = instances("killed", "--nodes", "1")
     process = subprocess.Popen(cli.argv("up"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait(lambda: "halab-killed-node1" in virsh("list", "--name"), bool, within=300, successes=1)
+    wait(lambda: domain("killed", "node1") in virsh("list", "--name"), bool, within=300, successes=1)
     process.kill()
     process.wait()
 
@@ -72,7 +72,7 @@ def test_an_up_that_was_killed_leaves_nothing_that_down_does_not_remove(instance
 def test_an_up_during_which_libvirtd_was_restarted_says_so_and_can_be_run_again(instances: Callable[..., Cli]) -> None:
     cli = instances("restarted", "--nodes", "1")
     process = subprocess.Popen(cli.argv("up"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait(lambda: "halab-restarted-node1" in virsh("list", "--name"), bool, within=300, successes=1)
+    wait(lambda: domain("restarted", "node1") in virsh("list", "--name"), bool, within=300, successes=1)
 
     restart_libvirtd()
     told, _ = process.communicate(timeout=600)
