@@ -6,6 +6,7 @@ from halab import checkpoints, preparation
 from halab.checkpoints import GRADING, START
 from halab.errors import LabError
 from halab.faults import registry
+from halab.faults.power import FREEZE
 from halab.instance import Instance
 
 
@@ -30,7 +31,7 @@ def settle(instance: Instance, say: Callable[[str], None]) -> None:
     states = instance.provider.power_states()
     if "absent" in states.values() or START not in checkpoints.names(instance):
         raise LabError(f"instance {instance.name} is only half up; try: inv up")
-    on_purpose = {fault.node for fault in instance.state.faults}
+    on_purpose = {fault.node for fault in instance.state.faults if fault.name == FREEZE}
     frozen = [name for name, state in states.items() if state == "frozen" and name not in on_purpose]
     instance.provider.thaw(frozen)  # by a save that was killed
     _finish(instance, say)
@@ -42,15 +43,27 @@ def put_back(instance: Instance) -> None:
     checkpoints.forget(instance, GRADING)
 
 
+def is_unfinished(instance: Instance) -> bool:
+    """Whether a command was killed, or is at it, that `settle` or `up` finishes or takes back: that undoes what is
+    done to the nodes meanwhile.
+    """
+    there = checkpoints.names(instance)
+    return bool(START not in there or GRADING in there or instance.state.restoring or _half_done(instance))
+
+
+def _half_done(instance: Instance) -> list[str]:
+    return [name for name, record in instance.state.steps.items() if record.outcome == "performing"]
+
+
 def _finish(instance: Instance, say: Callable[[str], None]) -> None:
-    if GRADING in checkpoints.names(instance):
-        say("The grading was interrupted; putting everything back as it was before.")
-        put_back(instance)
-    if instance.state.restoring:
+    """A reset that was asked for after a grading was killed stands; the grading's own are part of it."""
+    if instance.state.restoring not in (None, GRADING):
         say(f"The reset to {instance.state.restoring} was interrupted; doing it again.")
         go_back(instance, instance.state.restoring)
-    half_done = [name for name, record in instance.state.steps.items() if record.outcome == "performing"]
-    if half_done:
+    elif GRADING in checkpoints.names(instance):
+        say("The grading was interrupted; putting everything back as it was before.")
+        put_back(instance)
+    if half_done := _half_done(instance):
         before = before_step(instance, half_done[0])
         say(f"Step {half_done[0]} was interrupted; going back to {before}.")
         go_back(instance, before)

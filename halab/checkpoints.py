@@ -81,14 +81,18 @@ def save(instance: Instance, name: str, state: State | None = None) -> None:
 def restore(instance: Instance, name: str) -> None:
     """Bring the whole cluster back, healing whatever was broken, and wait until its nodes have booted.
 
-    Needs the lock. When this is killed, the state says that it is not finished, and `settle` does it again.
+    Needs the lock. When this is killed, the state says that it is not finished, and `settle` does it again. That is
+    said before anything is touched. The work that a grading which was killed would have put back is given up for any
+    other checkpoint: later it would take the place of what was done since.
     """
     checkpoint = find(instance, name)
     if "absent" in instance.provider.power_states().values():
         raise LabError(f"instance {instance.name} is only half up; try: inv up")
+    instance.remember(instance.state.model_copy(update={"restoring": name}))
+    if name != GRADING and GRADING in names(instance):
+        forget(instance, GRADING)
     registry.heal_outside(instance)
     instance.stop_bmcs()  # a node that a BMC is about to power on, on a peer's order, must stay off meanwhile
-    instance.remember(instance.state.model_copy(update={"restoring": name}))
     instance.provider.restore(checkpoint.saved)
     for node, log in checkpoint.events.items():
         write_atomically(instance.bmc_log(node), log)

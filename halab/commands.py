@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from halab import bringup, checkpoints, host, labs, preparation, recorded, show
 from halab.checks import Outcome
-from halab.errors import CheckFailed, LabError, NothingChecked
+from halab.errors import CheckFailed, LabError, Locked, NothingChecked
 from halab.exams import hints
 from halab.exams.draw import paper_of
 from halab.faults import registry
@@ -43,6 +43,10 @@ def up() -> None:
     host.ensure(host.TOOLS, report.say)
     instance = instance_to_make(current())
     instance.provider.prepare(report.say)
+    if instance.state.removing:
+        with instance.lock(), report.progress(f"Removing what is left of {instance.name}"):
+            instance.down()
+        instance = instance_to_make(current())
     with instance.lock(), report.progress(f"Bringing up {instance.name}"):
         bringup.up(instance, report.say)
     names = ", ".join(node.name for node in instance.spec.nodes)
@@ -132,8 +136,13 @@ def reset(to: str | None, json: bool) -> None:
     with instance.lock():
         name = to or (instance.last_passed.name if instance.last_passed else checkpoints.START)
         checkpoints.find(instance, name)
+        if name != checkpoints.GRADING and checkpoints.GRADING in checkpoints.names(instance):
+            report.say(f"A grading was interrupted; the work that it had to put back is given up for {name}.")
         with report.progress(f"Going back to {name}"):
-            checkpoints.restore(instance, name)
+            if name == checkpoints.GRADING:
+                bringup.put_back(instance)
+            else:
+                checkpoints.restore(instance, name)
         report.say(f"Every node is back at {name}.")
         try:
             _verify_where_it_is(instance, report)
@@ -158,6 +167,7 @@ def heal(name: str | None, json: bool) -> None:
     """Heal one kind of fault, or all of them."""
     instance, report = _current(), Report(json)
     with instance.lock(), report.progress("Healing"):
+        bringup.settle(instance, report.say)
         healed = registry.heal(instance, name)
     report.faults(healed, "Healed {}.")
 
@@ -183,6 +193,7 @@ def measure(name: str, node: str, options: dict[str, str], repeat: int, writes: 
 def ssh(name: str) -> None:
     """A shell on a node, or on the workstation, whose exit status is ours. In an exam it is recorded."""
     instance = _current()
+    _finish_before_a_shell(instance)
     settings, terminal = {"TERM": os.environ.get("TERM", "xterm")}, os.isatty(recorded.STDIN)
     if name == Workstation.name:
         argv = instance.provider.workstation_argv(["env", "PS1=[root@workstation \\W]# ", "bash", "--norc"])
@@ -196,6 +207,23 @@ def ssh(name: str) -> None:
             sys.exit(recorded.run(argv, recording))
     sys.stdout.flush()
     os.execvp(argv[0], argv)
+
+
+def _finish_before_a_shell(instance: Instance) -> None:
+    """Finish, or take back, what a killed command left: once somebody has worked in a shell, that would undo it."""
+    if not bringup.is_unfinished(instance):
+        return
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    try:
+        with instance.lock():
+            bringup.settle(instance, say)
+    except LabError as error:
+        say(f"{error}. What is done in this shell may be undone by that.")
+    except Locked as error:
+        say(f"{error}: it may undo what is done in this shell.")
 
 
 def bmc(name: str, action: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class Instance:
         state = read_state(instances_dir() / name)
         if state is None:
             raise LabError(f"instance {name} is not up; try: inv up")
+        if state.removing:
+            raise LabError(f"instance {name} is half removed; try: inv down, or inv up for a new one")
         return cls(name, state)
 
     @cached_property
@@ -77,7 +79,13 @@ class Instance:
         allow_for(self.provider.slowness)
 
     def down(self) -> None:
-        """Remove everything of the instance from the host. Needs the lock, which goes with it."""
+        """Remove everything of the instance from the host. Needs the lock, which goes with it.
+
+        The state says so first: when this is killed, what is left is not taken for an instance.
+        """
+        with suppress(LabError, OSError):  # there may be none, a spoilt one, or no room on the disk
+            if known := read_state(self.directory):
+                self.remember(known.model_copy(update={"removing": True}))
         self.stop_bmcs()
         self.provider.down()
         shutil.rmtree(self.directory)

@@ -67,6 +67,7 @@ class State(BaseModel):
     faults: tuple[InjectedFault, ...] = ()
     measurements: tuple[str, ...] = ()  # directories below measurements/, oldest first
     sitting: Sitting | None = None  # of an exam
+    removing: bool = False  # a `down` is at it, or was killed: nothing of this is of use any more
     restoring: str | None = None  # the checkpoint that a restore, unfinished so far, goes to
 
     def with_step(self, name: str, outcome: str) -> "State":

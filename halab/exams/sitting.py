@@ -7,31 +7,35 @@ from halab.errors import LabError
 from halab.exams.draw import paper_of
 from halab.instance import Instance
 from halab.lab import Lab
-from halab.state import Sitting
+from halab.state import Sitting, State
 
 
 def begin(instance: Instance, practice: bool) -> None:
     """Make the state that the learner finds, and start their time. Needs the lock, and nodes that are up.
 
     A learner never comes back to what there was before: the checkpoint of that is replaced. When this is killed, it is
-    done again from there.
+    done again from there, or, once the checkpoint is replaced, has only to be remembered.
     """
     sitting = sitting_of(instance)
     if sitting.began:
         return
-    began = checkpoints.find(instance, checkpoints.START).began
-    if not began:
-        bringup.go_back(instance, checkpoints.START)
-        lab = Lab(instance)
-        try:
-            paper_of(instance.folder).begin(lab, sitting.drawn)
-        finally:
-            lab.close()
-        began = datetime.now().astimezone()
-    sat = sitting.model_copy(update={"began": began, "practice": practice})
-    begun = instance.state.model_copy(update={"sitting": sat})
+    if began := checkpoints.find(instance, checkpoints.START).began:
+        instance.remember(_begun(instance, began, practice))
+        return
+    bringup.go_back(instance, checkpoints.START)
+    lab = Lab(instance)
+    try:
+        paper_of(instance.folder).begin(lab, sitting.drawn)
+    finally:
+        lab.close()
+    begun = _begun(instance, datetime.now().astimezone(), practice)
     checkpoints.save(instance, checkpoints.START, begun)
     instance.remember(begun)
+
+
+def _begun(instance: Instance, began: datetime, practice: bool) -> State:
+    sat = sitting_of(instance).model_copy(update={"began": began, "practice": practice})
+    return instance.state.model_copy(update={"sitting": sat})
 
 
 def sitting_of(instance: Instance) -> Sitting:

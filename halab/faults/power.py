@@ -28,11 +28,12 @@ def _thaw(scene: Scene) -> None:
     _power_on(scene)
 
 
+FREEZE = "freeze"
 FAULTS = (
     Fault("power-cut", "the node loses its power, as if its plug was pulled; its BMC does not", _cut, _power_on),
     Fault("reboot", "the node's power goes and comes back", _cycle, _power_on),
     Fault(
-        "freeze",
+        FREEZE,
         "the node hangs: nothing runs, nothing answers, and once thawed it believes that no time has passed",
         _freeze,
         _thaw,

@@ -237,6 +237,22 @@ def test_a_grading_that_was_killed_is_put_back_by_the_next_command(begun: Instan
     assert "The grading was interrupted" in said[0]
 
 
+def test_a_beginning_that_was_killed_once_it_was_saved_is_only_remembered(begun: Instance, world: World) -> None:
+    assert begun.state.sitting
+    began = begun.state.sitting.began
+    forgotten = begun.state.sitting.model_copy(update={"began": None})
+    begun.remember(begun.state.model_copy(update={"sitting": forgotten}))
+    world.done.append("work")
+
+    sitting.begin(begun, practice=False)
+
+    assert begun.state.sitting
+    assert begun.state.sitting.began == began
+    assert world.done[-1] == "work"
+    checkpoints.restore(begun, checkpoints.START)
+    assert "work" not in world.done
+
+
 def test_what_was_handed_in_is_not_graded_again(begun: Instance) -> None:
     attempts.keep(begun, graded(begun), [], last=True)
 
