@@ -52,6 +52,7 @@ class Sitting(BaseModel):
     finished: datetime | None = None
     attempts: int = 0
     practice: bool = False
+    replaced: tuple[str, ...] = ()  # what the last grading found that is not its package's, and so graded nothing
     hints: dict[str, int] = {}  # by the sentence of a check: how many were given
 
 

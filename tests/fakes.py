@@ -11,7 +11,7 @@ from halab.errors import LabError
 from halab.labs import Step
 from halab.models import LabSpec
 from halab.process import CommandResult
-from halab.providers import BmcDaemon, Site
+from halab.providers import BmcDaemon, Outside, Site
 from halab.wait import Clock
 from halab.walk import StepReport
 
@@ -117,6 +117,7 @@ class World:
     before_perform: Callable[[str], None] = lambda name: None
     before_call: Callable[[str], None] = lambda call: None
     looks_broken: bool = False
+    outside: dict[str, Outside] = field(default_factory=dict)  # what the host sees of nodes: nothing
     daemons: dict[int, str] = field(default_factory=dict)  # pid -> mark
 
     def start_daemon(self, argv: Sequence[str], mark: str, *, log: Path, env: dict[str, str]) -> None:
@@ -192,6 +193,9 @@ class FakeProvider:
             case _:
                 rc, said = 0, ""
         return CommandResult(tuple(argv), rc, said, "")
+
+    def outside(self) -> dict[str, Outside]:
+        return World.current.outside
 
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         return ["env", "-i", "PATH=/usr/bin:/bin", *(f"{key}={value}" for key, value in env.items()), *shell]

@@ -33,7 +33,9 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Learner:
-    """An exam's instance on this machine. `attempt` is what counts: what was handed in, else the last graded one."""
+    """An exam's instance on this machine. `attempt` is what counts: what was handed in, else the last graded one; none,
+    when the last grading found that programs of the nodes were replaced.
+    """
 
     name: str
     sitting: Sitting
@@ -41,7 +43,11 @@ class Learner:
 
 
 def keep(instance: Instance, grade: Grade, outages: Sequence[Measurement], last: bool) -> Attempt:
-    """Write what came of an attempt, and count it, unless it could not be graded. Needs the lock."""
+    """Write what came of an attempt, and count it, unless it could not be graded. Needs the lock.
+
+    One that was not graded as something was replaced on the nodes is no attempt either, and those before do not count
+    until there is one again that is graded.
+    """
     sitting = sitting_of(instance)
     number = sitting.attempts + 1
     directory = instance.directory / "attempts" / str(number)
@@ -52,8 +58,10 @@ def keep(instance: Instance, grade: Grade, outages: Sequence[Measurement], last:
     for recording in sorted((instance.directory / "recordings").glob("*.cast")):
         shutil.copy(recording, directory)
     write_atomically(directory / GRADE, grade.model_dump_json(indent=2))
+    counted: dict[str, object] = {"replaced": grade.replaced} if grade.replaced else {}
     if grade.verdict != "not graded":
-        counted = {"attempts": number, "finished": grade.at if last else None}
+        counted = {"attempts": number, "finished": grade.at if last else None, "replaced": ()}
+    if counted:
         instance.remember(instance.state.model_copy(update={"sitting": sitting.model_copy(update=counted)}))
     return read(directory)
 
@@ -90,7 +98,7 @@ def learners(exam: str) -> list[Learner]:
     for directory in sorted(instances_dir().glob("*")):
         state = read_state(directory)
         if state and state.lab == exam and state.sitting:
-            graded = state.sitting.attempts
+            graded = 0 if state.sitting.replaced else state.sitting.attempts
             attempt = read(directory / "attempts" / str(graded)) if graded else None
             found.append(Learner(directory.name, state.sitting, attempt))
     return found

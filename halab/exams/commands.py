@@ -64,6 +64,8 @@ def _grade(sign: str | None, json: bool, last: bool) -> None:
         if sign:
             signing.sign(attempt.directory, Path(sign))
     report.attempt(attempt, files)
+    if result.verdict == "not graded" and result.replaced:
+        raise LabError(f"not graded, and no attempt counts until it is put back: {result.replaced[0]}")
     if result.verdict == "not graded":
         raise LabError("not graded: some checks could not be told, see ERROR above; no attempt is counted")
     if result.verdict == "failed":

@@ -59,7 +59,10 @@ class TaskScore(Frozen):
 
 
 class Grade(Frozen):
-    """`verdict` is `not graded` when some check could not be told: a broken lab is never counted against a learner."""
+    """`verdict` is `not graded` when some check could not be told: a broken lab is never counted against a learner.
+
+    So it is when what runs on the nodes was `replaced`, a sentence for each, unless the exam says what that costs.
+    """
 
     exam: str
     title: str
@@ -72,6 +75,8 @@ class Grade(Frozen):
     practice: bool
     hints: int  # that were given
     hints_cost: int  # points, which are taken off the sum of the tasks
+    replaced: tuple[str, ...] = ()
+    replaced_cost: int = 0  # points, which are taken off, too
     points: int
     of: int
     percent: float
@@ -98,6 +103,7 @@ class Grade(Frozen):
         marks: Sequence[Mark],
         at: datetime,
         seconds: float,
+        replaced: Sequence[str] = (),
     ) -> "Grade":
         assert sitting.began  # noqa: S101  # what has not begun is not graded
         tasks = tuple(
@@ -111,9 +117,11 @@ class Grade(Frozen):
         )
         hints = sum(sitting.hints.values())
         hints_cost = 0 if sitting.practice else hints * (paper.hint_cost or 0)
-        points = max(0, sum(task.points for task in tasks) - hints_cost)
+        replaced_cost = (paper.replaced_cost or 0) if replaced else 0
+        points = max(0, sum(task.points for task in tasks) - hints_cost - replaced_cost)
         percent = 100 * points / paper.points
         unknown = any(mark.outcome is Outcome.UNKNOWN for mark in marks)
+        ungraded = unknown or (bool(replaced) and paper.replaced_cost is None)
         return cls(
             exam=exam,
             title=paper.title,
@@ -126,11 +134,13 @@ class Grade(Frozen):
             practice=sitting.practice,
             hints=hints,
             hints_cost=hints_cost,
+            replaced=tuple(replaced),
+            replaced_cost=replaced_cost,
             points=points,
             of=paper.points,
             percent=round(percent, 1),
             pass_mark=paper.pass_mark,
-            verdict="not graded" if unknown else "passed" if percent >= paper.pass_mark else "failed",
+            verdict="not graded" if ungraded else "passed" if percent >= paper.pass_mark else "failed",
             tasks=tasks,
             checks=tuple(marks),
         )

@@ -14,6 +14,7 @@ from halab.exams.draw import paper_of
 from halab.exams.grade import Grade, Mark
 from halab.exams.paper import Paper
 from halab.exams.sitting import sitting_of
+from halab.exams.witness.watched import Replaced, Watched
 from halab.instance import Instance
 from halab.lab import Lab
 from halab.measure.report import Measurement
@@ -44,6 +45,7 @@ class Examination(Lab):
         self._done = time.monotonic()  # when something was done to the nodes
         self.members: frozenset[str] = frozenset()  # of the cluster, as it is when nothing is broken
         self.marks: list[Mark] = []
+        self.watch: Callable[[], None] = lambda: None  # called before each check, as a node expects no look then
 
     @contextmanager
     def task(self, name: str) -> Iterator[None]:
@@ -66,6 +68,7 @@ class Examination(Lab):
             act()
             self._done = time.monotonic()
         self._needed = []
+        self.watch()
         hints = ((hint,) if isinstance(hint, str) else hint) or condition.hints
         result = evaluate(sentence, condition, self, within=self._patience(within), hints=hints)
         self.results.append(result)
@@ -122,30 +125,50 @@ class Examination(Lab):
 def grade(instance: Instance, on_mark: Callable[[Mark], None]) -> tuple[Grade, list[Measurement]]:
     """Grade the work as it is now; it is the same afterwards. Returns the outages that grading made, too.
 
+    What runs on the nodes is looked at from outside before, during and after that. Where that is not what packages
+    contain, the exam says what it costs: mostly, that nothing is graded.
+
     Needs the lock. Raises LabError when the lab itself is not whole: then there is no grade, and no attempt is counted.
     """
     paper, sitting = paper_of(instance.folder), _open_sitting(instance)
-    sound(instance)
     started = time.monotonic()
+    watched = Watched(instance, ends=paper.file.replaced_cost is None)
     exam = Examination(instance, on_mark)
-    exam.begin()
     try:
-        paper.look(exam, sitting.drawn)
-        paper.shake(exam, sitting.drawn)
+        watched.look()  # before the first thing that a node could notice
+        sound(instance)
+        _look_and_shake(exam, instance, paper, watched)
+        _points_add_up(paper, exam.marks)
+    except Replaced:
+        pass  # the grade tells
     finally:
-        exam.close()
-        bringup.put_back(instance)
-    _points_add_up(paper, exam.marks)
+        watched.close()
     made = Grade.of_marks(
         exam=instance.folder.name,
         instance=instance.name,
         sitting=sitting,
         paper=paper.file,
         marks=exam.marks,
+        replaced=watched.told,
         at=datetime.now().astimezone(),
         seconds=time.monotonic() - started,
     )
     return made, exam.outages
+
+
+def _look_and_shake(exam: Examination, instance: Instance, paper: Paper, watched: Watched) -> None:
+    """All checks; what they break is put back. Raises Replaced."""
+    drawn = sitting_of(instance).drawn
+    exam.begin()
+    exam.watch = watched.look
+    try:
+        paper.look(exam, drawn)
+        watched.members(exam.members & exam.count_members())
+        paper.shake(exam, drawn)
+        watched.look()
+    finally:
+        exam.close()
+        bringup.put_back(instance)
 
 
 def look(instance: Instance, on_mark: Callable[[Mark], None] = lambda mark: None) -> list[Mark]:

@@ -28,6 +28,9 @@ class ExamFile(Sequel):
     pass_mark: int = Field(ge=1, le=100)  # per cent
     minutes: int = Field(ge=1)
     hint_cost: int | None = Field(default=None, ge=0)  # points for each hint; without it there are none
+    # points that it costs when what runs on the nodes is not what their packages contain; without it, nothing is graded
+    # until that is put back
+    replaced_cost: int | None = Field(default=None, ge=0)
     recording: bool = True  # of shells that are opened with `inv ssh`
     tasks: tuple[Task, ...] = Field(min_length=1)
 

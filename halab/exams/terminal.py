@@ -33,7 +33,9 @@ def summary(attempt: Attempt, files: Sequence[Path]) -> str:
     whole = f"{grade.percent:g} per cent, {grade.pass_mark} are needed: {grade.verdict}{late}"
     hints = [f"{-grade.hints_cost:>4}      {grade.hints} hints"] if grade.hints else []
     kept = [f"Kept in {escape(str(file))}" for file in files]
-    return "\n".join(["", *tasks, *hints, f"[bold]{grade.points:>4}/{grade.of:<4} {whole}[/]", *kept])
+    replaced = [f"[red]{'REPLACED':<10}[/]{_plain(sentence)}" for sentence in grade.replaced]
+    hints += [f"{-grade.replaced_cost:>4}      as programs were replaced"] if grade.replaced_cost else []
+    return "\n".join(["", *replaced, *tasks, *hints, f"[bold]{grade.points:>4}/{grade.of:<4} {whole}[/]", *kept])
 
 
 def class_table(learners: Sequence[Learner], tasks: Sequence[str]) -> Table:

@@ -2,6 +2,7 @@
 
 exams     trying solutions of an exam
 steps     trying solutions of a step
+cheats    what looks like a solution of any exam, and is no cluster
 commands  trying all of them
 """
 
@@ -22,13 +23,15 @@ AT_REST = 1.0  # seconds that a check which has to fail is given, on a cluster i
 @dataclass(frozen=True)
 class Solution:
     """What somebody might do. A wrong one says in `fails` which checks must not pass it: regular expressions, each
-    found in some sentence. `after` names the solution whose result it starts from.
+    found in some sentence. `after` names the solution whose result it starts from. One that ends the cluster says so,
+    as it is not waited for then.
     """
 
     name: str
     perform: Callable[[Lab], None]
     fails: tuple[str, ...] = ()
     after: str = UNTOUCHED
+    ends_cluster: bool = False
 
 
 def typed(*lines: str) -> Callable[[Lab], None]:

@@ -6,11 +6,14 @@ from contextlib import contextmanager
 
 from halab import bringup, checkpoints
 from halab.checkpoints import START
+from halab.checks import CheckResult, Outcome
 from halab.errors import LabError
 from halab.exams.draw import paper_of
+from halab.exams.grade import Mark
 from halab.exams.grading import Examination, sound
 from halab.exams.paper import Drawn
 from halab.exams.sitting import begin, sitting_of
+from halab.exams.witness.look import Witness
 from halab.instance import Instance
 from halab.models import LabSpec
 from halab.preparation import Say
@@ -37,6 +40,7 @@ class Prover:
         self._part = part
         self._bases = {solution.after for solution in solutions}
         self._members = {UNTOUCHED: Examination(instance).count_members()}
+        self._witness = Witness(instance)
 
     def try_out(self, solution: Solution) -> list[Cell]:
         """What each check that is worth points, and that the solution is about, said of it."""
@@ -55,6 +59,10 @@ class Prover:
         try:
             exam.settle()
             solution.perform(exam)
+            if self._is_replaced(exam):
+                return  # as nothing is graded then
+            if solution.ends_cluster:
+                exam.members = frozenset()
             exam.settle()
             sound(self._instance)
             exam.begin()
@@ -63,10 +71,21 @@ class Prover:
                 self._members[solution.name] = exam.members
             paper.look(exam, drawn)
             paper.shake(exam, drawn)
+            self._is_replaced(exam)
         except LabError as error:
             raise LabError(f"{self._instance.folder.name}, solution {solution.name!r}: {error}") from error
         finally:
             exam.close()
+
+    def _is_replaced(self, exam: Examination) -> bool:
+        """Whether something on the nodes is not its package's; that is told as a check for each, which failed."""
+        found = self._witness.look()
+        for finding in found:
+            expected = "what runs on the nodes is what their packages contain"
+            hints = (f"put it back: {finding.remedy}",)
+            exam.results.append(CheckResult(finding.sentence, Outcome.FAILED, expected, finding.wrong, hints, 0))
+            exam.marks.append(Mark.of("", 1, exam.results[-1]))
+        return bool(found)
 
 
 @contextmanager

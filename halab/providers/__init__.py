@@ -1,6 +1,6 @@
 """What makes nodes. A provider knows nothing of steps; adding one is a module and a line in `PROVIDERS`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +28,18 @@ class Site:
     spec: LabSpec
     distro: str
     disk_only: bool = False
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A node as the host sees it: the files of its image (`lower`) and what it wrote over them (`upper`, see the
+    kernel's overlayfs.rst), the tools root of its image, and its first process, as long as it has power.
+    """
+
+    lower: Path
+    upper: Path
+    tools: Path
+    first_process: Callable[[], int | None]
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,9 @@ class Provider(Protocol):
 
         Raises LabError when the node cannot be reached.
         """
+
+    def outside(self) -> Mapping[str, Outside]:
+        """Each node as the host sees it, of which the node notices nothing. None where the host cannot look inside."""
 
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         """The host's command that opens `shell` on a node, on the terminal it is run on, or else (a script is fed to

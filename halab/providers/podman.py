@@ -7,7 +7,7 @@ user namespace, and a power cut is real, because addresses die with the processe
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from halab.files import write_atomically
 from halab.network import Network, port_name
 from halab.parallel import for_each
 from halab.process import CommandResult, end_daemons, is_alive, must, run
-from halab.providers import BmcDaemon, Site
+from halab.providers import BmcDaemon, Outside, Site
 from halab.providers.inside import RunningContainers, as_a_shell, enter
 from halab.providers.podman_containers import Containers
 from halab.providers.podman_disks import Disks
@@ -92,6 +92,18 @@ class Podman:
         if not result.ok and self._running.find().get(node) != running:
             raise LabError(f"{node} is not reachable: it lost its power while `{argv[0]}` ran")
         return as_a_shell(result, argv[0])
+
+    def outside(self) -> Mapping[str, Outside]:
+        tools, layers = self._image().tools, self._containers.layers().items()
+
+        def first_of(node: str) -> Callable[[], int | None]:
+            def first() -> int | None:
+                running = self._running.find().get(node)
+                return running.first_process if running else None
+
+            return first
+
+        return {node: Outside(lower, upper, tools, first_of(node)) for node, (lower, upper) in layers}
 
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         settings = [f"--env={name}={value}" for name, value in env.items()]

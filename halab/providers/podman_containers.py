@@ -119,6 +119,13 @@ class Containers:
     def _is_named(self, container: dict[str, Any]) -> bool:
         return bool(container["Names"] == [self.of[container["Labels"]["halab.node"]]])
 
+    def layers(self) -> dict[str, tuple[Path, Path]]:
+        """By node, the directory with its image, which is of one layer, and the one with all that differs from it."""
+        directories = "{{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}}"
+        told = must(self.podman("inspect", f"--format={directories}", *self.of.values())).stdout.split()
+        found = (line.split(":") for line in told)
+        return {node: (Path(paths[0]), Path(paths[-1])) for node, paths in zip(self.of, found, strict=True)}
+
     def _listed(self, option: str) -> list[dict[str, Any]]:
         """Read outside the namespaces too, for an instance whose holder is gone."""
         argv = [*PODMAN, "ps", "--all", option, "--format=json"]

@@ -6,7 +6,7 @@ namespace, as with containers, joined to their bridges by a cable (a veth pair) 
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from halab import extras, host
@@ -16,7 +16,7 @@ from halab.network import mac
 from halab.parallel import for_each
 from halab.paths import name_on_host
 from halab.process import CommandResult, must, run
-from halab.providers import SYSTEM_PATH, BmcDaemon, Site
+from halab.providers import SYSTEM_PATH, BmcDaemon, Outside, Site
 from halab.providers.domains import Domains
 from halab.providers.shells import UNREACHABLE, Shells, quoted
 from halab.providers.snapshots import DiskSnapshots, Snapshots, SystemSnapshots
@@ -105,6 +105,9 @@ class Vagrant:
             state = self.power_states()[node]
             raise LabError(f"{node} is not reachable: {result.last_line() if state == 'on' else f'it is {state}'}")
         return result
+
+    def outside(self) -> Mapping[str, Outside]:
+        return {}  # a machine's disk and its processes are its own while it runs
 
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         return self._shells.argv(node, self._domains.start_of(node), quoted(shell, env), terminal=terminal)

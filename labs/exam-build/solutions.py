@@ -5,7 +5,7 @@ from random import Random
 
 from halab import labs
 from halab.lab import Lab
-from halab.proof import REFERENCE, Solution
+from halab.proof import REFERENCE, Solution, cheats
 
 
 def draws(spec):
@@ -19,6 +19,8 @@ def solutions(drawn):
     return (
         Solution(REFERENCE, partial(reference, **drawn)),
         Solution("group and systemd", partial(grouped, **drawn)),
+        cheats.replaced(),
+        cheats.by_hand("both nodes are online", "address is started", "the page at"),
         spoilt(
             "standby, renamed, firewalls closed",
             closed,

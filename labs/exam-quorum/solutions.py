@@ -1,6 +1,6 @@
 """What gives the majority its rights again, and what does not."""
 
-from halab.proof import REFERENCE, Solution, typed
+from halab.proof import REFERENCE, Solution, cheats, typed
 
 
 def draws(spec):
@@ -16,6 +16,8 @@ def solutions(drawn):
     return (
         Solution(REFERENCE, updated(f"pcs quorum update {RULES}", f"pcs property set no-quorum-policy=stop {FENCING}")),
         Solution("by hand", by_hand),
+        cheats.replaced(),
+        cheats.by_hand(votes, policy),
         Solution("policy only", updated(after="pcs property set no-quorum-policy=stop"), fails=(votes,)),
         Solution("rules only", updated(f"pcs quorum update {RULES}"), fails=(policy, minority)),
         Solution(

@@ -1,6 +1,6 @@
 """What mends each cause, in two ways, and what only seems to."""
 
-from halab.proof import REFERENCE, Solution
+from halab.proof import REFERENCE, Solution, cheats
 
 # By cause: what is typed on the node that was drawn. What differs from it in OTHERWISE is as right, what is in WRONG is not
 MENDS = {
@@ -76,7 +76,8 @@ def solutions(drawn):
     return (
         Solution(REFERENCE, typing(drawn, MENDS)),
         Solution("otherwise", typing(drawn, {**MENDS, **OTHERWISE})),
-        Solution("fake tools", fake, fails=("^(?!after all nodes|each node)",)),
+        cheats.replaced(),
+        cheats.by_hand("every node is a member", "netmask", "runs where"),
         Solution("off at boot", disable, fails=(OF_THE_CLUSTER,), after=REFERENCE),
         Solution("nearly", typing(drawn, WRONG[0]), fails=FAILS[0], after=REFERENCE),
         Solution("nearly, too", typing(drawn, WRONG[1]), fails=(*FAILS[1], "each node takes over"), after=REFERENCE),
@@ -102,14 +103,6 @@ FAILS = (
 OF_THE_CLUSTER = (
     "booted: (the address|webserver runs|webserver is started|a device|virtual_ip|every node|the cluster m)"
 )
-
-
-def fake(lab):
-    """Somebody else's word for everything that can be asked: first in PATH, and always content."""
-    tools = "pcs crm_mon crm_resource crm_simulate cibadmin stonith_admin firewall-cmd systemctl nginx ip"
-    for node in lab.nodes:
-        node.type(f"for tool in {tools}; do printf '#!/bin/sh\\necho 3\\n' > /usr/local/sbin/$tool; done")
-        node.type("chmod +x /usr/local/sbin/*")
 
 
 def disable(lab):

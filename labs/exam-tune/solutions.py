@@ -3,7 +3,7 @@
 from random import Random
 
 from halab import labs
-from halab.proof import REFERENCE, Solution, typed
+from halab.proof import REFERENCE, Solution, cheats, typed
 
 
 def draws(spec):
@@ -40,6 +40,8 @@ def solutions(drawn):
                 "pcs resource op add webserver monitor interval=3s timeout=20s",
             ),
         ),
+        cheats.replaced(),
+        cheats.by_hand("takes over in"),
         spoilt("fencing off", "pcs property set stonith-enabled=false"),
         spoilt(
             "slow, hardly sticky, looks at the address only",

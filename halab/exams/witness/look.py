@@ -1,0 +1,66 @@
+"""One look at all nodes of an instance from outside."""
+
+from collections.abc import Iterable
+
+from halab import distros
+from halab.exams.witness import Finding
+from halab.exams.witness.daemons import NEEDED, Daemons, mount_tables
+from halab.exams.witness.files import Files
+from halab.exams.witness.mounts import covering, parse
+from halab.exams.witness.reference import Reference
+from halab.instance import Instance
+
+REINSTALL = {"apt": "apt-get install --reinstall", "dnf": "dnf reinstall"}
+RESTART = "end it, and start the cluster of that node again: pcs cluster stop; pcs cluster start"
+
+
+class Witness:
+    """Remembers which files were right, so that the second look takes a twentieth of a second for each node."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._reinstall = REINSTALL[distros.load(instance.state.distro).package_manager]
+        self._outside = outside = instance.provider.outside()
+        references = {tools: Reference(tools) for tools in {seen.tools for seen in outside.values()}}
+        self._files = {node: Files(seen.upper, seen.lower, references[seen.tools]) for node, seen in outside.items()}
+        self._daemons = {node: Daemons(references[seen.tools]) for node, seen in outside.items()}
+        self._genuine: dict[str, frozenset[str]] = {}
+
+    @property
+    def sees(self) -> bool:
+        """Whether the host can look into nodes at all."""
+        return bool(self._files)
+
+    def look(self) -> list[Finding]:
+        """What of the nodes is not what its package contains. Nothing where the host cannot look inside."""
+        found: list[Finding] = []
+        for node, files in self._files.items():
+            for path, judgement in files.look().items():
+                back = f"{self._reinstall} {judgement.package}" if judgement.package else f"rm /{path}"
+                found.append(Finding(node, f"/{path}", judgement.wrong, back))
+        return [*found, *self._running()]
+
+    def without_cluster(self, members: Iterable[str]) -> list[Finding]:
+        """Of nodes that are members, it is said, those on which the cluster's daemons do not run."""
+        self._running()
+        wrong = "does not run, though the node is said to be a member"
+        return [
+            Finding(node, name, wrong, "pcs cluster stop; pcs cluster start")
+            for node in members
+            if node in self._genuine
+            for name in NEEDED
+            if name not in self._genuine[node]
+        ]
+
+    def _running(self) -> list[Finding]:
+        found: list[Finding] = []
+        self._genuine = {}
+        for node, seen in self._outside.items():
+            first = seen.first_process()
+            if first is None:
+                continue
+            wrong, self._genuine[node] = self._daemons[node].look(first)
+            found += [Finding(node, name, fault, RESTART) for name, fault in wrong.items()]
+            for table in mount_tables(first, self._daemons[node].called):
+                for path, judgement in covering(parse(table)).items():
+                    found.append(Finding(node, f"/{path}", judgement.wrong, f"umount /{path}"))
+        return list(dict.fromkeys(found))

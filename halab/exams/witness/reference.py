@@ -1,0 +1,78 @@
+"""The tools root of an image as what a node's files are held against (see halab.tools_root)."""
+
+import os
+import re
+import stat
+from functools import cached_property
+from pathlib import Path
+
+OWNERS = ".owners"  # package, tab, path: a line for each file of each package
+NODES_OWN = "/proc/1/root/"  # where a link of the tools root leads that stands for a node's own files
+MERGED = re.compile(r"^/?(?=(bin|sbin|lib\d*)/)")  # /bin is /usr/bin, and so on, in all distros that there are
+PROGRAMS = ("usr/sbin", "usr/bin")
+CHUNK = 1 << 20  # bytes
+
+
+class Reference:
+    """Paths are below the root, without a slash in front: usr/bin/env."""
+
+    def __init__(self, tools: Path) -> None:
+        self.tools = tools
+
+    def find(self, path: str) -> os.stat_result | None:
+        """Of the file itself, or of the link itself; None when no package has it."""
+        try:
+            return os.lstat(self.tools / path)
+        except OSError:
+            return None
+
+    def has(self, path: str) -> bool:
+        return self.find(canonical(path)) is not None
+
+    def link(self, path: str) -> str:
+        return str((self.tools / path).readlink())
+
+    def is_nodes_own(self, path: str, known: os.stat_result) -> bool:
+        """Whether it is left to each node, and only a link to that is here."""
+        return stat.S_ISLNK(known.st_mode) and self.link(path).startswith(NODES_OWN)
+
+    def text(self, path: str) -> str:
+        """Nothing, when no package has it."""
+        try:
+            return (self.tools / path).read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def is_same(self, path: str, other: int) -> bool:
+        """Whether a file that is open as `other` has the content that its package has."""
+        with (self.tools / path).open("rb") as mine, os.fdopen(os.dup(other), "rb") as its:
+            its.seek(0)
+            while True:
+                chunk = mine.read(CHUNK)
+                if chunk != its.read(CHUNK):
+                    return False
+                if not chunk:
+                    return True
+
+    def owner(self, path: str) -> str | None:
+        """The package that a file is of."""
+        return self._owners.get(path)
+
+    def files_of(self, package: str) -> list[str]:
+        return [path for path, owner in self._owners.items() if owner == package]
+
+    @cached_property
+    def programs(self) -> dict[str, str]:
+        """By name, where it is."""
+        return {file.name: f"{place}/{file.name}" for place in PROGRAMS for file in (self.tools / place).iterdir()}
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        lines = (self.tools / OWNERS).read_text(errors="surrogateescape").split("\n")
+        pairs = (line.split("\t", 1) for line in lines if "\t" in line)
+        return {canonical(path): package for package, path in pairs}
+
+
+def canonical(path: str) -> str:
+    """/bin/sh as usr/bin/sh."""
+    return MERGED.sub("usr/", path).strip("/")

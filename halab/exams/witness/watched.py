@@ -1,0 +1,50 @@
+"""What is seen of nodes from outside while they are graded."""
+
+from collections.abc import Collection, Sequence
+
+from halab.errors import HalabError
+from halab.exams.witness import Finding
+from halab.exams.witness.look import RESTART, Witness
+from halab.exams.witness.wire import Ear
+from halab.instance import Instance
+
+NOT_HEARD = "is not heard by the others, though the node is said to be a member"
+
+
+class Replaced(HalabError):
+    """What runs on the nodes is not what their packages contain, so nothing that they say is believed."""
+
+
+class Watched:
+    """What is seen of the nodes from outside while they are graded. `told` are the sentences, each once.
+
+    With `ends`, the first of them ends the grading: raises Replaced.
+    """
+
+    def __init__(self, instance: Instance, ends: bool) -> None:
+        self._witness = Witness(instance)
+        self._ear = Ear(instance) if self._witness.sees else None
+        self._ends = ends
+        self._found: dict[str, Finding] = {}
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        return tuple(finding.told for finding in self._found.values())
+
+    def look(self) -> None:
+        self._take(self._witness.look())
+
+    def members(self, members: Collection[str]) -> None:
+        """That these are members of a cluster was said: do its daemons run there, and are they heard?"""
+        self._take(self._witness.without_cluster(members))
+        if self._ear and len(members) > 1:
+            self._take([Finding(node, "corosync", NOT_HEARD, RESTART) for node in self._ear.silent(members)])
+
+    def close(self) -> None:
+        if self._ear:
+            self._ear.close()
+
+    def _take(self, found: Sequence[Finding]) -> None:
+        self._found |= {finding.sentence: finding for finding in found}
+        if found and self._ends:
+            raise Replaced("; ".join(self._found))

@@ -1,0 +1,49 @@
+"""What looks like a solution of any exam, and is no cluster: for its solutions.py, as wrong solutions."""
+
+from halab.lab import Lab
+from halab.proof import UNTOUCHED, Solution
+
+# What a grader might ask, and what a fake one does that has something to say to everything
+FAKED = ("crm_mon", "cibadmin", "stonith_admin", "pcs", "corosync-quorumtool", "crm_resource")  # in /usr/sbin
+FAKED_IN_BIN = ("env", "systemctl", "firewall-cmd", "ip")
+FAKE = "#!/bin/sh\\necho 3\\n"
+PRELOAD = "/etc/ld.so.preload"
+UNIT = "etc/systemd/system/corosync.service.d/other.conf"
+
+
+def replaced() -> Solution:
+    """Programs that are replaced where they are, one in front of another, a library for all, another Corosync; and a
+    service by hand.
+    """
+    programs = [*(f"/usr/sbin/{name}" for name in FAKED), *(f"/usr/bin/{name}" for name in FAKED_IN_BIN)]
+    named = [*programs, "/usr/local/sbin/crm_mon", PRELOAD, f"/{UNIT}", "/usr/sbin/env"]
+    return Solution("programs replaced", _replace, fails=tuple(f"^{path} of" for path in named), ends_cluster=True)
+
+
+def by_hand(*fails: str, after: str = UNTOUCHED) -> Solution:
+    """No cluster any more: a loop takes the address when nobody has it, and systemd runs the web server."""
+    return Solution("a loop that takes the address", serve_by_hand, fails=fails, after=after, ends_cluster=True)
+
+
+def _replace(lab: Lab) -> None:
+    serve_by_hand(lab)
+    for node in lab.nodes:
+        node.type(f"printf '[Service]\\nExecStart=\\nExecStart=/bin/sleep 9999\\n' | install -D /dev/stdin /{UNIT}")
+        node.type(_fake("/usr/local/sbin/crm_mon", "/usr/sbin/env"))
+        node.type(_fake(*(f"/usr/sbin/{name}" for name in FAKED)))
+        node.type(_fake(*(f"/usr/bin/{name}" for name in FAKED_IN_BIN)))
+        node.type(f"echo /opt/quiet.so > {PRELOAD}")
+
+
+def serve_by_hand(lab: Lab) -> None:
+    page, address = lab.distro.paths.web_page, f"{lab.vip}/{lab.prefix}"
+    loop = f"while sleep 1; do ping -c 1 -W 1 {lab.vip} || ip address add {address} dev eth0; done"
+    for node in lab.nodes:
+        node.type("systemctl stop pacemaker corosync || true")
+        node.type(f"test -e {page} || {{ {' && '.join(lab.distro.commands.install_web)}; }}")
+        node.type(f"echo Served by $(uname -n) > {page}; systemctl start nginx")
+        node.type(f"systemd-run --quiet --unit=take sh -c '{loop}'")
+
+
+def _fake(*paths: str) -> str:
+    return f"for path in {' '.join(paths)}; do printf '{FAKE}' | install --mode=755 /dev/stdin $path; done"

@@ -1,0 +1,151 @@
+"""What it costs when something on a node is not what its package contains, and that an older mark no longer counts."""
+
+from pathlib import Path
+
+import pytest
+
+from halab import checkpoints
+from halab.checkpoints import GRADING
+from halab.checks import Outcome
+from halab.errors import Exit
+from halab.exams import attempts
+from halab.exams.witness import Finding
+from halab.exams.witness.look import Witness
+from halab.instance import Instance
+from halab.proof import REFERENCE, Solution
+from halab.providers import Outside
+from tests.fakes import World
+from tests.inv import Inv
+from tests.unit.test_exams import EXAM, begin_exam, graded, write_exam
+from tests.unit.test_proof import doing, proof
+
+CHEAP = EXAM.replace("minutes = 30", "minutes = 30\nreplaced_cost = 5")
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Of node1: what it wrote, and the tools root of its image."""
+    upper, tools = tmp_path / "upper", tmp_path / "tools"
+    for place in (upper, tools):
+        (place / "usr/bin").mkdir(parents=True)
+        (place / "usr/sbin").mkdir(parents=True)
+        (place / "usr/bin/env").write_text("env")
+    (tools / ".owners").write_text("coreutils\t/usr/bin/env\n")
+    return upper, tools
+
+
+@pytest.fixture
+def program(world: World, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """/usr/bin/env of node1, which is that of its package."""
+    upper, tools = folders
+    world.outside = {"node1": Outside(tools, upper, tools, lambda: None)}
+    monkeypatch.setattr("halab.exams.witness.watched.Ear", lambda instance: Deaf())
+    return upper / "usr/bin/env"
+
+
+class Deaf:
+    """Nobody is silent to it."""
+
+    def silent(self, nodes: object) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def begun(tmp_path: Path, program: Path) -> Instance:
+    begun = begin_exam(write_exam(tmp_path / "labs"))
+    World.current.done += ["first", "second"]
+    return begun
+
+
+def test_nothing_is_graded_while_a_program_is_replaced(begun: Instance, world: World, program: Path) -> None:
+    program.write_text("#!/bin/sh\necho all is well\n")
+    calls = len(world.calls)
+
+    grade = graded(begun)
+
+    assert (grade.verdict, grade.points, grade.checks) == ("not graded", 0, ())
+    assert grade.replaced == (
+        "/usr/bin/env of node1 is not that of its package; "
+        "put it back: apt-get install --reinstall coreutils; or: inv reset",
+    )
+    assert world.calls[calls:] == []  # nothing that a node could notice
+
+
+def test_what_is_replaced_while_grading_is_found_and_everything_is_put_back(
+    begun: Instance, world: World, program: Path
+) -> None:
+    world.before_call = lambda call: program.write_text("fake") if call.startswith("save") else None
+
+    grade = graded(begun)
+
+    assert grade.verdict == "not graded"
+    assert len(grade.replaced) == 1
+    assert "shaken" not in world.done
+    assert GRADING not in checkpoints.names(begun)
+
+
+def test_an_earlier_mark_counts_again_only_when_all_is_put_back(begun: Instance, program: Path, inv: Inv) -> None:
+    assert inv("lab", "--name", "test", "--instance", begun.name, "grade") == Exit.GOOD
+    program.write_text("fake")
+
+    refused = inv("grade")
+    told, table = inv.err, (inv("marks", "test"), inv.out)[1]
+    program.write_text("env")
+    again = inv("finish")
+
+    assert refused == Exit.LAB_BROKEN
+    assert "no attempt counts until it is put back: /usr/bin/env of node1 is not that of its package" in told
+    assert "not graded" in table
+    assert again == Exit.GOOD
+    [learner] = attempts.learners("test")
+    assert learner.attempt
+    assert (learner.attempt.number, learner.sitting.replaced) == (2, ())
+
+
+def test_an_exam_may_say_what_it_costs(tmp_path: Path, program: Path, world: World) -> None:
+    begun = begin_exam(write_exam(tmp_path / "labs", toml=CHEAP))
+    world.done += ["first", "second"]
+    program.write_text("fake")
+
+    grade = graded(begun)
+
+    assert (grade.points, grade.replaced_cost, grade.verdict) == (5, 5, "passed")
+    assert len(grade.replaced) == 1
+
+
+def test_a_member_without_the_clusters_daemons_is_none(
+    begun: Instance, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Witness, "without_cluster", lambda self, members: [Finding("node1", "corosync", "x", "y")])
+
+    assert graded(begun).replaced == ("corosync of node1 x; put it back: y; or: inv reset",)
+
+
+def test_a_proof_finds_what_a_wrong_solution_replaced_and_goes_no_further(begun: Instance, program: Path) -> None:
+    program.write_text("env")
+
+    def cheat(lab: object) -> None:
+        program.write_text("fake")
+
+    def honest(lab: object) -> None:
+        program.write_text("env")
+        doing("first", "second")(lab)
+
+    cheats = Solution("cheat", cheat, fails=("^/usr/bin/env of",))
+    found = proof(begun, Solution(REFERENCE, honest), cheats)
+
+    told = [(cell.sentence, cell.outcome, cell.good) for cell in found.cells if cell.solution == "cheat"]
+    assert told == [("/usr/bin/env of node1 is not that of its package", Outcome.FAILED, True)]
+
+
+def test_a_proof_accuses_a_right_solution_that_replaces_something(begun: Instance, program: Path) -> None:
+    found = proof(begun, Solution(REFERENCE, lambda lab: write(program)))
+
+    assert [cell.sentence for cell in found.wrong] == ["/usr/bin/env of node1 is not that of its package"]
+
+
+def write(program: Path) -> None:
+    program.write_text("fake")
