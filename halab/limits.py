@@ -6,13 +6,27 @@ from pathlib import Path
 
 from halab.errors import LabError
 
-LIMITS = {  # sysctl -> what a hundred nodes need, with room to spare; and what of
-    "fs.inotify.max_user_instances": (4096, "inotify instances"),  # inotify(7)
-    "kernel.keys.maxkeys": (4096, "keyrings"),  # keyrings(7)
-    "kernel.keys.maxbytes": (400_000, "bytes of keyrings"),
+# The kernel counts these for all nodes of a host together, as they are one user to it, or for the whole host: so one
+# node could use up what the others need. The memory that they take is counted as the node's own, which is limited
+# (providers/podman_limits.py): so they are raised beyond what the memory of all nodes is enough for.
+PLENTY = 2**31 - 1  # the most that the kernel takes for some of these
+LIMITS = {
+    "fs.inotify.max_user_instances": PLENTY,  # inotify(7)
+    "fs.inotify.max_user_watches": PLENTY,
+    "fs.epoll.max_user_watches": PLENTY,  # epoll(7)
+    "fs.pipe-user-pages-soft": PLENTY,  # pipe(7): beyond it a new pipe has one page; 0 is no limit
+    "fs.file-max": PLENTY,  # proc_sys_fs(5)
+    "fs.aio-max-nr": PLENTY,
+    "kernel.pid_max": 2**22,  # proc_sys_kernel(5): the most there can be
 }
+UNLIMITED = {"fs.pipe-user-pages-soft": 0}
 
-MOST = {"nofile": 1_048_576, "nproc": 32_768}
+MOST = {
+    "nofile": 1_048_576,
+    "nproc": 32_768,
+    "sigpending": 4096,  # of all that a user's processes have together, and all nodes are one user
+    "msgqueue": 0,  # likewise: POSIX message queues, which nothing of a cluster uses
+}
 KINDS = {  # as podman-create(1) names them -> getrlimit(2)
     "core": resource.RLIMIT_CORE,
     "cpu": resource.RLIMIT_CPU,
@@ -33,29 +47,29 @@ KINDS = {  # as podman-create(1) names them -> getrlimit(2)
 
 
 def raise_limits(say: Callable[[str], None], sysctls: Path = Path("/proc/sys")) -> None:
-    """Raise what the kernel allows all container nodes of a host together, where it is less than a classroom needs.
+    """Raise what the kernel allows all container nodes of a host together, where one of them could use it up.
 
-    They are one user to the kernel, and each systemd takes a dozen of each. Beyond the limit a node's systemd hangs as
-    it boots, or ends at once, and says nothing. Raises LabError when the limits may not be changed.
+    What this kernel does not limit is left out. Raises LabError when a limit may not be changed.
     """
-    for limit, (least, what) in LIMITS.items():
+    raised = []
+    for limit, least in LIMITS.items():
         file = sysctls / limit.replace(".", "/")
-        now = int(file.read_text())
-        if now >= least:
+        if not file.exists() or (now := int(file.read_text())) >= least or now == UNLIMITED.get(limit):
             continue
-        say(f"raising {limit} from {now} to {least}, until the next boot: it limits the {what} of all nodes together")
         try:
             file.write_text(str(least))
         except OSError as error:
             raise LabError(
                 f"{limit} is {now}, and may not be raised ({error.strerror}); try: sysctl -w {limit}={least}"
             ) from error
+        raised.append(f"{limit} (was {now})")
+    if raised:
+        say(f"raised until the next boot, as all nodes share it, and each has a limit of its own: {', '.join(raised)}")
 
 
 def bounds() -> dict[str, str]:
     """What each process of a node, or of an image's making, may have, by kind of limit, as SOFT:HARD (-1: no limit):
-    of files and processes what labs need, as far as the host allows it, and of all else what the host's own processes
-    have.
+    of what MOST has what labs need, as far as the host allows it, and of all else what the host's own processes have.
 
     Raising a limit above the host's own needs CAP_SYS_RESOURCE, which a host may lack. Podman 5 asks for more by
     itself, and default_ulimits in containers.conf(5) may ask for more of any kind, so each is named.

@@ -54,10 +54,12 @@ class Credentials(Frozen):
 
 
 class Machine(Frozen):
-    """What a node is made of where nodes are virtual machines."""
+    """What a node has. A container is limited to it, and has as many processors as its host."""
 
     cpus: int = Field(default=1, ge=1, le=64)
     memory: int = Field(default=1536, ge=512)  # MiB
+    processes: int = Field(default=1024, ge=256)  # threads are counted too; of containers
+    disk: int = Field(default=4, ge=1)  # GiB that a container may write over its image; a machine has its box's disk
 
 
 class Needs(Frozen):

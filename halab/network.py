@@ -10,9 +10,14 @@ from halab.models import LabSpec, NodeSpec
 from halab.namespaces import Namespaces
 from halab.process import must, run
 
-# Where cgroups are v1 or hybrid, podman and systemd find the unified hierarchy they need in the mount namespace.
+# Where cgroups are v1 or hybrid, podman and systemd find the unified hierarchy they need in the mount namespace; the
+# others stay within reach, as they limit what a node may use (podman_limits.py).
 SETUP = """\
-[ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] || mount -t cgroup2 halab /sys/fs/cgroup
+if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
+    mkdir -p {cgroups}
+    mount --rbind /sys/fs/cgroup {cgroups}
+    mount -t cgroup2 halab /sys/fs/cgroup
+fi
 echo 0 > /proc/sys/net/ipv4/ip_forward
 echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
 printf %s {batch} | ip -batch -
@@ -24,11 +29,12 @@ class Network(Namespaces):
 
     def __init__(self, directory: Path, spec: LabSpec) -> None:
         super().__init__(directory)
+        self._cgroups = directory / "cgroups"
         self._spec = spec
 
     def up(self) -> None:
         """Make the namespaces and the bridges if they are not there."""
-        self.hold(SETUP.format(batch=shlex.quote(self._batch())))
+        self.hold(SETUP.format(cgroups=shlex.quote(str(self._cgroups)), batch=shlex.quote(self._batch())))
 
     def plug(self, node: NodeSpec, pid: int) -> None:
         """Connect the network namespace of process `pid` to all bridges, as the node's eth0 (lan) and eth1 (mgmt)."""

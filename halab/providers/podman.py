@@ -21,7 +21,7 @@ from halab.files import write_atomically
 from halab.network import Network, port_name
 from halab.parallel import for_each
 from halab.process import CommandResult, end_daemons, is_alive, must, run
-from halab.providers import BmcDaemon, Outside, Site
+from halab.providers import BmcDaemon, Outside, Site, podman_quotas
 from halab.providers.inside import RunningContainers, as_a_shell, enter
 from halab.providers.podman_containers import Containers
 from halab.providers.podman_disks import Disks
@@ -39,6 +39,7 @@ class Podman:
         self._network = Network(site.directory, site.spec)
         self._containers = Containers(site, self._network)
         self._podman = self._containers.podman
+        self._cgroups = self._containers.cgroups
         self._disks = Disks(site.directory / "disks", self._containers.upper_dirs)
         self._running = RunningContainers(self._containers.of, self._podman)
 
@@ -80,6 +81,8 @@ class Podman:
             self._network.up()
             for_each(found, self._containers.remove)
         self._containers.end_monitors()
+        for container in self._containers.of.values():
+            self._cgroups.release(container)
         self._network.down()
         self._disks.forget()
 
@@ -87,8 +90,9 @@ class Podman:
         running = self._running.find().get(node)
         if running is None or running.is_frozen(self._network.cgroups()):
             raise LabError(f"{node} is not reachable: it is {self.power_states()[node]}")
+        joining = self._cgroups.joining(self._containers.of[node])
         entered = self._network.enter(enter(running.identity, argv))
-        result = run(entered, input=input, timeout=patience(timeout))
+        result = run([*joining, *entered], input=input, timeout=patience(timeout))
         if not result.ok and self._running.find().get(node) != running:
             raise LabError(f"{node} is not reachable: it lost its power while `{argv[0]}` ran")
         return as_a_shell(result, argv[0])
@@ -107,9 +111,9 @@ class Podman:
 
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         settings = [f"--env={name}={value}" for name, value in env.items()]
-        return self._podman(
-            "exec", "--interactive", *(["--tty"] if terminal else []), *settings, self._containers.of[node], *shell
-        )
+        container = self._containers.of[node]
+        opening = self._podman("exec", "--interactive", *(["--tty"] if terminal else []), *settings, container, *shell)
+        return [*self._cgroups.joining(container), *opening]
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
         return self._network.enter(argv)
@@ -134,10 +138,14 @@ class Podman:
                     return
                 self._stop(node)  # a power-on or a power-off was killed in the middle
                 must(self._podman("init", container))
-            told = must(self._podman("inspect", "--format={{.State.Pid}} {{.StaticDir}}", container)).stdout
-            pid, _, directory = told.strip().partition(" ")
+            wanted = "{{.State.Pid}}\n{{.HostnamePath}}\n{{.StaticDir}}"
+            told = must(self._podman("inspect", f"--format={wanted}", container)).stdout
+            pid, hostname, directory = told.strip().splitlines()
             # Of a node that lost its power podman may leave /dev/shm mounted, until Corosync finds no more room in it
             must(self._network.enter(["find", f"{directory}/shm", "-mindepth", "1", "-delete"]))
+            self._cgroups.confine(container, int(pid), self._site.spec.machine)
+            podman_quotas.confine(int(pid))
+            os.chown(hostname, 0, 0)  # or the node could write without a limit to the host's disk, or memory
             self._network.plug(self._nodes[node], int(pid))
             must(self._podman("start", container))
 
@@ -145,6 +153,7 @@ class Podman:
         with self._power_lock(node):
             self._network.unplug(self._nodes[node])
             self._stop(node)
+            self._cgroups.release(self._containers.of[node])
 
     def _stop(self, node: str) -> None:
         """End a node's container, and wait until podman has cleaned up after it, which its conmon does in the end: it

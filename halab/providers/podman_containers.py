@@ -14,7 +14,8 @@ from halab.models import NodeSpec
 from halab.network import Network
 from halab.paths import name_on_host
 from halab.process import find_program, must, run
-from halab.providers import Site
+from halab.providers import Site, podman_quotas
+from halab.providers.podman_limits import Cgroups
 from halab.wait import TimedOut, wait
 
 # The host's user that a node's root is: above the ranges of login users, systemd-nspawn and subordinate ids.
@@ -33,6 +34,7 @@ class Containers:
     def __init__(self, site: Site, network: Network) -> None:
         self._site = site
         self._network = network
+        self.cgroups = Cgroups()
         mine = name_on_host(site.directory)
         self.of = {node.name: f"halab-{mine}-{node.name}" for node in site.spec.nodes}  # by node
 
@@ -51,13 +53,14 @@ class Containers:
             "--network=none",
             "--systemd=always",
             "--no-hosts",
-            "--pids-limit=0",
+            *self.cgroups.podman_options(self._site.spec.machine),
             f"--uidmap=0:{FIRST_UID}:{UIDS}",
             f"--gidmap=0:{FIRST_UID}:{UIDS}",
             f"--cap-add={CAPABILITIES}",
             "--shm-size=256m",
             *([f"--device={FUSE}"] if Path(FUSE).exists() else []),
             *limits.ulimits(),
+            *podman_quotas.podman_options(self._site.directory),
             f"--volume={image.pool}:/srv/pool:ro",
             image.image_id,
         )

@@ -11,11 +11,15 @@ from halab.errors import LabError
 
 @pytest.fixture
 def sysctls(tmp_path: Path) -> Path:
-    """Kernel limits as they are by default."""
-    for limit, value in (("fs/inotify/max_user_instances", 128), ("kernel/keys/maxkeys", 200)):
-        (tmp_path / limit).parent.mkdir(parents=True)
+    """Some kernel limits as they are by default, on a kernel without others."""
+    for limit, value in (
+        ("fs/inotify/max_user_instances", 128),
+        ("fs/inotify/max_user_watches", 2**31 - 1),
+        ("fs/pipe-user-pages-soft", 0),
+        ("fs/file-max", 2**63 - 1),
+    ):
+        (tmp_path / limit).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / limit).write_text(f"{value}\n")
-    (tmp_path / "kernel/keys/maxbytes").write_text("9999999\n")
     return tmp_path
 
 
@@ -25,10 +29,11 @@ def test_limits_that_all_nodes_share_are_raised_once_and_never_lowered(sysctls: 
     limits.raise_limits(said.append, sysctls)
     limits.raise_limits(said.append, sysctls)
 
-    assert (sysctls / "fs/inotify/max_user_instances").read_text() == "4096"
-    assert (sysctls / "kernel/keys/maxbytes").read_text() == "9999999\n"
-    assert len(said) == 2
-    assert "raising fs.inotify.max_user_instances from 128 to 4096" in said[0]
+    assert (sysctls / "fs/inotify/max_user_instances").read_text() == str(2**31 - 1)
+    assert (sysctls / "fs/file-max").read_text() == f"{2**63 - 1}\n"
+    assert (sysctls / "fs/pipe-user-pages-soft").read_text() == "0\n"  # which is no limit
+    assert len(said) == 1
+    assert "fs.inotify.max_user_instances (was 128)" in said[0]
 
 
 def test_a_limit_that_may_not_be_raised_is_told_with_the_command(
@@ -39,7 +44,7 @@ def test_a_limit_that_may_not_be_raised_is_told_with_the_command(
 
     monkeypatch.setattr(Path, "write_text", refuse)
 
-    with pytest.raises(LabError, match=r"sysctl -w fs\.inotify\.max_user_instances=4096"):
+    with pytest.raises(LabError, match=r"sysctl -w fs\.inotify\.max_user_instances=2147483647"):
         limits.raise_limits(print, sysctls)
 
 
