@@ -243,7 +243,7 @@ def list_labs(json: bool) -> None:
 
 
 def doctor(json: bool) -> None:
-    """Tell everything that keeps the selected lab from running here."""
+    """Tell everything that keeps the selected lab from running here, and what its nodes could use up of this host."""
     missing = [
         f"{tool.command} is missing, which {tool.why}; `inv up` installs it" for tool in host.missing(host.TOOLS)
     ]
@@ -251,7 +251,7 @@ def doctor(json: bool) -> None:
     problems = instance.provider.problems() if instance else missing
     if instance and not problems and instance.directory.exists():
         problems = [f"the BMC of {node} does not run; `inv up` starts it again" for node in instance.dead_bmcs()]
-    Report(json).problems(problems)
+    Report(json).problems(problems, instance.provider.not_limited() if instance else [])
     if problems:
         raise LabError(f"{len(problems)} problems keep labs from running here")
 

@@ -48,6 +48,7 @@ TOOLS = (
     Tool("unshare", "makes the namespaces of an instance", "util-linux", "util-linux"),
     Tool("ip", "makes the networks of an instance", "iproute2", "iproute"),
     Tool("nft", "loses frames and silences BMCs, when that is asked for", "nftables", "nftables"),
+    Tool("mke2fs", "makes the file systems that limit what nodes may write", "e2fsprogs", "e2fsprogs"),
     Tool("tar", "saves and restores checkpoints", "tar", "tar"),
     Tool("ping", "asks from the workstation whether an address answers", "iputils-ping", "iputils"),
     Tool("arping", "asks from the workstation which node holds an address", "iputils-arping", "iputils"),
@@ -156,7 +157,7 @@ def shortage(
     """
     while not where.exists():
         where = where.parent
-    memory, disk = _mem_available(meminfo), shutil.disk_usage(where).free
+    memory, disk = mem_available(meminfo), shutil.disk_usage(where).free
     rows = (
         ("memory", memory_bytes_needed, memory, "end other programs or instances, or choose fewer nodes"),
         (f"disk at {where}", disk_bytes_needed, disk, "remove what is not needed there"),
@@ -274,7 +275,8 @@ def _commands(tools: tuple[Tool, ...]) -> str:
     return ", ".join(tool.command for tool in tools)
 
 
-def _mem_available(meminfo: Path) -> int:
+def mem_available(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """What programs may still take, in bytes (proc(5), MemAvailable)."""
     for line in meminfo.read_text().splitlines():
         name, _, value = line.partition(":")
         if name == "MemAvailable":

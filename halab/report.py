@@ -21,7 +21,7 @@ from halab.measure import terminal as measured
 from halab.proof.terminal import cell_line, matrices
 from halab.selection import Selection, default_provider
 from halab.state import read_state
-from halab.status import as_data
+from halab.status import as_data, limits_met
 from halab.terminal import Terminal
 
 if TYPE_CHECKING:  # every command prints, and none should wait for all that another one prints
@@ -125,6 +125,8 @@ class Report:
         for node in found["nodes"]:
             nodes.add_row(node["name"], node["lan"], node["power"], node["bmc"], node["member"])
         self._out.print(nodes)
+        for sentence in limits_met(report):
+            self._out.print(f"[yellow]{escape(sentence)}.[/]")
         steps = _table("Step", "Result", "Title")
         for step in found["steps"]:
             steps.add_row(step["name"], MARKS.get(step["outcome"], step["outcome"] or ""), escape(step["title"]))
@@ -188,12 +190,12 @@ class Report:
             if obstacle:
                 self.say(f"    cannot run here: {obstacle}")
 
-    def problems(self, found: list[str]) -> None:
+    def problems(self, found: list[str], not_limited: list[str]) -> None:
         if self._json:
-            self._dump({"problems": found})
+            self._dump({"problems": found, "not_limited": not_limited})
             return
-        for problem in found or ["Nothing keeps labs from running here."]:
-            self.say(problem)
+        for sentence in (*(found or ["Nothing keeps labs from running here."]), *not_limited):
+            self.say(sentence)
 
     def findings(self, found: Findings) -> None:
         if self._json:

@@ -15,12 +15,20 @@ from halab.wait import patience
 ARP_PATIENCE = 0.25  # seconds in which every node that has the address answers
 
 
+LIMITS = {  # what is said of a node that has met one
+    "memory": "{0} had no memory left of its {1.memory} MiB: some of its processes were killed, or all of them",
+    "processes": "{0} could start no more than its {1.processes} processes",
+    "disk": "{0} has no room left on its disk of {1.disk} GiB",
+}
+
+
 @dataclass(frozen=True)
 class StatusReport:
     """`cluster` is None when no node has one to tell of; then `reason` says why. `vip_owners` is seen by ARP."""
 
     instance: Instance
     power: dict[str, str]
+    limits_met: dict[str, list[str]]
     dead_bmcs: list[str]
     cluster: ClusterStatus | None
     reason: str | None
@@ -37,7 +45,7 @@ def look(instance: Instance) -> StatusReport:
         reason = str(error)
     has_vip = cluster is not None and any(resource.started for resource in cluster.of_agent(ADDRESS_AGENT))
     owners = vip_owners(lab) if has_vip else ()
-    return StatusReport(instance, power, instance.dead_bmcs(), cluster, reason, owners)
+    return StatusReport(instance, power, instance.provider.limits_met(), instance.dead_bmcs(), cluster, reason, owners)
 
 
 def vip_owners(lab: Lab) -> tuple[str, ...]:
@@ -46,6 +54,12 @@ def vip_owners(lab: Lab) -> tuple[str, ...]:
     ask = ("timeout", "--signal=INT", listening, "arping", "-I", "lan", str(lab.vip))
     answer = lab.workstation.run(*ask).stdout
     return tuple(node.name for node in lab.nodes if mac(node.lan.packed).upper() in answer.upper())
+
+
+def limits_met(report: StatusReport) -> list[str]:
+    """A sentence for each limit that a node has met since it was powered on."""
+    machine = report.instance.spec.machine
+    return [LIMITS[limit].format(node, machine) for node, met in report.limits_met.items() for limit in met]
 
 
 def as_data(report: StatusReport) -> dict[str, Any]:
@@ -80,6 +94,7 @@ def as_data(report: StatusReport) -> dict[str, Any]:
                 "power": report.power[node.name],
                 "bmc": "dead" if node.name in report.dead_bmcs else str(node.bmc),
                 "member": member(node.name),
+                "limits_met": report.limits_met[node.name],
             }
             for node in instance.spec.nodes
         ],

@@ -109,6 +109,8 @@ class World:
     lineage: str | None = "image"
     calls: list[str] = field(default_factory=list)  # what the provider was told, in order
     problems: list[str] = field(default_factory=list)
+    not_limited: list[str] = field(default_factory=list)
+    limits_met: dict[str, list[str]] = field(default_factory=dict)
     crm_mon: str | None = None  # None: no cluster runs
     arp: str = ""
     ipmi: str | None = None  # what ipmitool says; None: it is run
@@ -212,6 +214,12 @@ class FakeProvider:
 
     def power_states(self) -> dict[str, str]:
         return {name: World.current.power.get(name, "absent") for name in self._names}
+
+    def limits_met(self) -> dict[str, list[str]]:
+        return {name: World.current.limits_met.get(name, []) for name in self._names}
+
+    def not_limited(self) -> list[str]:
+        return World.current.not_limited
 
     def power_on(self, node: str) -> None:
         World.current.power[node] = "on"

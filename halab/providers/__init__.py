@@ -98,6 +98,12 @@ class Provider(Protocol):
     def power_states(self) -> dict[str, str]:
         """For each node `on`, `off`, `frozen`, or `absent` where the node was never made."""
 
+    def limits_met(self) -> dict[str, list[str]]:
+        """For each node which of its limits (`memory`, `processes`, `disk`) it met since it was powered on."""
+
+    def not_limited(self) -> list[str]:
+        """What nodes may use without a limit on this host, and why, a sentence each."""
+
     def power_on(self, node: str) -> None: ...
 
     def power_off(self, node: str) -> None:

@@ -21,7 +21,7 @@ from halab.files import write_atomically
 from halab.network import Network, port_name
 from halab.parallel import for_each
 from halab.process import CommandResult, end_daemons, is_alive, must, run
-from halab.providers import BmcDaemon, Outside, Site, podman_quotas
+from halab.providers import BmcDaemon, Outside, Site, podman_layers, podman_limits, podman_quotas
 from halab.providers.inside import RunningContainers, as_a_shell, enter
 from halab.providers.podman_containers import Containers
 from halab.providers.podman_disks import Disks
@@ -130,23 +130,39 @@ class Podman:
         found = {node: POWER.get(state, "off") for node, state in self._containers.states().items()}
         return dict.fromkeys(self._nodes, "absent") | found
 
+    def limits_met(self) -> dict[str, list[str]]:
+        running = self._running.find() if self._network.holder() else {}
+        found = {}
+        for node, container in self._containers.of.items():
+            first = running[node].first_process if node in running else None
+            full = ["disk"] if self._containers.disks.is_full(node) else []
+            found[node] = [*self._cgroups.met(container, first), *full]
+        return found
+
+    def not_limited(self) -> list[str]:
+        return [*self._cgroups.impossible(), *podman_layers.impossible(), *podman_quotas.impossible()]
+
     def power_on(self, node: str) -> None:
         with self._power_lock(node):
             container = self._containers.of[node]
+            wanted = "{{.GraphDriver.Data.UpperDir}}\n{{.PidFile}}\n{{.StaticDir}}"
+            told = must(self._podman("inspect", f"--format={wanted}", container)).stdout
+            upper, pid_file, directory = map(Path, told.strip().splitlines())
+            self._containers.attach_disk(node, upper)
             if not run(self._podman("init", container)).ok:
                 if self._containers.state(node) in ("running", "paused"):
                     return
                 self._stop(node)  # a power-on or a power-off was killed in the middle
                 must(self._podman("init", container))
-            wanted = "{{.State.Pid}}\n{{.HostnamePath}}\n{{.StaticDir}}"
-            told = must(self._podman("inspect", f"--format={wanted}", container)).stdout
-            pid, hostname, directory = told.strip().splitlines()
+            pid = int(pid_file.read_text())
             # Of a node that lost its power podman may leave /dev/shm mounted, until Corosync finds no more room in it
             must(self._network.enter(["find", f"{directory}/shm", "-mindepth", "1", "-delete"]))
-            self._cgroups.confine(container, int(pid), self._site.spec.machine)
-            podman_quotas.confine(int(pid))
-            os.chown(hostname, 0, 0)  # or the node could write without a limit to the host's disk, or memory
-            self._network.plug(self._nodes[node], int(pid))
+            self._cgroups.confine(container, pid, self._site.spec.machine)
+            must(self._network.enter(["sh", "-c", podman_limits.LIMIT_CGROUPS, "sh", *self._cgroups.unified_of(pid)]))
+            podman_quotas.confine(pid)
+            # or the node could write without a limit to the host's disk, or memory
+            os.chown(pid_file.with_name("hostname"), 0, 0)
+            self._network.plug(self._nodes[node], pid)
             must(self._podman("start", container))
 
     def power_off(self, node: str) -> None:

@@ -15,6 +15,7 @@ from halab.network import Network
 from halab.paths import name_on_host
 from halab.process import find_program, must, run
 from halab.providers import Site, podman_quotas
+from halab.providers.podman_layers import Layers
 from halab.providers.podman_limits import Cgroups
 from halab.wait import TimedOut, wait
 
@@ -34,6 +35,7 @@ class Containers:
     def __init__(self, site: Site, network: Network) -> None:
         self._site = site
         self._network = network
+        self.disks = Layers(site.directory / "layers", network)
         self.cgroups = Cgroups()
         mine = name_on_host(site.directory)
         self.of = {node.name: f"halab-{mine}-{node.name}" for node in site.spec.nodes}  # by node
@@ -44,6 +46,7 @@ class Containers:
 
     def create(self, node: NodeSpec, image: images.Image) -> None:
         """Make a node's container, which has no cables and no power yet."""
+        self.disks.forget(node.name)
         create = self.podman(
             "create",
             f"--name={self.of[node.name]}",
@@ -112,9 +115,16 @@ class Containers:
         return [entry for entry in listed if entry["State"] == "storage" and entry["Names"] in names]
 
     def upper_dirs(self) -> dict[str, str]:
-        """By node, the directory with all that differs from the image."""
+        """By node, the directory with all that differs from the image, as it is found outside of the namespaces too."""
         inspect = self.podman("inspect", "--format={{.GraphDriver.Data.UpperDir}}", *self.of.values())
-        return dict(zip(self.of, must(inspect).stdout.split(), strict=True))
+        found = dict(zip(self.of, map(Path, must(inspect).stdout.split()), strict=True))
+        for node, upper in found.items():
+            self.attach_disk(node, upper)
+        return {node: f"/proc/{self._network.holder()}/root{upper.resolve()}" for node, upper in found.items()}
+
+    def attach_disk(self, node: str, upper: Path) -> None:
+        """Let all that a node writes over its image be on a file system of its own."""
+        self.disks.attach(node, upper.parent, self._site.spec.machine.disk)
 
     def _by_node(self) -> dict[str, dict[str, Any]]:
         return {container["Labels"]["halab.node"]: container for container in self.listed()}
@@ -124,10 +134,9 @@ class Containers:
 
     def layers(self) -> dict[str, tuple[Path, Path]]:
         """By node, the directory with its image, which is of one layer, and the one with all that differs from it."""
-        directories = "{{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}}"
-        told = must(self.podman("inspect", f"--format={directories}", *self.of.values())).stdout.split()
-        found = (line.split(":") for line in told)
-        return {node: (Path(paths[0]), Path(paths[-1])) for node, paths in zip(self.of, found, strict=True)}
+        inspect = self.podman("inspect", "--format={{.GraphDriver.Data.LowerDir}}", *self.of.values())
+        lower = dict(zip(self.of, must(inspect).stdout.split(), strict=True))
+        return {node: (Path(lower[node]), Path(upper)) for node, upper in self.upper_dirs().items()}
 
     def _listed(self, option: str) -> list[dict[str, Any]]:
         """Read outside the namespaces too, for an instance whose holder is gone."""

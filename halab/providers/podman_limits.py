@@ -14,7 +14,8 @@ from halab.models import Machine
 
 PARENT = "halab"
 MIB = 2**20
-MOST_CGROUPS = 1000  # that a node may make of its own: they cost the host; a node with a running cluster has forty
+# Of version 2, that a node makes of its own: a kernel has 65,535 at most, and a node with a running cluster needs 40.
+LIMIT_CGROUPS = 'for cgroup; do echo 1000 > "/sys/fs/cgroup/$cgroup/cgroup.max.descendants" || exit; done'
 JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit; shift; done; shift; exec "$@"'
 # As podman --systemd=always mounts them, but with a size each: as long as these are all that is full, no process of the
 # node is killed for the lack of memory.
@@ -75,7 +76,7 @@ class Cgroups:
 
         Version 1 tells that of a container that has ended as well.
         """
-        cgroups = [*self._own(container), *self._unified_of(first_process)]
+        cgroups = [*self._own(container), *(self._unified / path for path in self.unified_of(first_process))]
         found = [limit for limit, file, key in SIGNS if any(_count(cgroup / file, key) for cgroup in cgroups)]
         return list(dict.fromkeys(found))
 
@@ -93,14 +94,14 @@ class Cgroups:
             if hierarchy and (cgroup := hierarchy / PARENT / container).is_dir():
                 yield cgroup
 
-    def _unified_of(self, first_process: int | None) -> list[Path]:
-        """The cgroup that podman made for a container, above those that its systemd makes."""
+    def unified_of(self, first_process: int | None) -> list[str]:
+        """The cgroup of version 2 that podman made for a container, above those that its systemd makes; its path."""
         try:
             line = Path(f"/proc/{first_process}/cgroup").read_text().strip().splitlines()[-1]
         except (OSError, IndexError):
             return []
         path = Path(line.removeprefix("0::/"))
-        return [self._unified / path for path in (path, *path.parents) if path.name.startswith("libpod-")]
+        return [str(path) for path in (path, *path.parents) if path.name.startswith("libpod-")]
 
     def _hierarchy(self, controller: str) -> Path | None:
         """Where a controller of version 1 is mounted, and not hidden below another mount."""

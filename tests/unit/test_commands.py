@@ -413,7 +413,17 @@ def test_json_of_a_step_and_what_is_shown_have_the_same_commands_and_checks(inv:
 
 
 def test_a_healthy_host_has_no_problems(inv: Inv) -> None:
-    assert inv.json("doctor") == {"problems": []}
+    assert inv.json("doctor") == {"problems": [], "not_limited": []}
+
+
+def test_a_doctor_tells_what_this_host_cannot_limit_which_is_no_problem(inv: Inv, world: World) -> None:
+    world.not_limited = ["the disk of a node cannot be limited on this host"]
+
+    data, code = inv.json("doctor"), inv("doctor")
+
+    assert code == Exit.GOOD
+    assert data["not_limited"] == world.not_limited
+    assert world.not_limited[0] in inv.out
 
 
 def test_a_doctor_who_finds_problems_ends_with_3(inv: Inv, world: World) -> None:
@@ -422,7 +432,7 @@ def test_a_doctor_who_finds_problems_ends_with_3(inv: Inv, world: World) -> None
     code = inv("doctor", "--json")
 
     assert code == Exit.LAB_BROKEN
-    assert json.loads(inv.out) == {"problems": ["this host has 1 MiB of free memory"]}
+    assert json.loads(inv.out)["problems"] == ["this host has 1 MiB of free memory"]
 
 
 def test_up_on_a_host_with_problems_ends_with_3(inv: Inv, world: World) -> None:
@@ -490,6 +500,16 @@ def test_status_tells_what_kind_of_member_a_node_is(up: Inv, world: World, captu
     found = up.json("status")
 
     assert [node["member"] for node in found["nodes"]] == ["online", member]
+
+
+def test_status_tells_which_limits_a_node_has_met(up: Inv, world: World) -> None:
+    world.limits_met = {"node2": ["memory", "disk"]}
+
+    data, _ = up.json("status"), up("status")
+
+    assert [node["limits_met"] for node in data["nodes"]] == [[], ["memory", "disk"]]
+    assert "node2 had no memory left of its 1536 MiB" in up.out
+    assert "node2 has no room left on its disk of 4 GiB" in up.out
 
 
 def test_status_shows_a_node_without_power_and_a_dead_bmc(up: Inv, world: World) -> None:

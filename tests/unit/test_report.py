@@ -150,7 +150,8 @@ def test_a_narrow_terminal_folds_tables_and_leaves_nothing_out(terminal: Termina
     step.write_text(step.read_text().replace("Do one", title))
     instance = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
 
-    Report().status(StatusReport(instance, {"node1": "on", "node2": "off"}, ["node2"], None, "no node answers", ()))
+    power = {"node1": "on", "node2": "off"}
+    Report().status(StatusReport(instance, power, {"node1": [], "node2": []}, ["node2"], None, "no node answers", ()))
 
     lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).splitlines()
     assert max(map(len, lines)) == 80
