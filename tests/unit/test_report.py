@@ -100,8 +100,12 @@ def test_nothing_that_a_node_printed_controls_the_terminal(terminal: Terminal) -
     cluster = ClusterStatus(True, HOSTILE, True, {}, {}, {HOSTILE: resource})
     report = Report()
 
-    report.status(StatusReport(instance, {"node1": "on", "node2": "off"}, [], cluster, None, ()))
-    report.status(StatusReport(instance, {"node1": "on", "node2": "off"}, [], None, HOSTILE, ()))
+    report.status(
+        StatusReport(instance, {"node1": "on", "node2": "off"}, {"node1": [], "node2": []}, [], cluster, None, ())
+    )
+    report.status(
+        StatusReport(instance, {"node1": "on", "node2": "off"}, {"node1": [], "node2": []}, [], None, HOSTILE, ())
+    )
     report.checked(CheckResult(HOSTILE, Outcome.FAILED, HOSTILE, HOSTILE, (), 0))
     report.shows(f"{HOSTILE}\n\ttabs and lines stay\n")
     report.say(HOSTILE)
@@ -118,7 +122,9 @@ def test_nothing_that_a_node_printed_controls_the_terminal(terminal: Terminal) -
 def test_json_of_what_a_node_printed_is_json_and_controls_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     instance = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
 
-    Report(as_json=True).status(StatusReport(instance, {"node1": "on", "node2": "off"}, [], None, HOSTILE, ()))
+    Report(as_json=True).status(
+        StatusReport(instance, {"node1": "on", "node2": "off"}, {"node1": [], "node2": []}, [], None, HOSTILE, ())
+    )
 
     out = capsys.readouterr().out
     assert json.loads(out)["reason"] == HOSTILE
