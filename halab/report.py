@@ -190,9 +190,9 @@ class Report:
             if obstacle:
                 self.say(f"    cannot run here: {obstacle}")
 
-    def problems(self, found: list[str], not_limited: list[str]) -> None:
+    def problems(self, found: list[str], not_limited: Sequence[str] = ()) -> None:
         if self._json:
-            self._dump({"problems": found, "not_limited": not_limited})
+            self._dump({"problems": found, "not_limited": list(not_limited)})
             return
         for sentence in (*(found or ["Nothing keeps labs from running here."]), *not_limited):
             self.say(sentence)

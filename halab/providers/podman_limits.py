@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from halab.models import Machine
+from halab.wait import TimedOut, wait
 
 PARENT = "halab"
 MIB = 2**20
@@ -66,10 +67,15 @@ class Cgroups:
         return ["sh", "-c", JOIN, "join", *joined, "--"] if joined else []
 
     def release(self, container: str) -> None:
-        """Remove the cgroups of a container that does not run."""
-        for cgroup in self._own(container):
-            with suppress(OSError):  # what has just entered may need a moment to end; the next power-on removes it
-                cgroup.rmdir()
+        """Remove the cgroups of a container that does not run.
+
+        Consoles that were open on it are in them too, and may need a moment to end. One that takes longer keeps them
+        until the container is powered on again, or removed.
+        """
+        with suppress(TimedOut):
+            wait(
+                lambda: [_remove(cgroup) for cgroup in self._own(container)], all, within=2, successes=1, interval=0.05
+            )
 
     def met(self, container: str, first_process: int | None) -> list[str]:
         """The limits that a container has met since it was powered on: `memory` (something was killed), `processes`.
@@ -117,6 +123,17 @@ class Cgroups:
             return controller in (self._unified / "cgroup.controllers").read_text().split()
         except OSError:
             return False
+
+
+def _remove(cgroup: Path) -> bool:
+    """Whether it is gone; False while a process is in it."""
+    try:
+        cgroup.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _count(file: Path, key: str) -> int:

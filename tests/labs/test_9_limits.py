@@ -4,7 +4,6 @@ import ctypes
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -58,7 +57,6 @@ def bombed(instances: Callable[..., Cli], cluster: Cli) -> Iterator[Cli]:
     assert lab.workstation.run("curl", "--fail", "--max-time", "5", f"http://{lab.vip}/").ok
     assert mem_available() > memory - 2 * GIB
     assert shutil.disk_usage("/").free > disk - 2 * GIB
-    cli.instance().provider.power_off("node1")
 
 
 def explode(cli: Cli, *argv: str) -> CommandResult:
@@ -74,7 +72,7 @@ def test_a_node_that_forks_has_no_more_processes_than_it_may(bombed: Cli) -> Non
     explode(bombed, "dash", "-c", PROCESSES)
 
     assert met(bombed) == [["processes"], []]
-    assert len(list(Path("/proc").iterdir())) > 100  # the host's; no node's /proc
+    bombed.instance().provider.power_off("node1")
 
 
 def test_a_program_that_takes_all_memory_is_killed_and_its_node_is_not(bombed: Cli) -> None:

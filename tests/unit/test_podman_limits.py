@@ -1,5 +1,6 @@
 """Limits of containers: which podman imposes, which are imposed for it, and what is told of them."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -101,6 +102,25 @@ def test_cgroups_are_removed_and_a_second_time_is_no_error(cgroups: Cgroups, v1:
     cgroups.release("c")
 
     assert not (v1 / "memory" / "halab" / "c").exists()
+
+
+def test_what_needs_a_moment_to_leave_a_cgroup_is_waited_for(
+    cgroups: Cgroups, v1: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (v1 / "pids" / "halab" / "c").mkdir(parents=True)
+    remove, tries = Path.rmdir, []
+
+    def busy_at_first(self: Path) -> None:
+        tries.append(self)
+        if len(tries) < 3:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        remove(self)
+
+    monkeypatch.setattr(Path, "rmdir", busy_at_first)
+    cgroups.release("c")
+
+    assert len(tries) == 3
+    assert not (v1 / "pids" / "halab" / "c").exists()
 
 
 def test_the_limits_that_were_met_are_told(cgroups: Cgroups, v1: Path) -> None:
