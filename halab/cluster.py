@@ -5,6 +5,7 @@ The format is published by Pacemaker as RELAX NG schemas (xml/api/crm_mon-*.rng,
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from xml.etree.ElementTree import Element
 
 from defusedxml.common import DefusedXmlException
@@ -45,6 +46,15 @@ class ResourceStatus:
     @property
     def is_fence_device(self) -> bool:
         return self.agent.startswith("stonith:")
+
+
+@dataclass(frozen=True)
+class Fenced:
+    """A fencing that was done: of `node`, by `peer`, whose fencer called it done at `at` (since the epoch)."""
+
+    node: str
+    peer: str
+    at: float
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,24 @@ def parse_status(text: str) -> ClusterStatus:
 def parse_devices(text: str) -> tuple[str, ...]:
     """`stonith_admin --list NODE --output-as=xml`: the devices by which the node that is asked can fence NODE."""
     return tuple(item.text or "" for item in parse_xml(text).iter("item") if item.get("name") == "device")
+
+
+def parse_history(text: str) -> list[Fenced]:
+    """`stonith_admin --history NODE --output-as=xml`: what was done, not what failed, or is being done."""
+    events = [event for event in parse_xml(text).iter("fence_event") if event.get("status") == "success"]
+    return [
+        Fenced(event.get("target", ""), event.get("delegate", ""), _epoch(event.get("completed", "")))
+        for event in events
+        if event.get("action") in ("reboot", "off")
+    ]
+
+
+def _epoch(text: str) -> float:
+    """Seconds since the epoch, of a time as Pacemaker writes it; 0 for one that is none."""
+    try:
+        return datetime.fromisoformat(text.replace(" +", "+").replace(" -", "-")).timestamp()
+    except ValueError:
+        return 0
 
 
 def parse_xml(text: str) -> Element:

@@ -2,6 +2,7 @@
 
 from halab.checks import Condition, Observation
 from halab.cluster import parse_devices
+from halab.conditions.fencing import CUTS, fenced, logged
 from halab.errors import CheckFailed
 from halab.lab import Lab
 from halab.nodes import Node
@@ -196,15 +197,20 @@ def can_be_fenced(node: Node) -> Condition:
 
 
 def fenced_by_peer(node: Node) -> Condition:
-    """The node's BMC was told by another node, over IPMI, to take its power: read from the BMC's own event log."""
+    """The node's BMC was told by another node, over IPMI, to take its power, as that node's Pacemaker ordered it: read
+    from the BMC's own event log, and the peer's fencer, or its log where it was started again since.
+    """
 
     def look(lab: Lab) -> Observation:
         peers = {str(other.mgmt) for other in lab.others(node)}
-        orders = [event for event in lab.power_events(node) if event["action"] in ("off", "cycle", "reset")]
+        orders = [event for event in lab.power_events(node) if event["action"] in CUTS]
         by_peer = [event for event in orders if event["from"] in peers]
-        return Observation(
-            bool(by_peer), f"the BMC of {node.name} was told {len(by_peer)} times by a peer to cut the power"
-        )
+        seen = f"the BMC of {node.name} was told {len(by_peer)} times by a peer to cut the power"
+        if not by_peer:
+            return Observation(False, seen)
+        if fenced(lab, node) or logged(lab, node):
+            return Observation(True, f"{seen}, as Pacemaker ordered")
+        return Observation(False, f"{seen}; no Pacemaker says that it ordered that")
 
     hints = (
         "pcs stonith history; what counts here is the log of the BMC itself",

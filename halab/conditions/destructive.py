@@ -1,9 +1,11 @@
 """Conditions that break something to see what becomes of it: for exams, whose grading puts everything back."""
 
+import time
 from contextlib import suppress
 
 from halab.checks import Condition, Observation, observe
 from halab.conditions.cluster import online
+from halab.conditions.fencing import CUTS, fenced
 from halab.conditions.service import served_by_owner
 from halab.errors import LabError
 from halab.lab import Lab
@@ -19,7 +21,8 @@ BEYOND = 10.0  # seconds that an outage is watched for after it has become too l
 
 
 def survives(fault: str, *, resource: str, within: float, outages: int | None = None) -> Condition:
-    """A fault hits the node that serves, and with fencing on the service is back after `within` seconds at most.
+    """A fault hits the node that serves, and with fencing on the service is back after `within` seconds at most. A node
+    that lost its power must have been fenced by a peer's Pacemaker.
 
     Only the workstation's probe is believed: which pages came through the VIP, when, and from which node. `resource` is
     the VIP's. `outages` is how many interruptions there may be at most: the return of a node may be one, so then it has
@@ -95,7 +98,7 @@ def fences(node: Node) -> Condition:
         peer = lab.others(node)[0]
         with suppress(TimedOut):  # one that is being fenced already would not be told to go off once more
             wait(lambda: observe(online(node), lab), lambda member: member.ok, within=SERVING)
-        before = {each.name: len(lab.power_events(each)) for each in lab.nodes}
+        before, began = {each.name: len(lab.power_events(each)) for each in lab.nodes}, time.time()
         try:
             done = peer.run("stonith_admin", "--reboot", node.name, "--timeout=60", timeout=120)
         except LabError:
@@ -103,9 +106,11 @@ def fences(node: Node) -> Condition:
                 return Observation(False, f"{peer.name} had its own power cut: its BMC was told: {_told(told)}")
             raise
         orders = _orders(lab, node, before[node.name], peer)
-        cut = any(event["action"] in ("off", "cycle", "reset") for event in orders)
+        cut = any(event["action"] in CUTS for event in orders)
+        known = bool(fenced(lab, node, began))
         said = f"stonith_admin on {peer.name}: {'done' if done.ok else done.last_line()}"
-        return Observation(done.ok and cut, f"{said}; the BMC of {node.name} was told: {_told(orders)}")
+        said += "" if known or not done.ok else ", and its fencer knows nothing of it"
+        return Observation(done.ok and cut and known, f"{said}; the BMC of {node.name} was told: {_told(orders)}")
 
     hints = (
         f"on a peer: pcs stonith config; stonith_admin --list {node.name}",
@@ -129,6 +134,8 @@ def _survive(
     heirs = [node.name for node in lab.others(active) if node.name in _last_page(run).split()]
     ok = run.ended and run.seconds <= within and (outages is None or len(run.outages) <= outages)
     told = f"{fault} on {active.name}: {summary(run)}"
+    if ok and fault == "power-cut" and not fenced(lab, active, run.injected):
+        return Observation(False, f"{told}; but no Pacemaker of a peer had {active.name} fenced")
     if outages is not None and not (back := observe(online(active), lab)).ok:
         return Observation(False, f"{told}; then {active.name} did not come back: {back.seen}", back.known)
     if not elsewhere:

@@ -23,15 +23,21 @@ AT_REST = 1.0  # seconds that a check which has to fail is given, on a cluster i
 @dataclass(frozen=True)
 class Solution:
     """What somebody might do. A wrong one says in `fails` which checks must not pass it: regular expressions, each
-    found in some sentence. `after` names the solution whose result it starts from. One that ends the cluster says so,
-    as it is not waited for then.
+    found in some sentence; or in `replaces` which files of nodes it replaces, each of which must be seen from outside,
+    so that nothing is graded. `after` names the solution whose result it starts from. One that ends the cluster says
+    so, as that is not waited for then.
     """
 
     name: str
     perform: Callable[[Lab], None]
     fails: tuple[str, ...] = ()
     after: str = UNTOUCHED
+    replaces: tuple[str, ...] = ()
     ends_cluster: bool = False
+
+    @property
+    def right(self) -> bool:
+        return not self.fails and not self.replaces
 
 
 def typed(*lines: str) -> Callable[[Lab], None]:
@@ -57,7 +63,7 @@ class Cell:
 
     @classmethod
     def of(cls, part: str, solution: Solution, result: CheckResult) -> "Cell":
-        return cls(part, solution.name, result.sentence, result.outcome, result.seen, right=not solution.fails)
+        return cls(part, solution.name, result.sentence, result.outcome, result.seen, right=solution.right)
 
     @property
     def good(self) -> bool:
@@ -100,3 +106,6 @@ class Concerned(Lab):
         for pattern in self._solution.fails:
             if not any(re.search(pattern, result.sentence) for result in self.results):
                 raise LabError(f"solution {self._solution.name!r}: no check's sentence has {pattern!r} in it")
+        for path in self._solution.replaces:
+            if not any(result.sentence.startswith(f"{path} of ") for result in self.results):
+                raise LabError(f"solution {self._solution.name!r}: {path} was not seen to be replaced")

@@ -17,7 +17,7 @@ def replaced() -> Solution:
     """
     programs = [*(f"/usr/sbin/{name}" for name in FAKED), *(f"/usr/bin/{name}" for name in FAKED_IN_BIN)]
     named = [*programs, "/usr/local/sbin/crm_mon", PRELOAD, f"/{UNIT}", "/usr/sbin/env"]
-    return Solution("programs replaced", _replace, fails=tuple(f"^{path} of" for path in named), ends_cluster=True)
+    return Solution("programs replaced", _replace, replaces=tuple(named), ends_cluster=True)
 
 
 def by_hand(*fails: str, after: str = UNTOUCHED) -> Solution:

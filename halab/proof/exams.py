@@ -46,7 +46,7 @@ class Prover:
         """What each check that is worth points, and that the solution is about, said of it."""
         start = START if solution.after == UNTOUCHED else _checkpoint_of(solution.after)
         checkpoints.restore(self._instance, start)
-        exam = Trial(self._instance, solution) if solution.fails else Examination(self._instance)
+        exam = Trial(self._instance, solution) if not solution.right else Examination(self._instance)
         exam.members = self._members[solution.after]
         self._grade(exam, solution)
         if isinstance(exam, Trial):

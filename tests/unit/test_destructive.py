@@ -50,6 +50,7 @@ def seen_after_one_outage(outages: int | None) -> Observation:
 
 def test_where_outages_count_the_lost_node_has_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(destructive, "served_by_owner", shown(True, "served"))
+    monkeypatch.setattr(destructive, "fenced", lambda lab, node, since: ["by a peer"])
     monkeypatch.setattr(destructive, "online", shown(False, "not: node1"))
     lost = seen_after_one_outage(1)
     any_number = seen_after_one_outage(None)
@@ -59,3 +60,13 @@ def test_where_outages_count_the_lost_node_has_to_come_back(monkeypatch: pytest.
 
     assert (lost.ok, any_number.ok, back.ok, too_many.ok) == (False, True, True, False)
     assert lost.seen.endswith("then node1 did not come back: not: node1")
+
+
+def test_a_node_that_lost_its_power_must_have_been_fenced_by_a_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(destructive, "served_by_owner", shown(True, "served"))
+    monkeypatch.setattr(destructive, "fenced", lambda lab, node, since: [])
+
+    taken_by_hand = seen_after_one_outage(None)
+
+    assert not taken_by_hand.ok
+    assert taken_by_hand.seen.endswith("but no Pacemaker of a peer had node1 fenced")

@@ -7,7 +7,7 @@ import pytest
 from halab import checkpoints
 from halab.checkpoints import GRADING
 from halab.checks import Outcome
-from halab.errors import Exit
+from halab.errors import Exit, LabError
 from halab.exams import attempts
 from halab.exams.witness import Finding
 from halab.exams.witness.look import Witness
@@ -125,8 +125,6 @@ def test_a_member_without_the_clusters_daemons_is_none(
 
 
 def test_a_proof_finds_what_a_wrong_solution_replaced_and_goes_no_further(begun: Instance, program: Path) -> None:
-    program.write_text("env")
-
     def cheat(lab: object) -> None:
         program.write_text("fake")
 
@@ -134,11 +132,16 @@ def test_a_proof_finds_what_a_wrong_solution_replaced_and_goes_no_further(begun:
         program.write_text("env")
         doing("first", "second")(lab)
 
-    cheats = Solution("cheat", cheat, fails=("^/usr/bin/env of",))
+    cheats = Solution("cheat", cheat, replaces=("/usr/bin/env",))
     found = proof(begun, Solution(REFERENCE, honest), cheats)
 
     told = [(cell.sentence, cell.outcome, cell.good) for cell in found.cells if cell.solution == "cheat"]
     assert told == [("/usr/bin/env of node1 is not that of its package", Outcome.FAILED, True)]
+
+
+def test_a_cheat_that_is_not_seen_is_told(begun: Instance) -> None:
+    with pytest.raises(LabError, match="'cheat': /usr/bin/env was not seen to be replaced"):
+        proof(begun, Solution("cheat", lambda lab: None, replaces=("/usr/bin/env",)))
 
 
 def test_a_proof_accuses_a_right_solution_that_replaces_something(begun: Instance, program: Path) -> None:

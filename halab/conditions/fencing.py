@@ -1,0 +1,71 @@
+"""Whether a node was fenced because a peer's Pacemaker ordered it: its fencer's word, held against the BMC's log."""
+
+import re
+from collections.abc import Sequence
+
+from halab.cluster import Fenced, parse_history
+from halab.errors import HalabError
+from halab.lab import Lab
+from halab.nodes import Node
+from halab.wait import timeout_factor
+
+CUTS = ("off", "cycle", "reset")
+TAKES = 60.0  # seconds from the first order to a BMC until Pacemaker calls it done; more on slow machines
+SKEW = 5.0  # seconds that a node's clock may be off: that of a machine is its own
+LOG = "/var/log/pacemaker/pacemaker.log"
+LINE = r"Operation '?(reboot|off)'? targeting {node} by [^ ]+ for [^ ]+: OK"
+QUARTER = 900  # seconds: clocks all over the world differ by quarters of an hour
+
+
+def fenced(lab: Lab, node: Node, since: float = 0) -> list[Fenced]:
+    """What peers' fencers know of a node's fencing that was done since then, and that its BMC was told of by a peer."""
+    peers = {str(peer.mgmt) for peer in lab.others(node)}
+    cuts = [_time(event) for event in lab.power_events(node) if event["from"] in peers and event["action"] in CUTS]
+    return [done for done in _history(lab, node) if done.at >= since - SKEW and _agrees(done.at, cuts)]
+
+
+def logged(lab: Lab, node: Node) -> bool:
+    """Whether some peer's log has a fencing of the node, at the time at which its BMC was told by that peer. The log
+    outlives a restart of the cluster, which a fencer's memory does not.
+    """
+    for peer in lab.others(node):
+        events = [event for event in lab.power_events(node) if event["from"] == str(peer.mgmt)]
+        cuts = [_time(event) % QUARTER for event in events if event["action"] in CUTS]
+        try:
+            told = peer.run("grep", "--extended-regexp", "--text", LINE.format(node=node.name), LOG).stdout
+        except HalabError:
+            continue
+        for line in told.splitlines():
+            at = _of_the_clock(line)
+            if at is not None and _agrees(at % QUARTER, [*cuts, *(cut - QUARTER for cut in cuts)]):
+                return True
+    return False
+
+
+def _history(lab: Lab, node: Node) -> list[Fenced]:
+    found: dict[Fenced, None] = {}
+    for peer in lab.others(node):
+        try:
+            told = peer.run("stonith_admin", "--history", node.name, "--output-as=xml", timeout=30)
+            known = parse_history(told.stdout) if told.ok else []
+        except HalabError:  # it has no power, or no cluster
+            continue
+        found |= dict.fromkeys(done for done in known if done.node == node.name)
+    return list(found)
+
+
+def _agrees(done: float, cuts: Sequence[float]) -> bool:
+    return any(-SKEW <= done - cut <= TAKES * max(1.0, timeout_factor()) + SKEW for cut in cuts)
+
+
+def _of_the_clock(line: str) -> float | None:
+    """Seconds since midnight, as Pacemaker's log begins its lines: "Nov 27 01:00:52.170"."""
+    found = re.match(r"\w{3} +\d+ (\d\d):(\d\d):(\d\d)", line)
+    if not found:
+        return None
+    hours, minutes, seconds = map(int, found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _time(event: dict[str, object]) -> float:
+    return float(str(event["time"]))
