@@ -41,7 +41,7 @@ def serve_by_hand(lab: Lab) -> None:
     for node in lab.nodes:
         node.type("systemctl stop pacemaker corosync || true")
         node.type(f"test -e {page} || {{ {' && '.join(lab.distro.commands.install_web)}; }}")
-        node.type(f"echo Served by $(uname -n) > {page}; systemctl start nginx")
+        node.type(f"echo Served by $(uname -n) > {page}; systemctl start nginx || true")
         node.type(f"systemd-run --quiet --unit=take sh -c '{loop}'")
 
 

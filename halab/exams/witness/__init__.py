@@ -5,7 +5,7 @@ files      what a node wrote over its image, in the places that decide what runs
 units      what starts the cluster's daemons: unit files, environments
 mounts     what is mounted over such places
 daemons    the processes that the cluster is: their programs, their libraries
-wire       what nodes send to each other
+wire, ear  what nodes send to each other
 look       all of it, together
 watched    all of it, while nodes are graded
 

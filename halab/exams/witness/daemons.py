@@ -120,8 +120,9 @@ class Daemons:
 
     @cached_property
     def _programs(self) -> dict[str, str]:
-        """The cluster's daemons by name, and where packages have them."""
-        found = {name: f"usr/sbin/{name}" for name in ("corosync", "pacemakerd")}
+        """The cluster's daemons by name, and what starts them, and where packages have them."""
+        found = {"systemd": "usr/lib/systemd/systemd", "corosync": "usr/sbin/corosync"}
+        found["pacemakerd"] = "usr/sbin/pacemakerd"
         for place in CHILDREN:
             with suppress(OSError):
                 names = [file.name for file in (self._reference.tools / place).iterdir()]

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 
 from halab.errors import HalabError
 from halab.exams.witness import Finding
+from halab.exams.witness.ear import Ear
 from halab.exams.witness.look import RESTART, Witness
-from halab.exams.witness.wire import Ear
 from halab.instance import Instance
 
 NOT_HEARD = "is not heard by the others, though the node is said to be a member"

@@ -5,57 +5,14 @@ by its address, when it is first heard to send what Corosync sends: UDP to anoth
 """
 
 import socket
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ipaddress import IPv4Address
-
-from halab.instance import Instance
 
 ETH_P_ALL = 3  # linux/if_ether.h: also what is passed on from one port of a bridge to another
 IPMI = 623
-PATIENCE = 20.0  # seconds: with a token of 14 s Corosync sends something every four seconds
-PING = 0.2  # seconds between two looks at whether the time is over
-
-
-class Ear:
-    """Listens from now on, beside whatever else is done, to all nodes of an instance."""
-
-    def __init__(self, instance: Instance) -> None:
-        self._names = {str(address): node.name for node in instance.spec.nodes for address in (node.lan, node.mgmt)}
-        argv = [sys.executable, "-m", "halab.exams.witness.wire", str(PATIENCE), *self._names]
-        self._listening = subprocess.Popen(
-            instance.provider.bridge_argv(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        self._heard: set[str] = set()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def silent(self, nodes: Iterable[str]) -> list[str]:
-        """Those of the nodes that send nothing; waits until all were heard, 20 s at most since it listens."""
-        wanted = set(nodes)
-        while wanted - self._heard and self._reader.is_alive():
-            self._reader.join(PING)
-        return sorted(wanted - self._heard)
-
-    def close(self) -> None:
-        self._listening.terminate()
-        self._listening.wait()
-        self._reader.join()
-        if self._listening.stdout:
-            self._listening.stdout.close()
-
-    def _read(self) -> None:
-        assert self._listening.stdout  # noqa: S101  # it was asked for
-        for line in self._listening.stdout:
-            self._heard.add(self._names[line.strip()])
+PAUSE = 0.2  # seconds between two looks at whether the time is over
 
 
 def main() -> None:
@@ -70,7 +27,7 @@ def main() -> None:
 
 
 def packets(wire: socket.socket, deadline: float) -> Iterator[bytes]:
-    wire.settimeout(PING)
+    wire.settimeout(PAUSE)
     while time.monotonic() < deadline:
         try:
             yield wire.recv(2048)
