@@ -18,10 +18,12 @@ QUARTER = 900  # seconds: clocks all over the world differ by quarters of an hou
 
 
 def fenced(lab: Lab, node: Node, since: float = 0) -> list[Fenced]:
-    """What peers' fencers know of a node's fencing that was done since then, and that its BMC was told of by a peer."""
+    """What peers' fencers know of a node's fencing that was done since then, and that its BMC was told of by a peer: to
+    go off, or only to go on again, where the power was gone already.
+    """
     peers = {str(peer.mgmt) for peer in lab.others(node)}
-    cuts = [_time(event) for event in lab.power_events(node) if event["from"] in peers and event["action"] in CUTS]
-    return [done for done in _history(lab, node) if done.at >= since - SKEW and _agrees(done.at, cuts)]
+    told = [_time(event) for event in lab.power_events(node) if event["from"] in peers]
+    return [done for done in _history(lab, node) if done.at >= since - SKEW and _agrees(done.at, told)]
 
 
 def logged(lab: Lab, node: Node) -> bool:
@@ -54,8 +56,8 @@ def _history(lab: Lab, node: Node) -> list[Fenced]:
     return list(found)
 
 
-def _agrees(done: float, cuts: Sequence[float]) -> bool:
-    return any(-SKEW <= done - cut <= TAKES * max(1.0, timeout_factor()) + SKEW for cut in cuts)
+def _agrees(done: float, orders: Sequence[float]) -> bool:
+    return any(-SKEW <= done - order <= TAKES * max(1.0, timeout_factor()) + SKEW for order in orders)
 
 
 def _of_the_clock(line: str) -> float | None:

@@ -77,7 +77,7 @@ def solutions(drawn):
         Solution(REFERENCE, typing(drawn, MENDS)),
         Solution("otherwise", typing(drawn, {**MENDS, **OTHERWISE})),
         cheats.replaced(),
-        cheats.by_hand("every node is a member", "netmask", "runs where"),
+        cheats.by_hand("^every node is a member", "^the address has", "^webserver runs where"),
         Solution("off at boot", disable, fails=(OF_THE_CLUSTER,), after=REFERENCE),
         Solution("nearly", typing(drawn, WRONG[0]), fails=FAILS[0], after=REFERENCE),
         Solution("nearly, too", typing(drawn, WRONG[1]), fails=(*FAILS[1], "each node takes over"), after=REFERENCE),

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from halab.exams.witness.ear import Ear
+from halab.exams.witness.look import Witness
 from tests.cli import Cli, addresses_of_host
 from tests.labs.walking import steps_of, walk_step
 
@@ -47,6 +49,60 @@ def test_status_tells_where_the_vip_is(cli: Cli) -> None:
     assert len(owners) == 1
     assert next(item["nodes"] for item in status["resources"] if item["id"] == "virtual_ip") == owners
     assert status["cluster"] == {"quorate": True, "dc": status["cluster"]["dc"], "fencing": True}
+
+
+def test_an_honest_cluster_is_heard_and_accused_of_nothing(cli: Cli) -> None:
+    instance = cli.instance()
+    names = [node.name for node in instance.spec.nodes]
+    ear, witness = Ear(instance), Witness(instance)
+
+    found, silent = [*witness.look(), *witness.without_cluster(names)], ear.silent(names)
+    ear.close()
+
+    assert found == []
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("does", "undoes", "seen"),
+    [
+        (
+            "mount --bind /usr/bin/true /usr/sbin/crm_mon",
+            "umount /usr/sbin/crm_mon",
+            "/usr/sbin/crm_mon of node1 is covered by something that is mounted over it",
+        ),
+        (
+            "bash -c 'exec -a pacemakerd sleep 60' >/dev/null 2>&1 & sleep 0.2",
+            "pkill -x sleep",
+            "pacemakerd of node1 is /usr/bin/sleep, which only calls itself so",
+        ),
+        (
+            "install /usr/bin/sleep /opt/corosync; /opt/corosync 60 >/dev/null 2>&1 & sleep 0.2",
+            "pkill -f '^/opt/corosync'; rm /opt/corosync",
+            "corosync of node1 runs /opt/corosync, which is not that of its package",
+        ),
+        (
+            "mv /usr/bin/stat /usr/bin/stat.kept; install /usr/bin/true /usr/bin/stat",
+            "mv /usr/bin/stat.kept /usr/bin/stat",
+            "/usr/bin/stat of node1 is not that of its package",
+        ),
+        (
+            "mv /usr/lib/ocf/resource.d/heartbeat/nginx /root",
+            "mv /root/nginx /usr/lib/ocf/resource.d/heartbeat",
+            "",  # what a package has, and the node no longer: nothing is told by that
+        ),
+    ],
+)
+def test_what_takes_the_place_of_a_program_is_seen_from_outside(cli: Cli, does: str, undoes: str, seen: str) -> None:
+    instance = cli.instance()
+    witness = Witness(instance)
+    assert instance.provider.run("node1", ["sh", "-c", does]).ok
+
+    found = [finding.sentence for finding in witness.look()]
+    instance.provider.run("node1", ["sh", "-c", undoes])
+
+    assert found == [seen][: bool(seen)]
+    assert witness.look() == []
 
 
 @pytest.mark.parametrize("checkpoint", ["start", "constraints"])  # proving went to each of the others

@@ -15,6 +15,7 @@ from halab.checks import Outcome, evaluate
 from halab.conditions import answers_http
 from halab.distros import load
 from halab.errors import LabError
+from halab.exams.witness.look import Witness
 from halab.instance import Instance
 from halab.lab import Lab
 from halab.paths import ROOT
@@ -200,9 +201,11 @@ def test_whatever_is_in_the_pool_can_be_installed(instances: Callable[..., Cli])
     cli("up")
     install = "export DEBIAN_FRONTEND=noninteractive; apt-get update && apt-get install -y"
 
+    witness = Witness(cli.instance())
     for package in load("debian12").pool:  # one by one, as some are instead of others
         done = cli.instance().provider.run("node1", ["sh", "-c", f"{install} {package}"], timeout=120)
         assert done.ok, f"{package}: {done.stdout[-2000:]}"
+        assert witness.look() == []  # whatever its scripts make
 
     cli("down")
 

@@ -1,6 +1,7 @@
 """What every lab's walk has in common: each step is proven, before it is performed and after it has passed."""
 
 from halab import labs
+from halab.exams.witness.look import Witness
 from halab.proof import Proof
 from halab.proof.steps import Prover
 from tests.cli import Cli
@@ -24,4 +25,5 @@ def walk_step(cli: Cli, name: str) -> None:
 
     assert not proof.wrong, proof.wrong
     assert not proof.unproven, proof.unproven
+    assert Witness(instance).look() == []
     assert name in [point["name"] for point in cli.json("checkpoints")]

@@ -61,8 +61,9 @@ def test_only_what_was_done_and_cut_the_power_is_a_fencing(told: str) -> None:
     assert parse_history(told) == []
 
 
-def test_a_fencing_that_pacemaker_ordered_and_the_bmc_was_told_of_counts() -> None:
-    seen = lab(history())
+@pytest.mark.parametrize("action", ["off", "cycle", "on"])  # a node that is off already is only told to go on
+def test_a_fencing_that_pacemaker_ordered_and_the_bmc_was_told_of_counts(action: str) -> None:
+    seen = lab(history(), action=action)
 
     assert fenced(seen, seen.nodes[1]) == [Fenced("node2", "node1", DONE)]
 
@@ -72,7 +73,6 @@ def test_a_fencing_that_pacemaker_ordered_and_the_bmc_was_told_of_counts() -> No
     [
         lab(""),  # ipmitool, by hand
         lab(history(), by="192.168.2.1"),  # from the workstation
-        lab(history(), action="on"),
         lab(history(), at=DONE - 3600),  # another time
         lab(history(), at=DONE + 60),  # Pacemaker called it done before
         lab(history(target="node1")),
