@@ -105,6 +105,19 @@ def test_an_earlier_mark_counts_again_only_when_all_is_put_back(begun: Instance,
     assert (learner.attempt.number, learner.sitting.replaced) == (2, ())
 
 
+def test_a_name_that_is_no_text_and_many_of_them_are_told_in_few_words(begun: Instance, program: Path) -> None:
+    for number in range(60):
+        (program.parent / f"../lib/\udcff\x1b{number}.so").resolve().parent.mkdir(exist_ok=True)
+        (program.parent / f"../lib/\udcff\x1b{number}.so").write_text("")
+
+    grade = graded(begun)
+    attempts.keep(begun, grade, [], last=False)
+
+    assert grade.replaced[-1] == "and 20 more"
+    assert len(grade.replaced) == 41
+    assert all(sentence.isprintable() for sentence in grade.replaced)
+
+
 def test_an_exam_may_say_what_it_costs(tmp_path: Path, program: Path, world: World) -> None:
     begun = begin_exam(write_exam(tmp_path / "labs", toml=CHEAP))
     world.done += ["first", "second"]

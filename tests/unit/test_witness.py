@@ -32,6 +32,8 @@ OWNERS = {
     "/usr/sbin/crm_mon": "pacemaker-cli-utils",
     "/usr/lib/ocf/resource.d/heartbeat/nginx": "resource-agents",
     "/usr/lib/systemd/system/corosync.service": "corosync",
+    "/usr/lib/x86_64-linux-gnu/libqb.so.100": "libqb100",
+    "/usr/lib/python3/dist-packages/pcs/app.py": "pcs",
 }
 
 Write = Callable[[str, str], Path]
@@ -80,9 +82,7 @@ def test_a_node_that_installed_its_packages_is_accused_of_nothing(write: Write, 
     assert look() == {}
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in PACKAGED if path.startswith("usr/")] + ["usr/lib/python3/dist-packages/pcs/app.py"]
-)
+@pytest.mark.parametrize("path", [path for path in PACKAGED if path.startswith("usr/")])
 def test_what_is_replaced_in_place_is_named(path: str, write: Write, look: Callable[[], dict[str, str]]) -> None:
     write(path, PACKAGED[path][::-1])
 
@@ -159,6 +159,32 @@ def test_what_a_learner_may_well_write_is_not_named(
     path: str, text: str, write: Write, look: Callable[[], object]
 ) -> None:
     write(path, text)
+
+    assert look() == {}
+
+
+def test_what_each_system_makes_for_itself_is_held_against_nobody(
+    tools: Path, write: Write, look: Callable[[], object]
+) -> None:
+    (tools / "usr/lib/gconv-modules.cache").write_text("of the image")
+    write("usr/lib/gconv-modules.cache", "of the node")
+    link = write("usr/lib/x86_64-linux-gnu/x", "").parent / "libqb.so"
+    link.symlink_to("libqb.so.100")
+
+    assert look() == {}
+
+
+def test_a_library_that_is_a_link_out_of_all_packages_is_named(
+    write: Write, look: Callable[[], dict[str, str]]
+) -> None:
+    link = write("usr/lib/x86_64-linux-gnu/x", "").parent / "libnew.so.1"
+    link.symlink_to("/opt/libnew.so.1")
+
+    assert list(look()) == ["usr/lib/x86_64-linux-gnu/libnew.so.1"]
+
+
+def test_a_depth_without_end_is_not_followed(upper: Path, look: Callable[[], object]) -> None:
+    (upper / "usr/lib" / "/".join("a" * 500)).mkdir(parents=True)
 
     assert look() == {}
 

@@ -26,6 +26,7 @@ MODULE = re.compile(
     r"|(usr/(local/)?lib/ruby|usr/local/lib/site_ruby)/.*\.rb|etc/python[\d.]*/(sitecustomize\.py|.*\.pth)"
 )
 MISSED = re.compile(r"usr/(s?bin|lib\d*|libexec)/.*(?<!\.pyc)")
+DEPTH = 32  # directories below each other: programs and libraries are not as deep, and what is could be endless
 READ = 1 << 20  # bytes of a configuration at most
 
 Known = dict[str, tuple[int, ...]]  # path -> inode, size and ctime of files that were seen to be right
@@ -66,7 +67,7 @@ class Files:
             except FileNotFoundError:
                 continue
             yield path, entry, directory
-            if stat.S_ISDIR(entry.st_mode) and _is_looked_into(path):
+            if stat.S_ISDIR(entry.st_mode) and _is_looked_into(path) and path.count("/") < DEPTH:
                 try:
                     inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
                 except OSError:  # it has just been replaced
@@ -104,7 +105,11 @@ class Files:
             return self._extra(canonical(path), entry, directory)
         if self._reference.is_nodes_own(path, known) or self._is_same(path, known, entry, directory):
             return None
-        return Judgement("is not that of its package", self._reference.owner(canonical(path)))
+        owner = self._reference.owner(canonical(path))
+        # What no package has, but each system makes for itself, is a cache, unless it is a program or a module
+        if owner or path.endswith(".pyc") or not stat.S_ISREG(known.st_mode) or OWN_PLACES.fullmatch(canonical(path)):
+            return Judgement("is not that of its package", owner)
+        return None
 
     def _is_same(self, path: str, known: os.stat_result, entry: os.stat_result, directory: int) -> bool:
         if stat.S_IFMT(known.st_mode) != stat.S_IFMT(entry.st_mode):
@@ -134,11 +139,19 @@ class Files:
             return Judgement(f"stands for /{packaged}, which is of a package") if packaged else None
         if stat.S_ISDIR(entry.st_mode):
             return None
-        if LIBRARY.fullmatch(path):
+        if LIBRARY.fullmatch(path) and not self._is_link_to_package(path, entry, directory):
             return Judgement("is where libraries are loaded from, and of no package")
         if MODULE.fullmatch(path):
             return Judgement("is where modules are loaded from, and of no package")
         return self._unit(path, entry, directory)
+
+    def _is_link_to_package(self, path: str, entry: os.stat_result, directory: int) -> bool:
+        """As ldconfig(8) makes them."""
+        place, _, name = path.rpartition("/")
+        if not stat.S_ISLNK(entry.st_mode):
+            return False
+        target = os.path.normpath(Path("/", place, os.readlink(name, dir_fd=directory)))
+        return self._reference.has(target)
 
     def _etc(self, path: str, entry: os.stat_result, directory: int) -> Judgement | None:
         if stat.S_ISDIR(entry.st_mode):

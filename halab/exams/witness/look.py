@@ -1,5 +1,6 @@
 """One look at all nodes of an instance from outside."""
 
+import shlex
 from collections.abc import Iterable
 
 from halab import distros
@@ -35,7 +36,9 @@ class Witness:
         found: list[Finding] = []
         for node, files in self._files.items():
             for path, judgement in files.look().items():
-                back = f"{self._reinstall} {judgement.package}" if judgement.package else f"rm /{path}"
+                back = (
+                    f"{self._reinstall} {judgement.package}" if judgement.package else f"rm {shlex.quote(f'/{path}')}"
+                )
                 found.append(Finding(node, f"/{path}", judgement.wrong, back))
         return [*found, *self._running()]
 

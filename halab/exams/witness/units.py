@@ -2,7 +2,7 @@
 
 import re
 
-DAEMONS = ("corosync", "pacemaker", "pcsd", "sbd", "corosync-qdevice", "corosync-qnetd")
+DAEMONS = ("corosync", "pacemaker", "pcsd", "sbd", "corosync-qdevice", "corosync-qnetd", "firewalld", "dbus")
 PLACES = ("etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system")
 PACKAGED = "usr/lib/systemd/system"
 _UNIT = re.compile(rf"({'|'.join(PLACES)})/(?P<unit>({'|'.join(DAEMONS)})\.service)(\.d/[^/]+\.conf)?")

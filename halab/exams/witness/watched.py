@@ -3,11 +3,13 @@
 from collections.abc import Collection, Sequence
 
 from halab.errors import HalabError
+from halab.exams.reports.text import printable
 from halab.exams.witness import Finding
 from halab.exams.witness.ear import Ear
 from halab.exams.witness.look import RESTART, Witness
 from halab.instance import Instance
 
+MOST = 40  # sentences in a grade
 NOT_HEARD = "is not heard by the others, though the node is said to be a member"
 
 
@@ -29,7 +31,8 @@ class Watched:
 
     @property
     def told(self) -> tuple[str, ...]:
-        return tuple(finding.told for finding in self._found.values())
+        told = [printable(finding.told).replace("\n", " ") for finding in self._found.values()]
+        return (*told[:MOST], *([f"and {len(told) - MOST} more"] if len(told) > MOST else []))
 
     def look(self) -> None:
         self._take(self._witness.look())
