@@ -8,6 +8,7 @@ import json
 import threading
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from pyghmi.ipmi.bmc import Bmc
 
 from halab.errors import HalabError
 from halab.models import Credentials, NodeSpec
+from halab.power_on_due import PowerOnDue
 
 NODE_BUSY = 0xC0  # completion codes: IPMI 2.0, table 5-2
 NOT_NOW = 0xD5
@@ -55,7 +57,8 @@ class EventLog:
 class NodeBmc(EventLog, Bmc):  # type: ignore[misc]
     """A pyghmi BMC wired to one node.
 
-    After "on" the chassis has power at once, and the node's system starts when the firmware is through (`post`).
+    After "on" the chassis has power at once, and the node's system starts when the firmware is through (`post`): also
+    when this process is ended meanwhile, and another one takes its place.
     """
 
     def __init__(
@@ -72,15 +75,18 @@ class NodeBmc(EventLog, Bmc):  # type: ignore[misc]
         self._node = node.name
         self._switch = switch
         self.event_log = log
+        self._due = PowerOnDue(log)
         self._guid = uuid.uuid5(uuid.NAMESPACE_URL, f"halab:{node.bmc}")
         accounts = {credentials.bmc_user: credentials.bmc_password}
         super().__init__(accounts, bmcuuid=self._guid, address=str(node.bmc), port=port)
+        if (left := self._due.left()) is not None:
+            self._start_in(min(left, post))
 
     def control_chassis(self, request: dict[str, Any], session: Any) -> None:
         try:
             super().control_chassis(request, session)
-        except HalabError as error:
-            print(error, flush=True)
+        except (HalabError, OSError) as error:  # OSError: what it keeps cannot be written, as the disk is full
+            _log(str(error))
             session.send_ipmi_response(code=NODE_BUSY)
 
     def get_power_state(self) -> str:
@@ -88,23 +94,28 @@ class NodeBmc(EventLog, Bmc):  # type: ignore[misc]
 
     def power_on(self) -> int:
         if not self._is_on():
-            self._firmware = threading.Timer(self._post, self._start)
-            self._firmware.start()
+            self._due.accept(self._post)
+            self._start_in(self._post)
         return 0
 
     def power_off(self) -> int:
-        if self._firmware:
-            self._firmware.cancel()
-            self._firmware.join()
-            self._firmware = None
+        self._leave_firmware()
+        self._due.forget()
         self._switch.power_off(self._node)
         return 0
 
     def power_cycle(self) -> int:
         if not self._is_on():
             return NOT_NOW
-        self.power_off()
-        return self.power_on()
+        self._leave_firmware()
+        self._due.accept(self._post)  # before the power goes: this process may be ended in between
+        try:
+            self._switch.power_off(self._node)
+        except BaseException:
+            self._due.forget()
+            raise
+        self._start_in(self._post)
+        return 0
 
     def power_reset(self) -> int:
         return self.power_cycle()
@@ -119,12 +130,28 @@ class NodeBmc(EventLog, Bmc):  # type: ignore[misc]
     def get_system_guid(self) -> uuid.UUID:
         return self._guid
 
+    def _leave_firmware(self) -> None:
+        if self._firmware:
+            self._firmware.cancel()
+            self._firmware.join()
+            self._firmware = None
+
+    def _start_in(self, seconds: float) -> None:
+        self._firmware = threading.Timer(seconds, self._start)
+        self._firmware.start()
+
     def _start(self) -> None:
         try:
             self._switch.power_on(self._node)
-        except HalabError as error:
-            print(f"the system did not start: {error}", flush=True)
+        except (HalabError, OSError) as error:
+            _log(f"the system did not start: {error}")
+        self._due.forget()
 
     def _is_on(self) -> bool:
         in_firmware = self._firmware is not None and self._firmware.is_alive()
         return in_firmware or self._switch.power_states()[self._node] != "off"
+
+
+def _log(text: str) -> None:
+    with suppress(OSError):  # the disk that the log is on may be full
+        print(text, flush=True)

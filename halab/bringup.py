@@ -35,6 +35,7 @@ def settle(instance: Instance, say: Callable[[str], None]) -> None:
     frozen = [name for name, state in states.items() if state == "frozen" and name not in on_purpose]
     instance.provider.thaw(frozen)  # by a save that was killed
     _finish(instance, say)
+    instance.start_bmcs()  # those that have died
 
 
 def put_back(instance: Instance) -> None:

@@ -93,6 +93,7 @@ def restore(instance: Instance, name: str) -> None:
         forget(instance, GRADING)
     registry.heal_outside(instance)
     instance.stop_bmcs()  # a node that a BMC is about to power on, on a peer's order, must stay off meanwhile
+    instance.cancel_power_ons()
     instance.provider.restore(checkpoint.saved)
     for node, log in checkpoint.events.items():
         write_atomically(instance.bmc_log(node), log)

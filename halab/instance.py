@@ -13,6 +13,7 @@ from halab.files import write_atomically
 from halab.labs import LabFolder, Step
 from halab.models import LabSpec
 from halab.paths import ROOT, state_dir
+from halab.power_on_due import PowerOnDue
 from halab.process import end_daemons, find_daemons, start_daemon
 from halab.providers import BmcDaemon
 from halab.state import State, locked, read_state, write_state
@@ -100,6 +101,11 @@ class Instance:
     def stop_bmcs(self) -> None:
         end_daemons(self._bmc_mark(""))
 
+    def cancel_power_ons(self) -> None:
+        """Forget what BMCs, which do not run now, would carry out when they are started again."""
+        for node in self.spec.nodes:
+            PowerOnDue(self.bmc_log(node.name)).forget()
+
     def dead_bmcs(self) -> list[str]:
         """The nodes whose BMC does not run."""
         return [node for daemon in self._dead_bmc_daemons() for node in daemon.nodes]
@@ -123,7 +129,9 @@ class Instance:
             self._changed_password(node).unlink(missing_ok=True)
         else:
             write_atomically(self._changed_password(node), password)
-        self.stop_bmcs()
+        for daemon in self.provider.bmc_daemons():  # the others go on with what they are about
+            if node in daemon.nodes:
+                end_daemons(self._bmc_mark(daemon.name))
         self.start_bmcs()
 
     def _changed_password(self, node: str) -> Path:

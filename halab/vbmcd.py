@@ -15,6 +15,7 @@ from typing import Any
 from halab.bmc import EventLog
 from halab.instance import Instance
 from halab.libvirtd import URI
+from halab.power_on_due import PowerOnDue
 from halab.vagrantfile import Names
 
 
@@ -57,10 +58,17 @@ def main(instance_name: str) -> int:
     class WitnessedBMC(EventLog, vbmc.VirtualBMC):  # type: ignore[misc]
         def __init__(self, **config: Any) -> None:
             self.event_log = instance.bmc_log(nodes[config["domain_name"]])
+            self._due = PowerOnDue(self.event_log)
             super().__init__(**config)
+            if self._due.left() is not None:  # the one before was ended in the middle of a power cycle
+                self.power_on()
+                self._due.forget()
 
         def power_cycle(self) -> Any:
-            return self.power_off() or self.power_on()
+            self._due.accept(0)
+            refused = self.power_off() or self.power_on()
+            self._due.forget()
+            return refused
 
     manager.VirtualBMC = WitnessedBMC
     multiprocessing.set_start_method("fork")  # so that the processes of the BMCs have this class, and not VirtualBMC's

@@ -63,6 +63,7 @@ def test_a_node_without_power_is_gone_and_comes_back_empty(cli: Cli, lab: Lab) -
     assert served.outcome is Outcome.PASSED, served.seen
 
     cli("bmc", victim.name, "on")
+    cli.instance().set_bmc_password(victim.name, None)  # its BMC is ended and started before the node is
     wait(victim.power, lambda state: state == "on", within=30, successes=1)
     victim.wait_booted()
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from halab.bmc import NodeBmc
+from halab.errors import LabError
 from halab.models import LabSpec
 from halab.paths import ROOT
+from halab.power_on_due import PowerOnDue
 from halab.toml import read
 from tests.fakes import LAB_TOML, FileSwitch, events_of
 
@@ -248,6 +250,63 @@ def test_a_start_that_was_cancelled_never_comes(tmp_path: Path) -> None:
     bmc.power_off()
 
     assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+
+
+def start_again(directory: Path, post: float) -> list[str]:
+    """What the switch was told when a BMC with another BMC's files had nothing due any more, or after five seconds."""
+    (directory / "ready").unlink()
+    due, deadline = PowerOnDue(directory / "events"), time.monotonic() + 5
+    for chassis in serve(directory, post):
+        while due.left() is not None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        told = chassis.told
+    return told
+
+
+@pytest.mark.parametrize("action", ["on", "cycle"])
+def test_a_bmc_that_takes_the_place_of_one_that_was_ended_starts_the_system_that_is_due(
+    tmp_path: Path, action: str
+) -> None:
+    (tmp_path / "power").write_text("off" if action == "on" else "on")
+    (tmp_path / "told").write_text("")
+    for chassis in serve(tmp_path, post=60):
+        chassis.power(action)  # and then it is killed
+        before = chassis.told
+
+    told = start_again(tmp_path, 0.5)
+
+    assert told == [*before, "on"]
+    assert PowerOnDue(tmp_path / "events").left() is None
+
+
+def test_a_power_on_that_was_cancelled_is_not_due_either(tmp_path: Path) -> None:
+    (tmp_path / "power").write_text("off")
+    (tmp_path / "told").write_text("")
+    for chassis in serve(tmp_path, post=60):
+        chassis.power("on")
+        chassis.power("off")
+
+    assert PowerOnDue(tmp_path / "events").left() is None
+    assert chassis.told == ["off"]
+
+
+def test_a_bmc_that_is_ended_while_it_cuts_the_power_for_a_cycle_has_noted_what_is_due(tmp_path: Path) -> None:
+    spec = read(lab_file(tmp_path), LabSpec)
+    (tmp_path / "power").write_text("on")
+    node = spec.nodes[0].model_copy(update={"bmc": "127.0.0.1"})
+    due: list[float | None] = []
+
+    class Switch(FileSwitch):
+        def power_off(self, node: str) -> None:
+            due.append(PowerOnDue(tmp_path / "events").left())
+            raise LabError("this is as far as it came")
+
+    bmc = NodeBmc(node, spec.credentials, Switch(tmp_path), tmp_path / "events", post=60, port=free_port())
+    with pytest.raises(LabError):
+        bmc.power_cycle()
+
+    assert [left is not None and 50 < left <= 60 for left in due] == [True]
+    assert PowerOnDue(tmp_path / "events").left() is None  # the client was told that it has failed
 
 
 def test_on_during_the_firmware_does_not_begin_it_again(booting: Chassis) -> None:

@@ -214,5 +214,23 @@ def test_a_changed_bmc_password_is_asked_for_until_it_is_healed(instance: Instan
     assert instance.bmc_password("node1") == "fence-me"
 
 
+def test_a_bmc_is_not_ended_because_the_password_of_another_one_changes(instance: Instance, world: World) -> None:
+    before = {mark: pid for pid, mark in world.daemons.items() if "/bmc/" in mark}
+    assert len(before) == 3
+
+    instance.set_bmc_password("node1", "another")
+
+    after = {mark: pid for pid, mark in world.daemons.items() if "/bmc/" in mark}
+    assert {mark.rpartition("/")[2] for mark in before if before[mark] != after[mark]} == {"node1"}
+
+
+def test_dead_bmcs_are_started_by_whatever_changes_the_instance(instance: Instance, world: World) -> None:
+    world.end_daemons(f"{instance.directory}/bmc/node2")
+
+    bringup.settle(instance, lambda text: None)
+
+    assert instance.dead_bmcs() == []
+
+
 def test_no_two_faults_have_one_name() -> None:
     assert len(registry.FAULTS) == len(registry.ALL)

@@ -6,6 +6,7 @@ from halab import bringup, checkpoints
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, NothingChecked
 from halab.instance import Instance
+from halab.power_on_due import PowerOnDue
 from halab.selection import Selection, instance_to_make
 from halab.walk import Walk
 from tests.fakes import FakeAudience, World
@@ -261,6 +262,15 @@ def test_what_a_bmc_logged_goes_back_with_the_cluster(instance: Instance) -> Non
     checkpoints.restore(instance, "mine")
 
     assert instance.read_bmc_log("node1") == "before\n"
+
+
+def test_a_power_on_that_is_due_is_forgotten_where_a_checkpoint_decides(instance: Instance) -> None:
+    due = PowerOnDue(instance.bmc_log("node1"))
+    due.accept(60)
+
+    checkpoints.restore(instance, "start")
+
+    assert due.left() is None
 
 
 def test_dead_bmcs_are_started_by_a_reset(instance: Instance, world: World) -> None:
