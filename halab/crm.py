@@ -16,7 +16,7 @@ def ask(instance: Instance, *argv: str, input: str | None = None) -> str:
     reasons, reached = [], False
     for node in instance.spec.nodes:
         try:
-            result = instance.provider.run(node.name, argv, input=input, timeout=20)
+            result = instance.provider.ask(node.name, argv, input=input, timeout=20)
         except LabError as error:
             reasons.append(str(error))
             continue

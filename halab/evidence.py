@@ -25,7 +25,7 @@ def collect(instance: Instance, directory: Path) -> None:
 
 def _output(instance: Instance, node: str, argv: tuple[str, ...]) -> str:
     try:
-        result = instance.provider.run(node, argv, timeout=20)
+        result = instance.provider.ask(node, argv, timeout=20)
     except HalabError as error:
         return f"{error}\n"
     return result.stdout + result.stderr

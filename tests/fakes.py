@@ -199,6 +199,9 @@ class FakeProvider:
     def outside(self) -> dict[str, Outside]:
         return World.current.outside
 
+    def ask(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+        return self.run(node, argv, input=input, timeout=timeout)
+
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         return ["env", "-i", "PATH=/usr/bin:/bin", *(f"{key}={value}" for key, value in env.items()), *shell]
 

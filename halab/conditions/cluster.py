@@ -14,7 +14,7 @@ def authorized() -> Condition:
     def look(lab: Lab) -> Observation:
         said = []
         for node in lab.nodes:
-            result = node.run("sh", "-c", "pcs pcsd status " + " ".join(other.name for other in lab.nodes))
+            result = node.ask("sh", "-c", "pcs pcsd status " + " ".join(other.name for other in lab.nodes))
             if result.ok:
                 return Observation(True, f"{node.name} is authorized everywhere")
             said.append(f"{node.name}: {result.last_line().strip()}")
@@ -182,7 +182,7 @@ def can_be_fenced(node: Node) -> Condition:
         known = lab.status().resources
         found: dict[str, str] = {}
         for peer in lab.others(node):
-            result = peer.run("stonith_admin", "--list", node.name, "--output-as=xml", timeout=30)
+            result = peer.ask("stonith_admin", "--list", node.name, "--output-as=xml", timeout=30)
             found |= dict.fromkeys(parse_devices(result.stdout) if result.ok else (), peer.name)
         usable = [device for device in found if device in known and known[device].started]
         seen = [f"{device} ({'started' if device in usable else 'not started'})" for device in found]

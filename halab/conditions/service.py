@@ -88,7 +88,7 @@ def only_by_cluster(resource: str, unit: str) -> Condition:
         if resource not in known:
             return Observation(False, f"there is no resource {resource}; there are: {', '.join(known) or 'none'}")
         allowed = known[resource].nodes if known[resource].agent == f"systemd:{unit}" else ()
-        running = [node.name for node in lab.nodes if node.run("systemctl", "is-active", unit).ok]
+        running = [node.name for node in lab.nodes if node.ask("systemctl", "is-active", unit).ok]
         seen = f"systemd runs {unit} on {', '.join(running) or 'no node'}; {resource} is {known[resource].agent}"
         return Observation(set(running) <= set(allowed), seen)
 
@@ -102,7 +102,7 @@ def only_by_cluster(resource: str, unit: str) -> Condition:
 
 def _prefixes(node: Node, address: str) -> list[int]:
     """The prefix lengths with which the node has an address; more than one entry when it has it more than once."""
-    links = json.loads(node.run("ip", "-json", "-4", "address", "show").stdout)
+    links = json.loads(node.ask("ip", "-json", "-4", "address", "show").stdout)
     held = [info for link in links for info in link.get("addr_info", ())]
     return [int(info["prefixlen"]) for info in held if info.get("local") == address]
 

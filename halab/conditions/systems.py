@@ -14,11 +14,17 @@ def command(
     expected: str = "",
     hints: tuple[str, ...] = (),
     steady: bool = False,
+    own: bool = False,
 ) -> Condition:
-    """A shell command succeeds on a node, out of band, and prints what the regular expression says."""
+    """A shell command succeeds on a node, out of band, and prints what the regular expression says.
+
+    Its programs are those of the packages, in which nobody has changed anything, whether they are installed or not (see
+    Provider.ask); with `own`, they are the node's own, whatever these are.
+    """
 
     def look(lab: Lab) -> Observation:
-        result = lab.node(node.name).run("sh", "-c", line)
+        asked = lab.node(node.name)
+        result = (asked.run if own else asked.ask)("sh", "-c", line)
         said = result.stdout.strip() or result.stderr.strip() or "nothing"
         ok = result.ok and re.search(prints, result.stdout, re.DOTALL) is not None
         return Observation(ok, f"`{line}` on {node.name}: exit status {result.rc}, {said.splitlines()[-1]!r}")
@@ -37,7 +43,7 @@ def logged(path: str, pattern: str) -> Condition:
 
 
 def _grep(node: Node, path: str, pattern: str) -> list[str]:
-    return node.run("grep", "--extended-regexp", "--text", pattern, path).stdout.splitlines()
+    return node.ask("grep", "--extended-regexp", "--text", pattern, path).stdout.splitlines()
 
 
 def active(node: Node, unit: str) -> Condition:
@@ -64,7 +70,7 @@ def not_enabled(node: Node, unit: str) -> Condition:
     """A systemd unit does not start by itself when the node boots: disabled, static, masked or not there."""
 
     def look(lab: Lab) -> Observation:
-        state = lab.node(node.name).run("systemctl", "is-enabled", unit).stdout.strip()
+        state = lab.node(node.name).ask("systemctl", "is-enabled", unit).stdout.strip()
         return Observation(
             state not in ("enabled", "enabled-runtime", "alias"), f"{unit} on {node.name}: {state or 'unknown unit'}"
         )
@@ -99,7 +105,7 @@ def reached(client: Node, server: Node, port: int, answer: str) -> Condition:
     line = f"timeout 3 bash -c '</dev/tcp/{server.name}/{port}'"
 
     def look(lab: Lab) -> Observation:
-        result = lab.node(client.name).run("sh", "-c", line)
+        result = lab.node(client.name).ask("sh", "-c", line)
         if result.ok:
             seen = "open"
         elif "Connection refused" in result.stderr:
@@ -124,8 +130,8 @@ def lets_in(node: Node, service: str, *ports: str) -> Condition:
     def look(lab: Lab) -> Observation:
         firewall = lab.node(node.name)
         for when, options in (("now", ()), ("after a restart", ("--permanent",))):
-            whole = firewall.run("firewall-cmd", *options, f"--query-service={service}")
-            queries = (firewall.run("firewall-cmd", *options, f"--query-port={port}") for port in ports)
+            whole = firewall.ask("firewall-cmd", *options, f"--query-service={service}")
+            queries = (firewall.ask("firewall-cmd", *options, f"--query-port={port}") for port in ports)
             if not whole.ok and not (ports and all(query.ok for query in queries)):
                 said = whole.last_line()
                 return Observation(False, f"the firewall of {node.name}, {service} {when}: {said}")

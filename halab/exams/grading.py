@@ -189,7 +189,7 @@ def sound(instance: Instance) -> None:
         if (state := node.power()) != "on":
             raise LabError(f"not graded: {node.name} is {state}; try: inv up")
         try:
-            reached = node.run("true", timeout=20)
+            reached = node.ask("true", timeout=20)
         except HalabError as error:
             raise LabError(f"not graded: {node.name} cannot be reached: {error}") from None
         if not reached.ok:

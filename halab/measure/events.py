@@ -56,7 +56,7 @@ def collect(instance: Instance, since: float) -> list[Event]:
             late = offset(instance, name)
             begin = f"--since=@{since + late - 1:.3f}"
             wanted = [f"--identifier={daemon}" for daemon in DAEMONS]
-            told = instance.provider.run(name, [*JOURNAL, begin, *wanted]).stdout
+            told = instance.provider.ask(name, [*JOURNAL, begin, *wanted]).stdout
         except HalabError:
             return
         found.extend(event for event in parse_journal(told.splitlines(), name, late) if event.at >= since)
@@ -76,7 +76,7 @@ def offset(instance: Instance, node: str) -> float:
 
     def ask() -> tuple[float, float]:
         before = time.time()
-        told = instance.provider.run(node, ["date", "+%s.%N"])
+        told = instance.provider.ask(node, ["date", "+%s.%N"])
         after = time.time()
         if not told.ok:
             raise LabError(f"{node} does not tell the time: {told.last_line()}")

@@ -85,6 +85,13 @@ class Provider(Protocol):
     def outside(self) -> Mapping[str, Outside]:
         """Each node as the host sees it, of which the node notices nothing. None where the host cannot look inside."""
 
+    def ask(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+        """Ask a node something out of band, with programs that nobody on the node can have changed, where the provider
+        has them; else as `run`. Files of the node are found where they are, but for programs, and can be read only.
+
+        Raises LabError when the node cannot be reached.
+        """
+
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         """The host's command that opens `shell` on a node, on the terminal it is run on, or else (a script is fed to
         it) without any.

@@ -17,33 +17,40 @@ RUNTIME = "crun"
 STARTING = (RUNTIME,)  # what the first process is called until the container is started (see crun(1), create)
 # besides what the container's own programs have
 ENVIRONMENT = (f"PATH={SYSTEM_PATH}", "HOME=/root", "container=podman")
+ASKED = "{{.Name}}\n{{.Id}}\n{{.PidFile}}\n{{.OCIConfigPath}}"
 NOT_THERE = 127  # exit status, as a shell has it
 
 
 @dataclass(frozen=True)
 class Running:
-    """A container that runs, and its first process, on the host."""
+    """A container that runs, its first process, on the host, and the file in which podman has configured it."""
 
     identity: str
     first_process: int
+    config: Path
 
     def is_frozen(self, cgroups: Path) -> bool:
         """As cgroup-v2 has it (see "Core Interface Files", cgroup.freeze). `cgroups` is where the host has it mounted:
         what is mounted in the container, its root may have covered.
         """
         try:
-            path = _cgroup(self.first_process).partition(self.identity)[0] + self.identity
-            return (cgroups / path.lstrip("/") / "cgroup.freeze").read_text().strip() == "1"
+            return (cgroups / self.cgroup() / "cgroup.freeze").read_text().strip() == "1"
         except OSError:
             return False
+
+    def cgroup(self) -> Path:
+        """The container's own in cgroup-v2, below where that is mounted; its processes may be in others below it."""
+        path = _cgroup(self.first_process).partition(self.identity)[0] + self.identity
+        return Path(path.lstrip("/"))
 
 
 @dataclass(frozen=True)
 class Container:
-    """`pid_file` is where its runtime wrote the pid of its first process."""
+    """`pid_file` is where its runtime wrote the pid of its first process; `config`, what the runtime was told."""
 
     identity: str
     pid_file: Path
+    config: Path
 
     def running(self) -> Running | None:
         """None when the container does not run, whatever an old file says, or does not run yet."""
@@ -53,7 +60,9 @@ class Container:
             program = Path(f"/proc/{pid}/comm").read_text().strip()
         except (OSError, ValueError):
             return None
-        return Running(self.identity, pid) if self.identity in cgroup and not program.startswith(STARTING) else None
+        if self.identity not in cgroup or program.startswith(STARTING):
+            return None
+        return Running(self.identity, pid, self.config)
 
 
 class RunningContainers:
@@ -69,9 +78,9 @@ class RunningContainers:
         long.
         """
         if not all(node in self._known and self._known[node].pid_file.exists() for node in self._nodes.values()):
-            told = run(self._podman("inspect", "--format={{.Name}} {{.Id}} {{.PidFile}}", *self._nodes)).stdout
-            for name, identity, pid_file in (line.split(" ", 2) for line in told.splitlines()):
-                self._known[self._nodes[name]] = Container(identity, Path(pid_file))
+            told = run(self._podman("inspect", f"--format={ASKED}", *self._nodes)).stdout
+            for name, identity, *files in zip(*[iter(told.splitlines())] * 4, strict=True):
+                self._known[self._nodes[name]] = Container(identity, *map(Path, files))
         found = {node: container.running() for node, container in self._known.items()}
         return {node: running for node, running in found.items() if running}
 

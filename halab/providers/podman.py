@@ -22,7 +22,8 @@ from halab.network import Network, port_name
 from halab.parallel import for_each
 from halab.process import CommandResult, end_daemons, is_alive, must, run
 from halab.providers import BmcDaemon, Outside, Site, podman_layers, podman_limits, podman_quotas
-from halab.providers.inside import RunningContainers, as_a_shell, enter
+from halab.providers.asking import Asking, answer
+from halab.providers.inside import Running, RunningContainers, as_a_shell, enter
 from halab.providers.podman_containers import Containers
 from halab.providers.podman_disks import Disks
 from halab.wait import TimedOut, patience, wait
@@ -42,6 +43,7 @@ class Podman:
         self._cgroups = self._containers.cgroups
         self._disks = Disks(site.directory / "disks", self._containers.upper_dirs)
         self._running = RunningContainers(self._containers.of, self._podman)
+        self._asking = Asking(site.directory / "asking", lambda: self._image().tools)
 
     slowness = 1.0
     saves_memory = False
@@ -87,15 +89,31 @@ class Podman:
         self._disks.forget()
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+        def act(running: Running) -> CommandResult:
+            entering = self._entering(node, enter(running.identity, argv))
+            return as_a_shell(run(entering, input=input, timeout=patience(timeout)), argv[0])
+
+        return self._on(node, argv[0], act)
+
+    def ask(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+        def act(running: Running) -> CommandResult:
+            entering = self._entering(node, self._asking.visiting(running, argv))
+            return answer(run(entering, input=input, timeout=patience(timeout)))
+
+        return self._on(node, argv[0], act)
+
+    def _entering(self, node: str, argv: Sequence[str]) -> list[str]:
+        """A command that enters a node, which its limits hold for, run where podman sees the node."""
+        return [*self._cgroups.joining(self._containers.of[node]), *self._network.enter(argv)]
+
+    def _on(self, node: str, program: str, act: Callable[[Running], CommandResult]) -> CommandResult:
         running = self._running.find().get(node)
         if running is None or running.is_frozen(self._network.cgroups()):
             raise LabError(f"{node} is not reachable: it is {self.power_states()[node]}")
-        joining = self._cgroups.joining(self._containers.of[node])
-        entered = self._network.enter(enter(running.identity, argv))
-        result = run([*joining, *entered], input=input, timeout=patience(timeout))
+        result = act(running)
         if not result.ok and self._running.find().get(node) != running:
-            raise LabError(f"{node} is not reachable: it lost its power while `{argv[0]}` ran")
-        return as_a_shell(result, argv[0])
+            raise LabError(f"{node} is not reachable: it lost its power while `{program}` ran")
+        return result
 
     def outside(self) -> Mapping[str, Outside]:
         tools, layers = self._image().tools, self._containers.layers().items()

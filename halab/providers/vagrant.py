@@ -109,6 +109,8 @@ class Vagrant:
     def outside(self) -> Mapping[str, Outside]:
         return {}  # a machine's disk and its processes are its own while it runs
 
+    ask = run  # by what the machine's own programs say: halab does not see into a machine
+
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         return self._shells.argv(node, self._domains.start_of(node), quoted(shell, env), terminal=terminal)
 

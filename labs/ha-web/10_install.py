@@ -40,7 +40,7 @@ def verify(lab):
     for node in lab.nodes:
         lab.check(
             f"{node.name} has Pacemaker, Corosync and pcs",
-            command(node, "pacemakerd --version && crm_mon --version && corosync -v && pcs --version"),
+            command(node, "pacemakerd --version && crm_mon --version && corosync -v && pcs --version", own=True),
             hint=(
                 f"see what is missing on {node.name}: type pacemakerd --version, corosync -v and pcs --version there",
                 "the packages are called pacemaker, corosync and pcs; they must be installed on every node",

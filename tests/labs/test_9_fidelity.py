@@ -1,6 +1,7 @@
 """The fidelity rules: what a container node must have in common with a server (see docs/architecture.md)."""
 
 import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -297,7 +298,75 @@ def test_a_program_on_a_node_has_what_podman_gives_and_is_ended_with_its_childre
         instance.provider.run("node1", ["cat", "/dev/zero"])
 
     assert given[0] == given[1]
+    asked = instance.provider.ask("node1", ["grep", "-E", "^(Cap|Seccomp|NoNewPrivs)", "/proc/self/status"]).stdout
+    assert given[0].startswith(asked)
     assert not instance.provider.run("node1", ["pgrep", "--full", "sleep 61.061"]).stdout
+
+
+# What a learner may do who is asked for a cluster: all that halab asks with answers as it should, or not at all
+FAKES = """
+for program in crm_mon systemctl date; do
+    cp --preserve $(command -v $program) /root/$program.real
+    printf '#!/bin/sh\\necho fake' > $(command -v $program)
+done
+mv /usr/bin/env /root/env.real
+systemctl() { /root/systemctl.real "$@"; }
+systemctl stop pcsd
+"""
+MEND = """
+for program in crm_mon systemctl date; do cp --preserve /root/$program.real $(command -v $program); done
+mv /root/env.real /usr/bin/env; rm /root/*.real
+systemctl start pcsd
+"""
+# Looks into whatever appears on the node, for as long as it is let
+SPY = """
+import os, sys
+there, seen = set(os.listdir("/proc")), set()
+print("looking", flush=True)
+while not os.path.exists("/run/enough"):
+    for pid in set(os.listdir("/proc")) - there:
+        try:
+            if open(f"/proc/{pid}/comm").read().strip() in ("python", "python3", "sleep"):
+                seen.add("looked into " + ",".join(sorted(os.listdir(f"/proc/{pid}/root"))[:4]))
+        except PermissionError:
+            seen.add("denied")
+        except OSError:
+            pass
+print(seen)
+"""
+
+
+def test_what_is_asked_on_a_node_is_told_by_programs_that_nobody_there_can_change(cli: Cli) -> None:
+    provider = cli.instance().provider
+    assert provider.run("node1", ["sh", "-c", FAKES]).ok
+
+    own = provider.run("node1", ["crm_mon", "--output-as=xml"]).stdout
+    told = provider.ask("node1", ["crm_mon", "--output-as=xml"]).stdout
+    pcsd = provider.ask("node1", ["systemctl", "is-active", "pcsd"])
+    status = cli("status")
+    provider.run("node1", ["sh", "-c", MEND])
+
+    assert own == "fake\n"
+    assert '<node name="node2"' in told
+    assert (pcsd.stdout, pcsd.rc) == ("inactive\n", 3)
+    assert "Quorum: yes" in status
+
+
+def test_root_of_a_node_can_look_into_nothing_that_asks_there(cli: Cli) -> None:
+    provider = cli.instance().provider
+    spying = subprocess.Popen(
+        provider.console_argv("node1", ["python3", "-c", SPY], {}, terminal=False), stdout=subprocess.PIPE, text=True
+    )
+    assert spying.stdout
+    spying.stdout.readline()
+
+    for _ in range(20):
+        provider.ask("node1", ["sleep", "0.05"])
+    provider.run("node1", ["touch", "/run/enough"])
+
+    seen = spying.communicate(timeout=20)[0]
+    provider.run("node1", ["rm", "/run/enough"])
+    assert seen.strip() == "{'denied'}"
 
 
 def provider_and_podman(instance: Instance, argv: list[str]) -> tuple[str, str]:

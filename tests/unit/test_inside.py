@@ -14,6 +14,8 @@ from halab.providers import inside
 from halab.providers.inside import Container, Running, as_a_shell, enter
 from halab.wait import wait
 
+CONFIG = Path("/nowhere/config.json")
+
 
 def own_cgroup() -> str:
     return Path("/proc/self/cgroup").read_text().splitlines()[-1].removeprefix("0::")
@@ -24,7 +26,7 @@ def test_the_pid_in_the_pid_file_is_the_first_process(tmp_path: Path, end: str) 
     file = tmp_path / "pidfile"
     file.write_text(f"{os.getpid()}{end}")
 
-    found = Container(own_cgroup(), file).running()
+    found = Container(own_cgroup(), file, CONFIG).running()
 
     assert found
     assert found.first_process == os.getpid()
@@ -34,7 +36,7 @@ def test_a_pid_that_is_another_process_s_by_now_is_not_believed(tmp_path: Path) 
     file = tmp_path / "pidfile"
     file.write_text(str(os.getpid()))
 
-    assert Container("0123456789abcdef", file).running() is None
+    assert Container("0123456789abcdef", file, CONFIG).running() is None
 
 
 @pytest.mark.parametrize("content", ["4194305", ""])  # above the kernel's highest, see proc(5), pid_max; half written
@@ -42,11 +44,11 @@ def test_a_pid_of_no_process_is_not_believed(tmp_path: Path, content: str) -> No
     file = tmp_path / "pidfile"
     file.write_text(content)
 
-    assert Container(own_cgroup(), file).running() is None
+    assert Container(own_cgroup(), file, CONFIG).running() is None
 
 
 def test_a_container_without_a_pid_file_does_not_run(tmp_path: Path) -> None:
-    assert Container(own_cgroup(), tmp_path / "pidfile").running() is None
+    assert Container(own_cgroup(), tmp_path / "pidfile", CONFIG).running() is None
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_a_container_that_was_never_started_does_not_run(tmp_path: Path, waiting
     file = tmp_path / "pidfile"
     file.write_text(str(waiting_runtime))
 
-    assert Container(own_cgroup(), file).running() is None
+    assert Container(own_cgroup(), file, CONFIG).running() is None
 
 
 @pytest.mark.parametrize(("freeze", "frozen"), [("1\n", True), ("0\n", False)])
@@ -76,11 +78,11 @@ def test_whether_a_container_is_frozen_is_read_where_the_host_has_its_cgroup(
     (tmp_path / "libpod_parent/libpod-4711/cgroup.freeze").write_text(freeze)
     (tmp_path / "libpod_parent/libpod-4711/init.scope/cgroup.freeze").write_text("the node's own")
 
-    assert Running("4711", os.getpid()).is_frozen(tmp_path) is frozen
+    assert Running("4711", os.getpid(), CONFIG).is_frozen(tmp_path) is frozen
 
 
 def test_a_process_in_no_cgroup_of_its_own_is_not_frozen(tmp_path: Path) -> None:
-    assert not Running("4711", os.getpid()).is_frozen(tmp_path)
+    assert not Running("4711", os.getpid(), CONFIG).is_frozen(tmp_path)
 
 
 def test_a_command_is_run_by_the_runtime_with_nothing_of_the_callers_environment() -> None:

@@ -20,7 +20,7 @@ MET = {
 
 
 def a_lab(rc: int, stderr: str) -> tuple[Lab, Node]:
-    node = SimpleNamespace(name="node1", run=lambda *argv: CommandResult(argv, rc, "", stderr))
+    node = SimpleNamespace(name="node1", ask=lambda *argv: CommandResult(argv, rc, "", stderr))
     return cast(Lab, SimpleNamespace(node=lambda name: node)), cast(Node, node)
 
 
@@ -66,7 +66,7 @@ def test_a_firewall_lets_in_what_it_lets_in_now_and_later(now: set[str], permane
         allowed = ("service" if asked == "high-availability" else asked) in known
         return CommandResult(argv, 0 if allowed else 1, "yes\n" if allowed else "no\n", "")
 
-    node = SimpleNamespace(name="node1", run=firewall_cmd)
+    node = SimpleNamespace(name="node1", ask=firewall_cmd)
     lab = cast(Lab, SimpleNamespace(node=lambda name: node))
 
     assert lets_in(cast(Node, node), "high-availability", *PORTS).look(lab).ok is ok

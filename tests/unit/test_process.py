@@ -52,7 +52,7 @@ def has_begun(pid: int) -> bool:
 
 
 def soon(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 15
     while not (holds := condition()) and time.monotonic() < deadline:
         time.sleep(0.01)
     return holds
@@ -162,7 +162,6 @@ for_each(range(2), lambda number: run(["sh", "-c", f"setsid sleep 61.051{number}
 LONG = ("61.0510", "61.0511", "61.0520", "61.0521")
 
 
-@pytest.mark.timeout(20)
 def test_an_interrupt_ends_what_runs_though_no_terminal_tells_it() -> None:
     with subprocess.Popen([sys.executable, "-c", RUN_FOR_LONG], cwd=ROOT, stderr=subprocess.DEVNULL) as caller:
         try:
@@ -170,7 +169,7 @@ def test_an_interrupt_ends_what_runs_though_no_terminal_tells_it() -> None:
 
             caller.send_signal(signal.SIGINT)
 
-            assert caller.wait(timeout=15) != 0
+            assert caller.wait(timeout=30) != 0
             assert running_sleeps(*LONG) == []
         finally:
             caller.kill()

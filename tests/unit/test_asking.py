@@ -1,0 +1,91 @@
+"""Asking a node with programs that are not its own."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from halab.conditions import command
+from halab.errors import LabError
+from halab.lab import Lab
+from halab.nodes import Node
+from halab.process import CommandResult
+from halab.providers import inside, visit
+from halab.providers.asking import Asking, answer, describe
+from halab.providers.inside import Running
+
+CONFIG: dict[str, Any] = {  # of what podman makes, what matters here
+    "process": {
+        "capabilities": {"bounding": ["CAP_CHOWN", "CAP_SYS_ADMIN"]},
+        "rlimits": [{"type": "RLIMIT_NPROC", "soft": 10, "hard": 20}],
+    },
+    "mounts": [{"destination": "/dev", "source": "tmpfs"}, {"destination": "/dev/shm", "source": "/its/shm"}],  # noqa: S108
+    "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}},
+}
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
+    monkeypatch.setattr(inside, "_cgroup", lambda pid: "/libpod_parent/libpod-4711/init.scope")
+    return Running("4711", os.getpid(), tmp_path / "config.json")
+
+
+def test_a_program_is_given_what_the_nodes_own_are_given(node: Running) -> None:
+    lines = describe(CONFIG, node, Path("/tools"), Path("/filters")).splitlines()
+
+    assert lines[:6] == [
+        "identity 4711",
+        f"pid {os.getpid()}",
+        "cgroup /sys/fs/cgroup/libpod_parent/libpod-4711",
+        "root /tools",
+        "shm /its/shm",
+        "filter /filters/4711/seccomp.bpf",
+    ]
+    assert "limit RLIMIT_NPROC 10 20" in lines
+    assert "set PATH=/usr/sbin:/usr/bin:/sbin:/bin" in lines
+
+
+def test_all_capabilities_but_those_of_the_node_are_dropped_also_such_as_nobody_knows_yet(node: Running) -> None:
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+
+    lines = describe(CONFIG, node, Path("/tools")).splitlines()
+
+    dropped = {int(line.split()[1]) for line in lines if line.startswith("drop ")}
+    assert dropped == set(range(last + 1)) - {0, 21}  # linux/capability.h: CAP_CHOWN, CAP_SYS_ADMIN
+
+
+def test_what_cannot_be_asked_is_an_error_of_the_lab_and_no_answer() -> None:
+    failed = CommandResult(("true",), visit.FAILED, "", "true: mount: Operation not permitted\n")
+
+    with pytest.raises(LabError, match="nothing could be asked on the node: true: mount: Operation not permitted"):
+        answer(failed)
+
+
+def test_nothing_can_be_asked_of_a_container_that_was_removed(node: Running, tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="nothing could be asked on the node"):
+        Asking(tmp_path / "asking", lambda: Path("/tools")).visiting(node, ["true"])
+
+
+@pytest.mark.parametrize(("program", "status"), [("no-such-program", 127), ("/no/such", 127), ("/etc", 126)])
+def test_a_program_that_is_not_there_has_the_status_that_a_shell_gives_it(program: str, status: int) -> None:
+    with pytest.raises(visit.NotRun) as raised:
+        visit.execute([program], {"PATH": "/usr/bin:/bin"})
+
+    assert raised.value.status == status
+
+
+def test_a_condition_is_asked_with_programs_that_nobody_has_changed_unless_the_nodes_own_are_wanted() -> None:
+    used = []
+
+    def way(name: str) -> Any:
+        return lambda *argv: used.append(name) or CommandResult(argv, 0, "", "")
+
+    node = cast(Node, SimpleNamespace(name="node1", run=way("its own"), ask=way("those of the packages")))
+    lab = cast(Lab, SimpleNamespace(node=lambda name: node))
+
+    command(node, "pcs --version").look(lab)
+    command(node, "pcs --version", own=True).look(lab)
+
+    assert used == ["those of the packages", "its own"]
