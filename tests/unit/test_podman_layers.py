@@ -1,0 +1,123 @@
+"""A node's own file system: when it is made, when it is mounted, and when it is left alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from halab.providers import podman_layers
+from halab.providers.podman_layers import Layers
+
+STORAGE = Path("/var/lib/containers/storage/overlay")
+LAYER = STORAGE / "abc"
+
+
+class FakeNetwork:
+    """Namespaces in which what is mounted is a list."""
+
+    def __init__(self) -> None:
+        self.mounted = ""
+
+    def mounts(self) -> str:
+        return self.mounted
+
+    def enter(self, argv: Sequence[str]) -> list[str]:
+        return ["nsenter", *argv]
+
+    def holder(self) -> int | None:
+        return None
+
+
+class World:
+    """Layers of an instance, and what was run for them. `kill` is the program that a kill interrupts."""
+
+    def __init__(self, directory: Path) -> None:
+        self.network = FakeNetwork()
+        self.layers = Layers(directory / "layers", self.network)  # type: ignore[arg-type]
+        self.made: list[str] = []
+        self.mounts: list[str] = []
+        self.kill = ""
+
+    def must(self, argv: Sequence[str], **_: object) -> None:
+        if argv[0] == self.kill:
+            raise KeyboardInterrupt
+        if argv[0] == "mke2fs":
+            Path(argv[-2]).touch()
+            self.made.append(" ".join(argv))
+        else:
+            self.mounts.append(argv[-1])
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World(tmp_path)
+    monkeypatch.setattr(podman_layers, "must", world.must)
+    monkeypatch.setattr(podman_layers, "CONTROL", tmp_path)
+    return world
+
+
+def test_a_new_node_gets_a_file_system_of_its_size_over_its_layer(world: World) -> None:
+    world.layers.attach("node1", LAYER, 3)
+
+    assert world.made[0].startswith("mke2fs ")
+    assert f"-d {LAYER} " in world.made[0]
+    assert world.made[0].endswith(" 3G")
+    assert "mount -o loop,discard," in world.mounts[0]
+    assert world.mounts[0].endswith(f"/layers/node1.img {LAYER}\n")
+
+
+def test_it_is_mounted_again_in_new_namespaces_and_not_made_again(world: World) -> None:
+    world.layers.attach("node1", LAYER, 3)
+
+    world.layers.attach("node1", LAYER, 3)
+
+    assert len(world.made) == 1
+    assert len(world.mounts) == 2
+
+
+def test_where_it_is_mounted_nothing_is_done(world: World) -> None:
+    world.network.mounted = f"/dev/loop0 {LAYER} ext4 rw,relatime,discard 0 0\n"
+
+    world.layers.attach("node1", LAYER, 3)
+
+    assert (world.made, world.mounts) == ([], [])
+
+
+def test_a_node_that_runs_on_the_host_s_file_system_is_left_there(world: World) -> None:
+    world.network.mounted = f"overlay {LAYER}/merged overlay rw,lowerdir=x,upperdir={LAYER}/diff,workdir=y 0 0\n"
+
+    world.layers.attach("node1", LAYER, 3)
+
+    assert (world.made, world.mounts) == ([], [])
+
+
+def test_one_whose_making_was_killed_is_made_again(world: World) -> None:
+    world.kill = "mke2fs"
+    with pytest.raises(KeyboardInterrupt):
+        world.layers.attach("node1", LAYER, 3)
+    world.kill = ""
+
+    world.layers.attach("node1", LAYER, 3)
+
+    assert len(world.made) == 1
+
+
+def test_that_of_a_container_that_is_no_more_is_not_taken_for_its_successor_s(world: World) -> None:
+    world.layers.attach("node1", LAYER, 3)
+
+    world.layers.attach("node1", STORAGE / "def", 3)
+
+    assert f"-d {STORAGE / 'def'} " in world.made[1]
+
+
+def test_without_loop_devices_nodes_stay_on_the_host_s_disk_which_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(podman_layers, "CONTROL", tmp_path / "loop-control")
+
+    world.layers.attach("node1", LAYER, 3)
+
+    assert (world.made, world.mounts) == ([], [])
+    assert not world.layers.is_full("node1")
+    (told,) = podman_layers.impossible()
+    assert "no loop devices" in told
