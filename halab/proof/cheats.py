@@ -37,10 +37,11 @@ def _replace(lab: Lab) -> None:
 
 def serve_by_hand(lab: Lab) -> None:
     page, address = lab.distro.paths.web_page, f"{lab.vip}/{lab.prefix}"
+    install = " && ".join([*lab.distro.commands.refresh_packages, *lab.distro.commands.install_web])
     loop = f"while sleep 1; do ping -c 1 -W 1 {lab.vip} || ip address add {address} dev eth0; done"
     for node in lab.nodes:
         node.type("systemctl stop pacemaker corosync || true")
-        node.type(f"test -e {page} || {{ {' && '.join(lab.distro.commands.install_web)}; }}")
+        node.type(f"test -e {page} || {{ {install}; }}")
         node.type(f"echo Served by $(uname -n) > {page}; systemctl start nginx || true")
         node.type(f"systemd-run --quiet --unit=take sh -c '{loop}'")
 
