@@ -43,7 +43,11 @@ class Prover:
         self._witness = Witness(instance)
 
     def try_out(self, solution: Solution) -> list[Cell]:
-        """What each check that is worth points, and that the solution is about, said of it."""
+        """What each check that is worth points, and that the solution is about, said of it. Nothing of one that replaces
+        files where the host does not see them.
+        """
+        if solution.replaces and not self._witness.sees:
+            return []
         start = START if solution.after == UNTOUCHED else _checkpoint_of(solution.after)
         checkpoints.restore(self._instance, start)
         exam = Trial(self._instance, solution) if not solution.right else Examination(self._instance)

@@ -157,6 +157,18 @@ def test_a_cheat_that_is_not_seen_is_told(begun: Instance) -> None:
         proof(begun, Solution("cheat", lambda lab: None, replaces=("/usr/bin/env",)))
 
 
+def test_what_the_host_cannot_see_is_not_proven(begun: Instance, world: World) -> None:
+    world.outside = {}
+
+    found = proof(begun, Solution("cheat", write_nothing, replaces=("/usr/bin/env",)))
+
+    assert [cell for cell in found.cells if cell.solution == "cheat"] == []
+
+
+def write_nothing(lab: object) -> None:
+    raise AssertionError("it is not performed")
+
+
 def test_a_proof_accuses_a_right_solution_that_replaces_something(begun: Instance, program: Path) -> None:
     found = proof(begun, Solution(REFERENCE, lambda lab: write(program)))
 
