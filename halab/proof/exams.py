@@ -43,8 +43,8 @@ class Prover:
         self._witness = Witness(instance)
 
     def try_out(self, solution: Solution) -> list[Cell]:
-        """What each check that is worth points, and that the solution is about, said of it. Nothing of one that replaces
-        files where the host does not see them.
+        """What each check that is worth points, and that the solution is about, said of it; nothing of one that replaces
+        files, where the host does not see them.
         """
         if solution.replaces and not self._witness.sees:
             return []
