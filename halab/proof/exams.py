@@ -43,7 +43,7 @@ class Prover:
         self._witness = Witness(instance)
 
     def try_out(self, solution: Solution) -> list[Cell]:
-        """What each check that is worth points, and that the solution is about, said of it; nothing of one that replaces
+        """What each check that is worth points, and that the solution is about, said of it; nothing of what replaces
         files, where the host does not see them.
         """
         if solution.replaces and not self._witness.sees:
