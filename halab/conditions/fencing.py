@@ -34,7 +34,7 @@ def logged(lab: Lab, node: Node) -> bool:
         events = [event for event in lab.power_events(node) if event["from"] == str(peer.mgmt)]
         cuts = [_time(event) % QUARTER for event in events if event["action"] in CUTS]
         try:
-            told = peer.run("grep", "--extended-regexp", "--text", LINE.format(node=node.name), LOG).stdout
+            told = peer.ask("grep", "--extended-regexp", "--text", LINE.format(node=node.name), LOG).stdout
         except HalabError:
             continue
         for line in told.splitlines():
@@ -48,7 +48,7 @@ def _history(lab: Lab, node: Node) -> list[Fenced]:
     found: dict[Fenced, None] = {}
     for peer in lab.others(node):
         try:
-            told = peer.run("stonith_admin", "--history", node.name, "--output-as=xml", timeout=30)
+            told = peer.ask("stonith_admin", "--history", node.name, "--output-as=xml", timeout=30)
             known = parse_history(told.stdout) if told.ok else []
         except HalabError:  # it has no power, or no cluster
             continue

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from halab import limits
 from halab.errors import LabError
 from halab.files import write_atomically
 from halab.process import CommandResult
 from halab.providers import visit
 from halab.providers.inside import ENVIRONMENT, Running
 
+UNLIMITED = 2**64 - 1  # RLIM_INFINITY, as the runtime has it
 FILTERS = Path("/run/crun")  # where the runtime has, for each container, the seccomp filter that it has made
 # its root is not that of the node's systemd
 SETTINGS = (*ENVIRONMENT, "LANG=C.UTF-8", "SYSTEMD_IGNORE_CHROOT=1")
@@ -80,8 +82,15 @@ def describe(config: dict[str, Any], node: Running, tools: Path, filters: Path =
         ("root", tools),
         ("shm", next(mount["source"] for mount in config["mounts"] if mount["destination"] == "/dev/shm")),  # noqa: S108
         *([("filter", filters / node.identity / "seccomp.bpf")] if config["linux"].get("seccomp") else []),
-        *(("limit", f"{limit['type']} {limit['soft']} {limit['hard']}") for limit in process.get("rlimits", ())),
+        *(("limit", _limit(limit)) for limit in process.get("rlimits", ())),
         *(("drop", number) for number, name in enumerate(names) if name not in kept),
         *(("set", setting) for setting in SETTINGS),
     ]
     return "".join(f"{key} {value}\n" for key, value in lines)
+
+
+def _limit(limit: dict[str, Any]) -> str:
+    """The number of a limit, and what is allowed softly and hard, where -1 is no limit (setrlimit(2))."""
+    kind = limits.KINDS[limit["type"].removeprefix("RLIMIT_").lower()]
+    soft, hard = (-1 if limit[name] == UNLIMITED else limit[name] for name in ("soft", "hard"))
+    return f"{kind} {soft} {hard}"

@@ -73,8 +73,8 @@ def main(description: str, argv: list[str]) -> int:
     lines = [line.split(" ", 1) for line in read(description).decode().splitlines()]
     told = dict(lines)
     must("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
-    for name, soft, hard in (value.split() for key, value in lines if key == "limit"):
-        resource.setrlimit(getattr(resource, name), (int(soft), int(hard)))
+    for kind, soft, hard in (map(int, value.split()) for key, value in lines if key == "limit"):
+        resource.setrlimit(kind, (soft, hard))
     group, process = f"{told['cgroup']}/halab-{os.getpid()}", f"/proc/{told['pid']}"
     others = [os.open(f"{process}/ns/{name}", os.O_RDONLY) for name in ("net", "ipc", "uts", "cgroup")]
     user, pids = (os.open(f"{process}/ns/{name}", os.O_RDONLY) for name in ("user", "pid"))
@@ -170,6 +170,6 @@ def execute(argv: list[str], environment: dict[str, str]) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1], sys.argv[2:]))
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, the program was not run, and that is no answer
         os.write(2, f"{sys.argv[2]}: {error}\n".encode())
         sys.exit(FAILED)

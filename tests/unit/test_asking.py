@@ -1,6 +1,7 @@
 """Asking a node with programs that are not its own."""
 
 import os
+import resource
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,7 +20,10 @@ from halab.providers.inside import Running
 CONFIG: dict[str, Any] = {  # of what podman makes, what matters here
     "process": {
         "capabilities": {"bounding": ["CAP_CHOWN", "CAP_SYS_ADMIN"]},
-        "rlimits": [{"type": "RLIMIT_NPROC", "soft": 10, "hard": 20}],
+        "rlimits": [
+            {"type": "RLIMIT_NPROC", "soft": 10, "hard": 20},
+            {"type": "RLIMIT_LOCKS", "soft": 2**64 - 1, "hard": 2**64 - 1},
+        ],
     },
     "mounts": [{"destination": "/dev", "source": "tmpfs"}, {"destination": "/dev/shm", "source": "/its/shm"}],  # noqa: S108
     "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}},
@@ -43,7 +47,8 @@ def test_a_program_is_given_what_the_nodes_own_are_given(node: Running) -> None:
         "shm /its/shm",
         "filter /filters/4711/seccomp.bpf",
     ]
-    assert "limit RLIMIT_NPROC 10 20" in lines
+    assert f"limit {resource.RLIMIT_NPROC} 10 20" in lines
+    assert "limit 10 -1 -1" in lines  # RLIMIT_LOCKS (getrlimit(2)), which has no name in Python
     assert "set PATH=/usr/sbin:/usr/bin:/sbin:/bin" in lines
 
 

@@ -40,7 +40,7 @@ def lab(told: str = "", log: str = "", *, at: float = DONE - 6, by: str = PEER, 
         said = {"stonith_admin": told if "--history" in argv else "", "grep": log}[argv[0]]
         return CommandResult(argv, 0 if said or "--reboot" in argv else 1, said, "")
 
-    nodes = [SimpleNamespace(name="node1", mgmt=PEER, run=run), SimpleNamespace(name="node2", mgmt="192.168.2.11")]
+    nodes = [SimpleNamespace(name="node1", mgmt=PEER, ask=run), SimpleNamespace(name="node2", mgmt="192.168.2.11")]
     events = {"node1": [], "node2": [{"time": at, "action": action, "from": by}]}
     return SimpleNamespace(
         nodes=nodes,
