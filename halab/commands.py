@@ -13,9 +13,11 @@ from halab.exams import hints
 from halab.exams.draw import paper_of
 from halab.faults import registry
 from halab.instance import Instance, instances_dir
+from halab.lab_code import apart
 from halab.measure import records, run
 from halab.models import NodeSpec
 from halab.nodes import Workstation
+from halab.paths import short
 from halab.recording import Recording
 from halab.report import Report
 from halab.selection import current, instance_to_make, instance_to_remove, obstacle, select
@@ -116,7 +118,8 @@ def show_step(name: str | None, json: bool) -> None:
         return
     left = [step for step in instance.folder.steps if instance.state.outcome(step.name) != Outcome.PASSED]
     step = instance.folder.step(name) if name else (left or instance.folder.steps)[0]
-    Report(json).step(step, show.record(step, instance.spec, instance.state.distro))
+    what = str(short(step.path))
+    Report(json).step(step, apart(lambda: show.record(step, instance.spec, instance.state.distro), what))
 
 
 def save(name: str) -> None:
@@ -238,8 +241,10 @@ def bmc(name: str, action: str) -> None:
 
 
 def list_labs(json: bool) -> None:
-    found = [labs.load(name) for name in labs.names()]
-    Report(json).labs([(lab, obstacle(lab)) for lab in found])
+    found = [labs.entry(name) for name in labs.names()]
+    Report(json).labs([(lab, lab.broken or obstacle(lab.needs)) for lab in found])
+    if broken := [lab.name for lab in found if lab.broken]:
+        raise LabError(f"what is wrong with {', '.join(broken)} is told above; the other labs can be used")
 
 
 def doctor(json: bool) -> None:

@@ -3,15 +3,17 @@
 import importlib.util
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from halab import toml
 from halab.errors import LabError
 from halab.exams.paper import ExamFile, Paper, paper
-from halab.models import LabSpec, Sequel
-from halab.paths import LABS, ROOT
+from halab.lab_code import EndsProgram, Result, apart, blamed, blaming, is_apart, line_in
+from halab.models import LabSpec, Needs, Sequel
+from halab.paths import LABS, short
 from halab.toml import suggestion
 
 
@@ -53,6 +55,18 @@ class LabFolder:
             ) from None
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A lab as it is listed; one that is broken has no title."""
+
+    name: str
+    title: str = ""
+    continues: str | None = None
+    steps: tuple[str, ...] = ()
+    needs: Needs = field(default_factory=Needs)
+    broken: str = ""  # why
+
+
 def root() -> Path:
     """The folder that labs are folders of."""
     return LABS
@@ -65,11 +79,38 @@ def names(folder: Path | None = None) -> list[str]:
 
 
 def load(name: str, folder: Path | None = None) -> LabFolder:
-    """Read a lab and all its steps. Raises LabError with file, place and reason."""
+    """Read a lab and all its steps, after they were read in a process apart. Raises LabError with file, place and
+    reason.
+    """
+    if not is_apart():
+        _apart(lambda: _load(name, folder) and None, name)
+    return _load(name, folder)
+
+
+def entry(name: str) -> Entry:
+    """Whatever is wrong with a lab, it is listed."""
+
+    def read() -> Entry:
+        lab = _load(name, None)
+        continues = lab.continues.name if lab.continues else None
+        return Entry(name, lab.spec.title, continues, tuple(step.name for step in lab.steps), lab.spec.needs)
+
+    try:
+        return _apart(read, name)
+    except LabError as error:
+        return Entry(name, broken=str(error))
+
+
+def _apart(read: Callable[[], Result], name: str) -> Result:
+    import_module("halab.conditions")  # as nearly all steps do: once here, and not in each child
+    return apart(read, f"lab {name}")
+
+
+def _load(name: str, folder: Path | None) -> LabFolder:
     path = (folder or LABS) / name
-    if (path / "exam.toml").is_file():
+    if (path / "exam.toml").exists():
         return _load_exam(name, path, folder)
-    if not (path / "lab.toml").is_file():
+    if not (path / "lab.toml").exists():
         raise LabError(f'there is no lab "{name}", {suggestion(name, names(folder))}')
     spec, sequel, continues = _read_lab(path / "lab.toml", folder)
     files = step_files(path)
@@ -102,7 +143,7 @@ def _continue(sequel: Sequel, file: Path, folder: Path | None) -> tuple[LabSpec,
     if sequel.continues not in names(folder):
         known = suggestion(sequel.continues, names(folder))
         raise LabError(f'{short(file)}: continues: there is no lab "{sequel.continues}", {known}')
-    before = load(sequel.continues, folder)
+    before = _load(sequel.continues, folder)
     spec = before.spec.model_copy(update={"title": sequel.title, "needs": sequel.needs})
     wanted = sequel.needs.nodes or (len(spec.nodes),)
     try:
@@ -146,37 +187,25 @@ def load_step(file: Path) -> Step:
     title, _, prose = (inspect.getdoc(module) or "").partition("\n")
     if not title:
         raise LabError(f"{where}: expected a docstring, whose first line is the step's title")
-    return Step(step_name(file), title, prose.strip(), file, module.perform, module.verify)
+    functions = (blaming(function, file) for function in (module.perform, module.verify))
+    return Step(step_name(file), title, prose.strip(), file, *functions)
 
 
 def import_file(file: Path) -> Any:
     """A step file's, or an exam's, module. Raises LabError with file, line and reason."""
     where = short(file)
     if not file.is_file():
-        raise LabError(f"{where} is missing")
+        raise LabError(f"{where} is {'no regular file' if file.exists() else 'missing'}")
     module_spec = importlib.util.spec_from_file_location(f"halab_step_{file.stem}", file)
     if module_spec is None or module_spec.loader is None:
         raise LabError(f"{where}: Python finds no way to import it")
     module = importlib.util.module_from_spec(module_spec)
     try:
-        module_spec.loader.exec_module(module)
+        with blamed(file):
+            module_spec.loader.exec_module(module)
+    except EndsProgram:
+        raise
     except Exception as error:
         line = getattr(error, "lineno", None) or line_in(error, file)
         raise LabError(f"{where}, line {line}: it does not import: {type(error).__name__}: {error}") from error
     return module
-
-
-def line_in(error: Exception, file: Path) -> int:
-    """The innermost line of that file which an error came through."""
-    trace = error.__traceback__
-    line = 1
-    while trace:
-        if trace.tb_frame.f_code.co_filename == str(file):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
-
-
-def short(path: Path) -> Path:
-    """A path as people are told of it: within the checkout, when it is there."""
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

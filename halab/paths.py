@@ -20,6 +20,11 @@ def state_dir() -> Path:
     return user_state_path("halab").resolve()
 
 
+def short(path: Path) -> Path:
+    """A path as people are told of it: within the checkout, when it is there."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
 def name_on_host(instance: Path) -> str:
     """What the instance in a directory is called where all instances of a host meet: its own name, and which state
     directory it is in, as another user, or another XDG_STATE_HOME, may have one of the same name.

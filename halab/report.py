@@ -25,13 +25,14 @@ from halab.status import as_data, limits_met
 from halab.terminal import Terminal
 
 if TYPE_CHECKING:  # every command prints, and none should wait for all that another one prints
+    from halab import labs
     from halab.authoring.lint import Findings
     from halab.checkpoints import Checkpoint
     from halab.exams.attempts import Attempt, Learner
     from halab.exams.grade import Mark
     from halab.faults import Fault
     from halab.instance import Instance
-    from halab.labs import LabFolder, Step
+    from halab.labs import Step
     from halab.measure.report import Measurement
     from halab.proof import Cell, Proof
     from halab.show import Entry
@@ -169,16 +170,16 @@ class Report:
         for point in found:
             self.say(f"{point.at:%F %T}  {point.name}")
 
-    def labs(self, found: list[tuple[LabFolder, str | None]]) -> None:
+    def labs(self, found: list[tuple[labs.Entry, str | None]]) -> None:
         """Each lab, with what keeps it from running here, if anything does."""
         if self._json:
             self._dump(
                 [
                     {
                         "name": lab.name,
-                        "title": lab.spec.title,
-                        "continues": lab.continues.name if lab.continues else None,
-                        "steps": [step.name for step in lab.steps],
+                        "title": lab.title or None,
+                        "continues": lab.continues,
+                        "steps": list(lab.steps),
                         "obstacle": obstacle,
                     }
                     for lab, obstacle in found
@@ -186,7 +187,10 @@ class Report:
             )
             return
         for lab, obstacle in found:
-            self.say(f"{lab.name}: {lab.spec.title} ({', '.join(step.name for step in lab.steps)})")
+            if lab.broken:
+                self.say(f"{lab.name}: it is broken: {lab.broken}")
+                continue
+            self.say(f"{lab.name}: {lab.title} ({', '.join(lab.steps)})")
             if obstacle:
                 self.say(f"    cannot run here: {obstacle}")
 

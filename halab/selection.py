@@ -11,6 +11,7 @@ from halab.exams.draw import draw
 from halab.files import write_atomically
 from halab.instance import Instance, instances_dir
 from halab.labs import LabFolder
+from halab.models import Needs
 from halab.paths import state_dir
 from halab.state import State, read_state
 from halab.toml import suggestion
@@ -103,9 +104,8 @@ def instance_to_remove(selection: Selection) -> Instance | None:
     return Instance(selection.instance_name, _readable_state(selection.instance_name) or _new_state(selection))
 
 
-def obstacle(folder: LabFolder) -> str | None:
-    """Why a lab cannot run on this host; None when it can."""
-    needs = folder.spec.needs
+def obstacle(needs: Needs) -> str | None:
+    """Why a lab with these needs cannot run on this host; None when it can."""
     if needs.providers == ("vagrant",) and (reason := host.no_machines_because()):
         return f"it is for virtual machines, and {reason}"
     if needs.distros:

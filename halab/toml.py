@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from halab.errors import LabError
-from halab.paths import ROOT
+from halab.paths import short
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[int | str, ...]
@@ -23,12 +23,16 @@ def read(path: Path, model: type[Model]) -> Model:
 
 def load(path: Path) -> dict[str, Any]:
     """Raises LabError when there is no such file, or no TOML in it."""
+    if path.exists() and not path.is_file():
+        raise LabError(f"{short(path)}: expected a regular file, which it is not")
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
-        raise LabError(f"{_shown(path)}: cannot be read: {error.strerror}") from error
+        raise LabError(f"{short(path)}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LabError(f"{_shown(path)}: not valid TOML: {error}") from error
+        raise LabError(f"{short(path)}: not valid TOML: {error}") from error
+    except RecursionError:
+        raise LabError(f"{short(path)}: not valid TOML: it is nested too deeply") from None
 
 
 def check(content: dict[str, Any], path: Path, model: type[Model]) -> Model:
@@ -36,17 +40,13 @@ def check(content: dict[str, Any], path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise LabError("\n".join(f"{_shown(path)}: {problem}" for problem in _problems(error, model))) from error
+        raise LabError("\n".join(f"{short(path)}: {problem}" for problem in _problems(error, model))) from error
 
 
 def suggestion(wrong: str, known: Sequence[str]) -> str:
     """What to say after an unknown name: the nearest known one, or all of them when none is near."""
     near = difflib.get_close_matches(wrong, known, n=1)
     return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
-
-
-def _shown(path: Path) -> Path:
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:

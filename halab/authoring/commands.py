@@ -8,17 +8,18 @@ from halab import labs
 from halab.authoring import new, schemas
 from halab.authoring.lint import lint, lint_docs
 from halab.errors import CheckFailed
+from halab.paths import short
 from halab.report import Report
 from halab.selection import current
 
 
 def new_lab(name: str) -> None:
-    place = labs.short(new.new_lab(name))
+    place = short(new.new_lab(name))
     Report().say(f"{place} is a lab of two steps. Read on in docs/authoring.md, and try: inv lab --name {name} show")
 
 
 def new_step(name: str, lab: str | None) -> None:
-    Report().say(f"{labs.short(new.new_step(name, lab or current().lab))} is there, to be edited.")
+    Report().say(f"{short(new.new_step(name, lab or current().lab))} is there, to be edited.")
 
 
 def lint_lab(name: str | None, contexts: Sequence[ParserContext], json: bool) -> None:
@@ -32,4 +33,4 @@ def lint_lab(name: str | None, contexts: Sequence[ParserContext], json: bool) ->
 
 
 def schema() -> None:
-    Report().say(f"Written: {', '.join(str(labs.short(file)) for file in schemas.write())}.")
+    Report().say(f"Written: {', '.join(str(short(file)) for file in schemas.write())}.")

@@ -17,13 +17,17 @@ from halab.errors import LabError
 from halab.exams.draw import paper_of, source
 from halab.exams.paper import Drawn, ExamFile
 from halab.faults.registry import FAULTS
+from halab.lab_code import apart, line_in
 from halab.labs import LabFolder, Step
 from halab.models import LabSpec
+from halab.paths import short
 from halab.proof.exams import Draw
 from halab.providers import PROVIDERS
 from halab.toml import suggestion
 
 DRAWS = 200  # of an exam, after which anything that is drawn one time in twenty was seen, but for one exam in 30000
+
+LINTING = 300.0  # seconds, for a lab
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def lint(names: Sequence[str], commands: Sequence[ParserContext]) -> Findings:
         if name not in labs.names():
             raise LabError(f'there is no lab "{name}", {suggestion(name, labs.names())}')
     known = _known(commands)
-    found = sum((_lab(name, known) for name in names), Findings())
+    found = sum((_apart(name, known) for name in names), Findings())
     return Findings(tuple(dict.fromkeys(found.problems)), tuple(dict.fromkeys(found.notes)))
 
 
@@ -64,6 +68,14 @@ def _known(commands: Sequence[ParserContext]) -> Known:
         if folder not in exams
     }
     return Known(commands, steps, tuple(folder.name for folder in exams), tuple(FAULTS))
+
+
+def _apart(name: str, known: Known) -> Findings:
+    """In a process of its own, as what one lab does there must be nothing to the others."""
+    try:
+        return apart(lambda: _lab(name, known), f"labs/{name}", within=LINTING)
+    except LabError as error:
+        return Findings((str(error),))
 
 
 def _lab(name: str, known: Known) -> Findings:
@@ -95,14 +107,14 @@ def _unreadable(folder: Path, error: LabError) -> list[str]:
             labs.load_step(file)
         except LabError as wrong:
             reasons.append(str(wrong))
-    where = str(labs.short(labs.root()))
-    return [reason if reason.startswith(where) else f"{labs.short(folder)}: {reason}" for reason in reasons]
+    where = str(short(labs.root()))
+    return [reason if reason.startswith(where) else f"{short(folder)}: {reason}" for reason in reasons]
 
 
 def _readme(folder: Path, known: Known) -> list[str]:
     file = folder / "README.md"
     if not file.is_file():
-        return [f"{labs.short(file)}: missing; it tells what the lab is about"]
+        return [f"{short(file)}: missing; it tells what the lab is about"]
     return _markdown(file, known)
 
 
@@ -114,7 +126,7 @@ def _docstring(file: Path, known: Known) -> list[str]:
     """What is dead in a docstring. One that cannot be read is a problem of loading."""
     try:
         first = ast.parse(file.read_text()).body[0]
-    except (OSError, SyntaxError, IndexError):
+    except (OSError, ValueError, SyntaxError, IndexError, RecursionError, MemoryError):
         return []
     if not (
         isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
@@ -129,7 +141,7 @@ def _needs(lab: LabFolder) -> list[str]:
     file = lab.path / ("exam.toml" if lab.paper else "lab.toml")
     wanted = (("distro", lab.spec.needs.distros, distros.names()), ("provider", lab.spec.needs.providers, PROVIDERS))
     return [
-        f'{labs.short(file)}: needs.{kind}s: there is no {kind} "{name}", {suggestion(name, list(known))}'
+        f'{short(file)}: needs.{kind}s: there is no {kind} "{name}", {suggestion(name, list(known))}'
         for kind, names, known in wanted
         for name in names
         if name not in known
@@ -148,7 +160,7 @@ def _step(
             checks, end = record(step.path, spec, distro, step.verify)
             problems += _cut_short(step.path, "verify", end)
             if not checks and end is None:
-                problems.append(f"{labs.short(step.path)}: verify states no check")
+                problems.append(f"{short(step.path)}: verify states no check")
             stated += checks
     problems += _checks(step.path, stated, known)
     return stated
@@ -184,14 +196,14 @@ def _exam(lab: LabFolder, known: Known) -> Findings:
             sums.setdefault(wrong, sat.drawn)  # one example will do
     problems = [problem for sat in seen for problem in sat.problems]
     problems += _checks(file, [check for sat in seen for check in sat.stated], known)
-    problems += [f"{labs.short(file)}: {wrong}, for example when {drawn} is drawn" for wrong, drawn in sums.items()]
+    problems += [f"{short(file)}: {wrong}, for example when {drawn} is drawn" for wrong, drawn in sums.items()]
     notes = [note for sat in seen for note in sat.notes]
     if not problems and not notes:
         problems += proofs.of_exam(lab, lambda draw: _recorded(lab, draw), _at)
     if not problems and not notes:
         different = len({sat.drawn for sat in seen})
         notes.append(
-            f"{labs.short(file)}: points add up in {DRAWS} draws, {different} of them different; "
+            f"{short(file)}: points add up in {DRAWS} draws, {different} of them different; "
             "those of others are counted when they are graded"
         )
     return Findings(tuple(problems), tuple(notes))
@@ -214,7 +226,7 @@ def _sat(lab: LabFolder, learner: str, distro: str) -> Sat:
         spec, drawn = paper.draw(source(lab.name, learner, ""), lab.spec)
         text = json.dumps(drawn)
     except Exception as error:  # noqa: BLE001  # an author may have written anything
-        return Sat(problems=(_at(file, labs.line_in(error, file), f"draw: {type(error).__name__}: {error}"),))
+        return Sat(problems=(_at(file, line_in(error, file), f"draw: {type(error).__name__}: {error}"),))
     drawn = json.loads(text)  # as grading has it
     stated, problems, notes = [], [], []
     for name, function in (("look", paper.look), ("shake", paper.shake)):
@@ -260,4 +272,4 @@ def _sums(stated: Sequence[Stated], exam: ExamFile, whole: bool) -> Iterator[str
 
 
 def _at(file: Path, line: int, what: str) -> str:
-    return f"{labs.short(file)}, line {line}: {what}"
+    return f"{short(file)}, line {line}: {what}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from halab import checkpoints, labs
 from halab.errors import LabError
-from halab.paths import PROVISION
+from halab.paths import PROVISION, short
 from halab.templates import render
 from halab.toml import suggestion
 
@@ -23,7 +23,7 @@ def new_lab(name: str) -> Path:
     _must_be_a_name(name)
     place = labs.root() / name
     if place.exists():
-        raise LabError(f"{labs.short(place)} is there already; choose another name, or remove it first")
+        raise LabError(f"{short(place)} is there already; choose another name, or remove it first")
     with _workspace() as workspace:
         made = workspace / name
         made.mkdir()
@@ -32,7 +32,7 @@ def new_lab(name: str) -> Path:
         try:
             made.rename(place)
         except OSError as error:  # somebody was faster
-            raise LabError(f"{labs.short(place)} cannot be made: {error.strerror}") from error
+            raise LabError(f"{short(place)} cannot be made: {error.strerror}") from error
     return place
 
 
@@ -46,7 +46,7 @@ def new_step(name: str, lab: str) -> Path:
         raise LabError(f"{lab} is an exam, which has tasks in exam.toml, and no steps")
     files = labs.step_files(folder)
     if there := [file for file in files if labs.step_name(file) == name]:
-        raise LabError(f"{labs.short(there[0])} is there already; choose another name")
+        raise LabError(f"{short(there[0])} is there already; choose another name")
     number = max((int(file.name.partition("_")[0]) for file in files), default=0) // 10 * 10 + 10
     if number > LAST_NUMBER:
         raise LabError(f"{lab} has no number left for {name}, as {files[-1].name} is its last step; renumber its files")

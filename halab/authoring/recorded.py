@@ -10,7 +10,7 @@ from typing import Any
 from halab import distros
 from halab.checks import CheckResult, Condition
 from halab.exams.grading import Examination
-from halab.labs import line_in
+from halab.lab_code import line_in
 from halab.models import LabSpec
 from halab.nodes import Node, Workstation
 from halab.show import RecordedNode, RecordedPlace, Recorder

@@ -5,8 +5,10 @@ from random import Random
 
 from halab.errors import LabError
 from halab.exams.paper import Paper
+from halab.lab_code import apart
 from halab.labs import LabFolder
 from halab.models import LabSpec
+from halab.paths import short
 from halab.state import Sitting
 
 
@@ -18,7 +20,10 @@ def source(exam: str, instance: str, seed: str) -> Random:
 
 def draw(folder: LabFolder, spec: LabSpec, instance: str, seed: str) -> tuple[LabSpec, Sitting]:
     """The lab as one learner gets it, and what is remembered of that."""
-    drawn_spec, drawn = paper_of(folder).draw(source(folder.name, instance, seed), spec)
+    grader = folder.path / "grade.py"
+    drawn_spec, drawn = apart(
+        lambda: paper_of(folder).draw(source(folder.name, instance, seed), spec), str(short(grader))
+    )
     return drawn_spec, Sitting(seed=seed, drawn=drawn)
 
 

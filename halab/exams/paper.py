@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from halab.errors import LabError
+from halab.lab_code import blaming
 from halab.models import Frozen, LabSpec, Sequel
 
 Drawn = dict[str, Any]  # what grade.py drew; it survives being written as JSON
@@ -68,4 +69,4 @@ def paper(file: ExamFile, folder: Path, module: Any) -> Paper:
     text = folder / "README.md"
     if not text.is_file():
         raise LabError(f"{folder.name} has no README.md, which tells the learner what to do")
-    return Paper(file, text, *(getattr(module, name) for name in FUNCTIONS))
+    return Paper(file, text, *(blaming(getattr(module, name), folder / "grade.py") for name in FUNCTIONS))

@@ -6,6 +6,7 @@ from typing import Any
 from halab import bringup, host, labs
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError
+from halab.lab_code import blamed
 from halab.labs import LabFolder
 from halab.proof import Cell, Proof, exams, steps
 from halab.report import Report
@@ -22,10 +23,11 @@ def prove(name: str, json: bool) -> None:
     host.ensure(host.TOOLS, report.say)
     proof = Proof(name)
     try:
-        if folder.paper:
-            _prove_exam(folder, module, chosen, proof, report)
-        else:
-            _prove_lab(folder, module.SOLUTIONS, chosen, proof, report)
+        with blamed(folder.path / "solutions.py"):
+            if folder.paper:
+                _prove_exam(folder, module, chosen, proof, report)
+            else:
+                _prove_lab(folder, module.SOLUTIONS, chosen, proof, report)
     finally:
         report.proof(proof)
     if proof.wrong or proof.unproven:

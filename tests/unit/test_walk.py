@@ -14,7 +14,7 @@ from tests.fakes import FakeAudience, World
 pytestmark = pytest.mark.usefixtures("world")
 
 
-class Killed(BaseException):
+class Killed(KeyboardInterrupt):
     """Stands for SIGKILL: nothing of halab catches it, and nothing is cleaned up after it."""
 
 
