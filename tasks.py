@@ -20,16 +20,18 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(body)
     def guarded(*arguments: Any, **options: Any) -> None:
+        from halab import full_disk
         from halab.errors import Exit as Code
         from halab.errors import HalabError
 
         try:
             return body(*arguments, **options)
         except HalabError as error:
-            raise Exit(_told(f"halab: {error}"), code=error.exit_code) from None
+            sentence = "; ".join(filter(None, (f"halab: {error}", full_disk.advice(error))))
+            raise Exit(_told(sentence), code=error.exit_code) from None
         except Exception as error:  # noqa: BLE001  # a bug, or a host as nobody foresaw it
-            what = f"{type(error).__name__}: {error}"
-            raise Exit(_told(f"halab: {what}; HALAB_DEBUG=1 shows where"), code=Code.LAB_BROKEN) from None
+            what = full_disk.advice(error) or f"{type(error).__name__}: {error}; HALAB_DEBUG=1 shows where"
+            raise Exit(_told(f"halab: {what}"), code=Code.LAB_BROKEN) from None
         except KeyboardInterrupt:
             again = f"inv {' '.join(sys.argv[1:])}"
             raise Exit(f"halab: interrupted; to go on, type the same again: {again}", code=Code.INTERRUPTED) from None

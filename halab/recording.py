@@ -56,8 +56,15 @@ class Recording:
 
     def _write(self, line: object) -> None:
         data = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-        while data:
-            data = data[os.write(self._file, data) :]
+        end = os.lseek(self._file, 0, os.SEEK_CUR)
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError as error:  # the disk is full: half a line is no line
+            os.ftruncate(self._file, end)
+            os.lseek(self._file, end, os.SEEK_SET)
+            error.filename = str(self.path)
+            raise
 
 
 def _new(folder: Path, stem: str) -> tuple[Path, int]:

@@ -44,6 +44,8 @@ class Selection(BaseModel):
             return cls()
 
     def remember(self) -> None:
+        if self == self.remembered():  # the disk may be full, and `inv lab --instance X down` has to free it
+            return
         write_atomically(state_dir() / "selection.json", self.model_dump_json(exclude_none=True))
 
 
@@ -77,9 +79,9 @@ def select(
     new = old.model_copy(update={key: value for key, value in given.items() if value is not None})
     _refuse_what_does_not_exist(new)
     _refuse_another_shape(new)
-    new.remember()
     global _of_this_command_line  # tasks of one command line share nothing but their process
     _of_this_command_line = new
+    new.remember()
     return new
 
 

@@ -4,7 +4,7 @@ import getpass
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,8 @@ def locked(directory: Path) -> Iterator[None]:
         who = owner.read_text() if owner.exists() else "another command"
         raise Locked(f"instance {directory.name} is being changed by {who}; wait for it, or end it") from None
     try:
-        owner.write_text(f"`{' '.join(['inv', *sys.argv[1:]])}` (pid {os.getpid()}, user {getpass.getuser()})")
+        with suppress(OSError):  # on a full disk too, an instance can be removed
+            owner.write_text(f"`{' '.join(['inv', *sys.argv[1:]])}` (pid {os.getpid()}, user {getpass.getuser()})")
         yield
     finally:
         lock.release()

@@ -10,7 +10,7 @@ from halab.errors import CheckFailed, LabError, NothingChecked
 from halab.exams import attempts, grading, reports, sheets, signing, sitting
 from halab.exams.draw import paper_of
 from halab.exams.reports import marks as class_marks
-from halab.files import write_atomically
+from halab.files import publish
 from halab.instance import Instance, instances_dir
 from halab.report import Report
 from halab.selection import Selection, current, refuse_name, select
@@ -147,8 +147,8 @@ def marks(exam: str, csv: str | None, json: bool) -> None:
     if csv:
         file = Path(csv)
         failed = file.with_name(f"{file.stem}-failed.csv")
-        write_atomically(file, class_marks.as_csv([*class_marks.COLUMNS, *tasks], class_marks.table(learners, tasks)))
-        write_atomically(failed, class_marks.as_csv(class_marks.FAILED, class_marks.failed(learners)))
+        publish(file, class_marks.as_csv([*class_marks.COLUMNS, *tasks], class_marks.table(learners, tasks)))
+        publish(failed, class_marks.as_csv(class_marks.FAILED, class_marks.failed(learners)))
         report.say(f"Marks: {file}\nFailed checks: {failed}")
     if json or not csv:
         report.marks(learners, tasks)

@@ -11,7 +11,7 @@ from halab.errors import LabError
 from halab.exams.draw import draw, paper_of
 from halab.exams.sitting import sitting_of
 from halab.exams.text import fill
-from halab.files import write_atomically
+from halab.files import publish
 from halab.instance import Instance, instances_dir
 from halab.labs import LabFolder
 from halab.models import LabSpec
@@ -45,7 +45,7 @@ def write(folder: LabFolder, learners: Sequence[str], seed: str | None, director
         title = f"{folder.spec.title}: {learner}"
         for suffix, content in ((".md", text), (".html", page(title, text))):
             written.append(directory / f"{learner}{suffix}")
-            write_atomically(written[-1], content)
+            publish(written[-1], content)
     return written
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from halab.errors import LabError, NothingChecked
+from halab.files import publish
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)  # what cryptography says of what is no key
@@ -68,8 +69,9 @@ def sign(directory: Path, key: Path) -> Path:
             raise LabError(f"{path} is no file, so it cannot be signed; remove it")
     files = [{"path": name, "sha256": _digest(directory / name)} for name in _files(directory)]
     manifest = json.dumps({"public_key": _written(private.public_key()), "files": files}, indent=2).encode() + b"\n"
-    (directory / MANIFEST).write_bytes(manifest)
-    (directory / SIGNATURE).write_bytes(private.sign(manifest))
+    (directory / SIGNATURE).unlink(missing_ok=True)  # it is of the manifest before
+    publish(directory / MANIFEST, manifest)
+    publish(directory / SIGNATURE, private.sign(manifest))
     return directory / MANIFEST
 
 
@@ -161,5 +163,9 @@ def _create(file: Path, data: bytes, mode: int) -> None:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
         raise LabError(f"{file} cannot be written: {error.strerror}") from None
-    with os.fdopen(handle, "wb") as opened:
-        opened.write(data)
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            opened.write(data)
+    except OSError as error:
+        file.unlink()
+        raise LabError(f"{file} cannot be written: {error.strerror}") from error

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from halab.files import write_atomically
+from halab.files import publish
 from halab.instance import Instance
 from halab.measure.report import Measurement
 from halab.measure.timeline import draw
@@ -16,7 +16,7 @@ def keep(instance: Instance, measurement: Measurement) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     for number, run in enumerate(measurement.runs, 1):
         draw(measurement, run, [directory / f"run-{number}.{suffix}" for suffix in ("svg", "png")])
-    write_atomically(directory / REPORT, measurement.model_dump_json(indent=2))
+    publish(directory / REPORT, measurement.model_dump_json(indent=2))
     instance.remember(instance.state.with_measurement(directory.name))
     return directory
 

@@ -79,6 +79,7 @@ class Podman:
         for_each([name for name, state in states.items() if state in ("absent", "off")], self.power_on)
 
     def down(self) -> None:
+        self._disks.forget()  # first, as podman writes when it removes, and the disk may be full
         if found := [*self._containers.listed(), *self._containers.half_removed(self._nodes)]:
             self._network.up()
             for_each(found, self._containers.remove)
@@ -86,7 +87,6 @@ class Podman:
         for container in self._containers.of.values():
             self._cgroups.release(container)
         self._network.down()
-        self._disks.forget()
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         def act(running: Running) -> CommandResult:

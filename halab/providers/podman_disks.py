@@ -14,7 +14,8 @@ neither saving nor restoring touches it.
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
@@ -50,11 +51,12 @@ class Disks:
         """Archive all nodes, which must not run meanwhile."""
         unfinished = self._directory / f".{checkpoint}"
         unfinished.mkdir(parents=True)
-        base = self._base()
-        sources = for_each(self._upper_dirs().items(), lambda item: self._archive(*item, base, checkpoint, unfinished))
-        about: About = {"powered": sorted(powered), "sources": sorted(set().union(*sources))}
-        (unfinished / "about.json").write_text(json.dumps(about))
-        unfinished.rename(self._directory / checkpoint)
+        base, nodes = self._base(), self._upper_dirs().items()
+        with _whole_or_gone(unfinished):
+            sources = for_each(nodes, lambda item: self._archive(*item, base, checkpoint, unfinished))
+            about: About = {"powered": sorted(powered), "sources": sorted(set().union(*sources))}
+            (unfinished / "about.json").write_text(json.dumps(about))
+            unfinished.rename(self._directory / checkpoint)
         write_atomically(self._directory / "base", checkpoint)
 
     def restore(self, checkpoint: str) -> list[str]:
@@ -77,8 +79,9 @@ class Disks:
         """Take over an exported checkpoint, under the name that it has there too. May be killed and done again."""
         unfinished = self._directory / f".{checkpoint}"
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(directory, unfinished)
-        unfinished.rename(self._directory / checkpoint)
+        with _whole_or_gone(unfinished):
+            shutil.copytree(directory, unfinished)
+            unfinished.rename(self._directory / checkpoint)
 
     def keep_only(self, checkpoints: set[str]) -> None:
         """Remove all others, but for archives that these, or the base, still need."""
@@ -165,6 +168,16 @@ def differences(there: Listing, wanted: Listing) -> tuple[list[str], list[str]]:
             remove.append(path)
             gone = f"{path}/"
     return remove, sorted(extract, key=lambda path: path.split("/"))
+
+
+@contextmanager
+def _whole_or_gone(folder: Path) -> Iterator[None]:
+    """Remove a folder that could not be finished: on a full disk, it is in the way of what would free it."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _same_directory(first: str, second: str) -> bool:

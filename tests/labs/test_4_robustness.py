@@ -287,6 +287,36 @@ def test_interrupting_a_walk_says_how_to_go_on(cli: Cli) -> None:
     cli("walk", "--to", "nginx")
 
 
+def test_an_instance_is_removed_from_a_disk_that_is_full(cli: Cli, tmp_path: Path) -> None:
+    """The disk is one of its own, in a mount namespace of its own, and is full as it becomes smaller."""
+    cli("down")
+    place = tmp_path / "state"
+    place.mkdir()
+    with subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sleep", "infinity"]) as keeper:
+        enter = ["nsenter", f"--target={keeper.pid}", "--mount", "env", f"XDG_STATE_HOME={place}"]
+        mount = [*enter, "mount", "-t", "tmpfs", "-o", "size=8g", "tmpfs", str(place)]
+        theirs = Path(f"/proc/{keeper.pid}/ns/mnt")
+        wait(lambda: not theirs.samefile("/proc/self/ns/mnt"), bool, within=5, successes=1)
+        subprocess.run(mount, check=True)
+        full = Cli("full", "--name", "ha-web", "--provider", "podman", "--distro", "debian12", enter=enter)
+        try:
+            full("up")
+            used = subprocess.run([*enter, "df", "--output=used", place], capture_output=True, text=True, check=True)
+            less = f"remount,size={int(used.stdout.split()[-1])}k"
+            subprocess.run([*enter, "mount", "-o", less, str(place)], check=True)
+
+            told = [full("save", "mine", expect=3), full("reset", "--to", "start", expect=3)]
+            power = [node["power"] for node in full.json("status")["nodes"]]
+        finally:
+            full("down")
+            left = subprocess.run([*enter, "ls", place / "halab" / "instances"], capture_output=True, check=True).stdout
+            keeper.kill()
+
+    assert all("make room there, or remove an instance" in said for said in told), told
+    assert power == ["on", "on"]
+    assert left == b""
+
+
 def test_down_leaves_nothing_behind(cli: Cli, host_addresses: str) -> None:
     cli("down")
 

@@ -24,6 +24,23 @@ def disks(tmp_path: Path, node: Path) -> Disks:
     return Disks(tmp_path / "disks", lambda: {"node1": str(node)})
 
 
+def test_a_checkpoint_that_cannot_be_saved_whole_leaves_the_room_that_it_took(
+    tmp_path: Path, disks: Disks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disks.save("first", {"node1"})
+
+    def no_room(about: object) -> str:
+        raise OSError("no room")
+
+    with monkeypatch.context() as full:
+        full.setattr("halab.providers.podman_disks.json.dumps", no_room)
+        with pytest.raises(OSError, match="no room"):
+            disks.save("second", {"node1"})
+
+    assert sorted(path.name for path in (tmp_path / "disks").iterdir()) == ["base", "first"]
+    disks.save("second", {"node1"})
+
+
 def content(directory: Path) -> dict[str, str]:
     """Every path with what matters of it."""
     found = {}

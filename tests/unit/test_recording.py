@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -51,6 +52,27 @@ TELL_SIZE = "trap 'stty size; exit' WINCH; stty size; while :; do sleep 0.05; do
 TELL_INTERRUPT = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do sleep 0.05; done"
 PIECES = ("bash", "-c", r"printf '\xc3'; sleep 0.3; printf '\xa4\xff\n'; printf '\xc3'")
 SECRET = "correct horse"  # typed, and never shown
+
+
+def test_what_there_is_no_room_for_is_not_recorded_by_half(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Recording(tmp_path, "node1", 80, 24) as recording:
+        recording.wrote("whole")
+        whole = recording.path.read_text()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 5, before[1]))
+        try:
+            with pytest.raises(OSError, match=str(recording.path)):
+                recording.wrote("cut short")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+        assert recording.path.read_text() == whole
+        recording.wrote("there is room again")
+
+    assert [json.loads(line)[2] for line in recording.path.read_text().splitlines()[1:]] == [
+        "whole",
+        "there is room again",
+    ]
 
 
 def recorder(directory: Path, *program: str) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from halab.exams.attempts import GRADE, Attempt
 from halab.exams.reports import gradescope, junit, page
-from halab.files import write_atomically
+from halab.files import publish
 
 
 def write_all(attempt: Attempt) -> list[Path]:
@@ -24,5 +24,5 @@ def write_all(attempt: Attempt) -> list[Path]:
     if attempt.grade.verdict != "not graded":
         texts["results.json"] = gradescope.results(attempt)
     for name, text in texts.items():
-        write_atomically(attempt.directory / name, text)
+        publish(attempt.directory / name, text)
     return [attempt.directory / name for name in (GRADE, *texts)]
