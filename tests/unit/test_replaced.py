@@ -82,7 +82,7 @@ def test_what_is_replaced_while_grading_is_found_and_everything_is_put_back(
     grade = graded(begun)
 
     assert grade.verdict == "not graded"
-    assert len(grade.replaced) == 1
+    assert (len(grade.replaced), grade.checks) == (1, ())
     assert "shaken" not in world.done
     assert GRADING not in checkpoints.names(begun)
 
