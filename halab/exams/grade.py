@@ -77,6 +77,7 @@ class Grade(Frozen):
     hints_cost: int  # points, which are taken off the sum of the tasks
     replaced: tuple[str, ...] = ()
     replaced_cost: int = 0  # points, which are taken off, too
+    noticed: tuple[str, ...] = ()  # what may have been done for the grading only; it costs nothing
     points: int
     of: int
     percent: float
@@ -104,6 +105,7 @@ class Grade(Frozen):
         at: datetime,
         seconds: float,
         replaced: Sequence[str] = (),
+        noticed: Sequence[str] = (),
     ) -> "Grade":
         assert sitting.began  # noqa: S101  # what has not begun is not graded
         tasks = tuple(
@@ -136,6 +138,7 @@ class Grade(Frozen):
             hints_cost=hints_cost,
             replaced=tuple(replaced),
             replaced_cost=replaced_cost,
+            noticed=tuple(noticed),
             points=points,
             of=paper.points,
             percent=round(percent, 1),

@@ -150,6 +150,7 @@ def grade(instance: Instance, on_mark: Callable[[Mark], None]) -> tuple[Grade, l
         paper=paper.file,
         marks=exam.marks,
         replaced=watched.told,
+        noticed=watched.noticed,
         at=datetime.now().astimezone(),
         seconds=time.monotonic() - started,
     )

@@ -34,6 +34,7 @@ def summary(attempt: Attempt, files: Sequence[Path]) -> str:
     hints = [f"{-grade.hints_cost:>4}      {grade.hints} hints"] if grade.hints else []
     kept = [f"Kept in {escape(str(file))}" for file in files]
     replaced = [f"[red]{'REPLACED':<10}[/]{_plain(sentence)}" for sentence in grade.replaced]
+    replaced += [f"[yellow]{'NOTICED':<10}[/]{_plain(sentence)}" for sentence in grade.noticed]
     hints += [f"{-grade.replaced_cost:>4}      as programs were replaced"] if grade.replaced_cost else []
     return "\n".join(["", *replaced, *tasks, *hints, f"[bold]{grade.points:>4}/{grade.of:<4} {whole}[/]", *kept])
 

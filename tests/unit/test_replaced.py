@@ -9,6 +9,7 @@ from halab.checkpoints import GRADING
 from halab.checks import Outcome
 from halab.errors import Exit, LabError
 from halab.exams import attempts
+from halab.exams.grading import Examination
 from halab.exams.witness import Finding
 from halab.exams.witness.look import Witness
 from halab.instance import Instance
@@ -69,7 +70,7 @@ def test_nothing_is_graded_while_a_program_is_replaced(begun: Instance, world: W
     assert (grade.verdict, grade.points, grade.checks) == ("not graded", 0, ())
     assert grade.replaced == (
         "/usr/bin/env of node1 is not that of its package; "
-        "put it back: apt-get install --reinstall coreutils; or: inv reset",
+        "put it back: apt-get install --reinstall coreutils; or: inv reset --to start",
     )
     assert world.calls[calls:] == []  # nothing that a node could notice
 
@@ -134,7 +135,19 @@ def test_a_member_without_the_clusters_daemons_is_none(
 ) -> None:
     monkeypatch.setattr(Witness, "without_cluster", lambda self, members: [Finding("node1", "corosync", "x", "y")])
 
-    assert graded(begun).replaced == ("corosync of node1 x; put it back: y; or: inv reset",)
+    assert graded(begun).replaced == ("corosync of node1 x; put it back: y; or: inv reset --to start",)
+
+
+def test_a_cluster_that_was_started_for_the_grading_is_told_and_costs_nothing(
+    begun: Instance, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Witness, "without_daemons", lambda self: frozenset({"node1", "node2"}))
+    monkeypatch.setattr(Examination, "count_members", lambda self: frozenset({"node1"}))
+
+    grade = graded(begun)
+
+    assert grade.noticed == ("the cluster of node1 was started only as it was graded",)
+    assert (grade.verdict, grade.points) == ("passed", 10)
 
 
 def test_a_proof_finds_what_a_wrong_solution_replaced_and_goes_no_further(begun: Instance, program: Path) -> None:

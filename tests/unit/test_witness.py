@@ -152,6 +152,7 @@ def test_what_brings_other_code_into_daemons_is_named(
         ("etc/systemd/system/mine.service", "[Service]\nExecStart=/usr/local/bin/mine\n"),
         ("etc/systemd/system/corosync.service.d/slow.conf", "[Unit]\nAfter=network-online.target\n"),
         ("etc/systemd/system/corosync.service", "[Service]\nExecStart=/usr/sbin/corosync -f\nRestart=always\n"),
+        ("etc/systemd/system/corosync.service.d/wait.conf", "[Service]\nExecStartPre=/usr/bin/sleep 60\n"),
         ("etc/systemd/system/nginx.service.d/wait.conf", "[Service]\nExecStartPre=/usr/bin/sleep 1\n"),
     ],
 )

@@ -31,7 +31,7 @@ class Finding:
 
     @property
     def told(self) -> str:
-        return f"{self.sentence}; put it back: {self.remedy}; or: inv reset"
+        return f"{self.sentence}; put it back: {self.remedy}; or: inv reset --to start"
 
 
 @dataclass(frozen=True)

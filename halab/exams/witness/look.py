@@ -54,6 +54,10 @@ class Witness:
             if name not in self._genuine[node]
         ]
 
+    def without_daemons(self) -> frozenset[str]:
+        """The nodes on which the cluster did not run at the last look."""
+        return frozenset(node for node, names in self._genuine.items() if not names.issuperset(NEEDED))
+
     def _running(self) -> list[Finding]:
         found: list[Finding] = []
         self._genuine = {}

@@ -18,7 +18,8 @@ class Replaced(HalabError):
 
 
 class Watched:
-    """What is seen of the nodes from outside while they are graded. `told` are the sentences, each once.
+    """What is seen of the nodes from outside while they are graded. `told` are the sentences, each once; `noticed` is
+    what costs nothing, and may be of interest to whoever reads the grade.
 
     With `ends`, the first of them ends the grading: raises Replaced.
     """
@@ -28,6 +29,8 @@ class Watched:
         self._ear = Ear(instance) if self._witness.sees else None
         self._ends = ends
         self._found: dict[str, Finding] = {}
+        self._began_without: frozenset[str] | None = None  # nodes without a cluster at the first look
+        self.noticed: tuple[str, ...] = ()
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -36,9 +39,13 @@ class Watched:
 
     def look(self) -> None:
         self._take(self._witness.look())
+        if self._began_without is None:
+            self._began_without = self._witness.without_daemons()
 
     def members(self, members: Collection[str]) -> None:
         """That these are members of a cluster was said: do its daemons run there, and are they heard?"""
+        late = sorted(set(members) & (self._began_without or frozenset()))
+        self.noticed = tuple(f"the cluster of {node} was started only as it was graded" for node in late)
         self._take(self._witness.without_cluster(members))
         if self._ear and len(members) > 1:
             self._take([Finding(node, "corosync", NOT_HEARD, RESTART) for node in self._ear.silent(members)])
