@@ -20,9 +20,11 @@ def up(instance: Instance, say: Callable[[str], None]) -> None:
     else:
         preparation.make(instance, say)
     instance.start_bmcs()
-    if instance.state.faults:
-        healed = registry.heal(instance)
+    healed, unhealed = registry.try_to_heal(instance, instance.state.faults[::-1])
+    if healed:
         say(f"Healed: {', '.join(fault.name for fault in healed)}.")
+    for sentence in unhealed:
+        say(f"{sentence}.")
     _finish(instance, say)
 
 

@@ -4,7 +4,7 @@ The format is published by Pacemaker as RELAX NG schemas (xml/api/crm_mon-*.rng,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from xml.etree.ElementTree import Element
 
@@ -16,12 +16,15 @@ from halab.errors import LabError
 
 @dataclass(frozen=True)
 class NodeStatus:
+    """`id` is the member's number in Corosync; that of a remote node is its name."""
+
     name: str
     online: bool
     standby: bool
     maintenance: bool
     pending: bool  # it talks to its peers, and is not a member that runs resources yet
     unclean: bool
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,36 @@ class Fenced:
 
 @dataclass(frozen=True)
 class ClusterStatus:
+    """`own_names` are the cluster's names of nodes that are known by other ones here."""
+
     quorate: bool
     dc: str | None
     fencing: bool
     options: Mapping[str, str]
     nodes: Mapping[str, NodeStatus]
     resources: Mapping[str, ResourceStatus]
+    own_names: Mapping[str, str] = field(default_factory=dict)
+
+    def renamed(self, names: Mapping[str, str]) -> "ClusterStatus":
+        """The same with other names of nodes, wherever one is named."""
+
+        def new(name: str) -> str:
+            return names.get(name, name)
+
+        return replace(
+            self,
+            dc=None if self.dc is None else new(self.dc),
+            nodes={new(name): replace(node, name=new(name)) for name, node in self.nodes.items()},
+            resources={
+                name: replace(resource, nodes=tuple(map(new, resource.nodes)))
+                for name, resource in self.resources.items()
+            },
+            own_names={to: name for name, to in names.items()},
+        )
+
+    def own_name(self, node: str) -> str:
+        """What the cluster calls a node of the lab."""
+        return self.own_names.get(node, node)
 
     @property
     def online(self) -> tuple[str, ...]:
@@ -141,6 +168,7 @@ def _node(node: Element) -> NodeStatus:
         maintenance=flag("maintenance"),
         pending=flag("pending"),
         unclean=flag("unclean"),
+        id=node.get("id", ""),
     )
 
 

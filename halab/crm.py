@@ -1,8 +1,11 @@
 """Asking a cluster about itself, out of band, on whichever of its nodes answers."""
 
+from functools import partial
+
 from halab.cluster import ClusterStatus, parse_status
 from halab.errors import CheckFailed, LabError
 from halab.instance import Instance
+from halab.members import lab_names
 
 CRM_MON = ("crm_mon", "--output-as=xml", "--inactive")
 ADDRESS_AGENT = "ocf:heartbeat:IPaddr2"
@@ -30,8 +33,10 @@ def ask(instance: Instance, *argv: str, input: str | None = None) -> str:
 
 
 def status(instance: Instance) -> ClusterStatus:
-    """The cluster as the first node that answers sees it. Raises as `ask` does."""
-    return parse_status(ask(instance, *CRM_MON))
+    """The cluster as the first node that answers sees it, its nodes by the lab's names. Raises as `ask` does."""
+    seen = parse_status(ask(instance, *CRM_MON))
+    ids = {node.name: node.id for node in seen.nodes.values()}
+    return seen.renamed(lab_names(instance.spec.nodes, ids, partial(ask, instance)))
 
 
 def holders_of_vip(instance: Instance) -> tuple[str, ...]:

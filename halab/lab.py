@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from halab import crm, distros
 from halab.checks import CheckResult, Condition, Outcome, evaluate
 from halab.cluster import ClusterStatus
-from halab.errors import CheckFailed, LabError
+from halab.errors import CheckFailed, HalabError, LabError
 from halab.faults import registry
 from halab.instance import Instance
 from halab.measure import records, run
@@ -100,6 +100,15 @@ class Lab:
         if len(names) != 1:
             raise CheckFailed(f"{resource} is active on {', '.join(names) or 'no node'}, expected one node")
         return self.node(names[0])
+
+    def own_name(self, node: Node) -> str:
+        """What the cluster calls a node, which its members' names in the lab file need not be; as that, where there is
+        no cluster to ask.
+        """
+        try:
+            return self.status().own_name(node.name)
+        except HalabError:
+            return node.name
 
     def power_events(self, node: Node) -> list[dict[str, object]]:
         """What the node's BMC was told to do, oldest first (see Instance.power_events)."""

@@ -61,10 +61,13 @@ class Network(Namespaces):
         return all(run(self.enter(["ip", *link])).ok for link in links)
 
     def silence(self, node: NodeSpec, silent: bool) -> None:
-        """Let a node's ports pass no frame (or all again), without its carrier going down."""
-        state = "disabled" if silent else "forwarding"
+        """Let a node's ports pass no frame (or all again), without its carrier going down.
+
+        A port whose cable is pulled cannot be told to pass frames, and passes all once it is plugged in again.
+        """
+        state, tell = ("disabled", must) if silent else ("forwarding", run)
         for name, _ in self._spec.networks.by_name():
-            must(self.enter(["bridge", "link", "set", "dev", port_name(node, name), "state", state]))
+            tell(self.enter(["bridge", "link", "set", "dev", port_name(node, name), "state", state]))
 
     def _batch(self) -> str:
         lines = ["link set lo up"]

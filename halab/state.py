@@ -35,6 +35,7 @@ class InjectedFault(BaseModel):
     name: str
     node: str = ""
     options: dict[str, str] = {}
+    measured: bool = False  # by a measurement that was to heal it
 
     @property
     def words(self) -> str:

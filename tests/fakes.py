@@ -112,6 +112,9 @@ class World:
     not_limited: list[str] = field(default_factory=list)
     limits_met: dict[str, list[str]] = field(default_factory=dict)
     crm_mon: str | None = None  # None: no cluster runs
+    answers: dict[str, str] = field(default_factory=dict)  # what other commands print, by how they begin
+    typed: list[str] = field(default_factory=list)  # what nodes were asked to run
+    silent: set[str] = field(default_factory=set)  # nodes whose ports pass no frame
     arp: str = ""
     ipmi: str | None = None  # what ipmitool says; None: it is run
     unreachable: bool = False
@@ -183,11 +186,18 @@ class FakeProvider:
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         if World.current.unreachable or World.current.power[node] != "on":
             raise LabError(f"{node} is not reachable: it is {World.current.power[node]}")
+        World.current.typed.append(line := " ".join(argv))
+        if told := [said for begins, said in World.current.answers.items() if line.startswith(begins)]:
+            return CommandResult(tuple(argv), 0, told[0], "")
         match argv[0]:
             case "systemctl" if "is-enabled" in argv and World.current.crm_mon is None:
                 rc, said = 1, "disabled\n"
             case "systemctl":
                 rc, said = 0, "running\n"
+            case "pcs" | "crm_resource" if World.current.crm_mon is None:
+                rc, said = 1, "Error: Could not connect to the CIB: Transport endpoint is not connected\n"
+            case "test" if World.current.crm_mon is None:
+                rc, said = 1, ""
             case "crm_mon" if World.current.crm_mon is None:
                 rc, said = 102, "crm_mon: Connection to cluster failed: Connection refused\n"
             case "crm_mon":
@@ -235,10 +245,15 @@ class FakeProvider:
         World.current.power[node] = "off"
 
     def freeze(self, nodes: Sequence[str]) -> None:
+        World.current.silent.update(nodes)
+        World.current.told("pause")
         World.current.power.update(dict.fromkeys(nodes, "frozen"))
 
     def thaw(self, nodes: Sequence[str]) -> None:
         World.current.power.update(dict.fromkeys(nodes, "on"))
+        if nodes:
+            World.current.told("unpaused")
+        World.current.silent.difference_update(nodes)
 
     def port(self, node: str, network: str) -> str:
         return f"{node}-{network}"

@@ -5,6 +5,7 @@ from halab.cluster import parse_devices
 from halab.conditions.fencing import CUTS, fenced, logged
 from halab.errors import CheckFailed
 from halab.lab import Lab
+from halab.members import node_at, parse_known_hosts
 from halab.nodes import Node
 
 
@@ -14,8 +15,8 @@ def authorized() -> Condition:
     def look(lab: Lab) -> Observation:
         said = []
         for node in lab.nodes:
-            result = node.ask("sh", "-c", "pcs pcsd status " + " ".join(other.name for other in lab.nodes))
-            if result.ok:
+            result = node.ask("pcs", "pcsd", "status", *(other.name for other in lab.nodes))
+            if result.ok or _authorized_by_other_names(lab, node):
                 return Observation(True, f"{node.name} is authorized everywhere")
             said.append(f"{node.name}: {result.last_line().strip()}")
         return Observation(False, "; ".join(said))
@@ -26,6 +27,16 @@ def authorized() -> Condition:
         "pcs host auth, followed by the names of all nodes, as the user hacluster",
     )
     return Condition("pcs on one node is authorized on every node", look, hints, steady=True)
+
+
+def _authorized_by_other_names(lab: Lab, node: Node) -> bool:
+    """Whether pcs on a node knows every node, by names of somebody's choice, and may drive it (pcs(8), host auth)."""
+    specs = [each.spec for each in lab.nodes]
+    hosts = parse_known_hosts(node.ask("cat", "/var/lib/pcsd/known-hosts").stdout)
+    names = {node_at(specs, place, lambda *argv: node.ask(*argv).stdout): name for name, place in hosts.items()}
+    if not all(each.name in names for each in lab.nodes):
+        return False
+    return node.ask("pcs", "pcsd", "status", *(names[each.name] for each in lab.nodes)).ok
 
 
 def online(*nodes: Node) -> Condition:
@@ -179,10 +190,11 @@ def can_be_fenced(node: Node) -> Condition:
     """
 
     def look(lab: Lab) -> Observation:
-        known = lab.status().resources
+        status = lab.status()
+        known, victim = status.resources, status.own_name(node.name)
         found: dict[str, str] = {}
         for peer in lab.others(node):
-            result = peer.ask("stonith_admin", "--list", node.name, "--output-as=xml", timeout=30)
+            result = peer.ask("stonith_admin", "--list", victim, "--output-as=xml", timeout=30)
             found |= dict.fromkeys(parse_devices(result.stdout) if result.ok else (), peer.name)
         usable = [device for device in found if device in known and known[device].started]
         seen = [f"{device} ({'started' if device in usable else 'not started'})" for device in found]

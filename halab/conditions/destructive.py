@@ -100,7 +100,8 @@ def fences(node: Node) -> Condition:
             wait(lambda: observe(online(node), lab), lambda member: member.ok, within=SERVING)
         before, began = {each.name: len(lab.power_events(each)) for each in lab.nodes}, time.time()
         try:
-            done = peer.ask("stonith_admin", "--reboot", node.name, "--timeout=60", timeout=120)
+            victim = lab.own_name(node)
+            done = peer.ask("stonith_admin", "--reboot", victim, "--timeout=60", timeout=120)
         except LabError:
             if told := _orders(lab, peer, before[peer.name], peer):
                 return Observation(False, f"{peer.name} had its own power cut: its BMC was told: {_told(told)}")

@@ -30,11 +30,12 @@ def logged(lab: Lab, node: Node) -> bool:
     """Whether some peer's log has a fencing of the node, at the time at which its BMC was told by that peer. The log
     outlives a restart of the cluster, which a fencer's memory does not.
     """
+    pattern = LINE.format(node=re.escape(lab.own_name(node)))
     for peer in lab.others(node):
         events = [event for event in lab.power_events(node) if event["from"] == str(peer.mgmt)]
         cuts = [_time(event) % QUARTER for event in events if event["action"] in CUTS]
         try:
-            told = peer.ask("grep", "--extended-regexp", "--text", LINE.format(node=node.name), LOG).stdout
+            told = peer.ask("grep", "--extended-regexp", "--text", pattern, LOG).stdout
         except HalabError:
             continue
         for line in told.splitlines():
@@ -46,13 +47,14 @@ def logged(lab: Lab, node: Node) -> bool:
 
 def _history(lab: Lab, node: Node) -> list[Fenced]:
     found: dict[Fenced, None] = {}
+    victim = lab.own_name(node)
     for peer in lab.others(node):
         try:
-            told = peer.ask("stonith_admin", "--history", node.name, "--output-as=xml", timeout=30)
+            told = peer.ask("stonith_admin", "--history", victim, "--output-as=xml", timeout=30)
             known = parse_history(told.stdout) if told.ok else []
         except HalabError:  # it has no power, or no cluster
             continue
-        found |= dict.fromkeys(done for done in known if done.node == node.name)
+        found |= dict.fromkeys(done for done in known if done.node == victim)
     return list(found)
 
 

@@ -22,7 +22,7 @@ def follows(second: str, first: str) -> Condition:
 
     def look(lab: Lab) -> Observation:
         cib = lab.ask("cibadmin", "--query")
-        here, everywhere = lab.where(first).name, simulate.node_names(cib)
+        here, everywhere = lab.own_name(lab.where(first)), simulate.node_names(cib)
         elsewhere = [name for name in everywhere if name != here]
         moved = _simulated(lab, simulate.ban(cib, first, [here]))
         if not moved.get(first):
@@ -80,11 +80,11 @@ def may_run(resource: str, node: Node) -> Condition:
     """A resource would be started on a node, if no other one were left to it. Pacemaker's policy engine tells."""
 
     def look(lab: Lab) -> Observation:
-        cib = lab.ask("cibadmin", "--query")
-        others = [name for name in simulate.node_names(cib) if name != node.name]
+        cib, own = lab.ask("cibadmin", "--query"), lab.own_name(node)
+        others = [name for name in simulate.node_names(cib) if name != own]
         left = _simulated(lab, simulate.ban(cib, resource, others))
         return Observation(
-            left.get(resource) == (node.name,), f"if no other node were left, {resource} would be {_at(left, resource)}"
+            left.get(resource) == (own,), f"if no other node were left, {resource} would be {_at(left, resource)}"
         )
 
     hints = (

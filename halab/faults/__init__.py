@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from halab import distros
 from halab.distros import Distro
+from halab.errors import LabError
 from halab.instance import Instance
 from halab.nodes import Node
 from halab.state import InjectedFault
@@ -24,18 +25,33 @@ class Scene:
 
     @property
     def node(self) -> Node:
-        spec = next(node for node in self.instance.spec.nodes if node.name == self.asked.node)
-        return Node(spec, self.instance.provider, lambda text: None)
+        """Raises LabError when the lab has no such node."""
+        for spec in self.instance.spec.nodes:
+            if spec.name == self.asked.node:
+                return Node(spec, self.instance.provider, lambda text: None)
+        raise LabError(f'there is no node "{self.asked.node}" that {self.asked.name} could be about')
 
     @property
     def distro(self) -> Distro:
         return distros.load(self.instance.state.distro)
 
 
+def is_running(scene: Scene) -> bool:
+    """Whether the node can be asked to heal something; without power it has nothing of what is only in memory.
+
+    Raises LabError when it is frozen: it can be asked later.
+    """
+    state = scene.node.power()
+    if state == "frozen":
+        raise LabError(f"{scene.node.name} is frozen; try: inv heal, once it is thawed")
+    return state == "on"
+
+
 @dataclass(frozen=True)
 class Fault:
     """`inject` and `heal` may raise LabError; both may be called again. `heal` is also called when a kill has left
-    nothing or only half of the fault.
+    nothing or only half of the fault, and when what has become of the node since has left nothing of it: then it does
+    nothing. When it raises, it can be healed later.
 
     `outside`: it is neither in a node nor in its power, so a node that is put back from a checkpoint still has it.
     `everywhere`: it is about all nodes, and none is chosen. `keeps_out`: while it lasts, some node cannot be a member.

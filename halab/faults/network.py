@@ -85,7 +85,7 @@ def _pull(scene: Scene) -> None:
 
 
 def _plug(scene: Scene) -> None:
-    if scene.node.power() == "on":  # without power there is no cable, and it comes back with a whole one
+    if scene.node.power() != "off":  # without power there is no cable, and it comes back with a whole one
         scene.instance.provider.set_carrier(scene.node.name, scene.asked.options["network"], True)
 
 

@@ -1,8 +1,11 @@
 """Planned work. Nothing is broken by it, and clients may notice all the same."""
 
 from halab import crm
-from halab.errors import LabError
-from halab.faults import Fault, Scene
+from halab.errors import CheckFailed, LabError
+from halab.faults import Fault, Scene, is_running
+
+CIB = "/var/lib/pacemaker/cib/cib.xml"  # where Pacemaker keeps a node's copy, and `pcs cluster destroy` removes it
+COROSYNC_CONF = "/etc/corosync/corosync.conf"
 
 
 def _must(scene: Scene, *argv: str) -> None:
@@ -11,35 +14,55 @@ def _must(scene: Scene, *argv: str) -> None:
         raise LabError(f"{scene.node.name}: `{' '.join(argv)}`: {result.last_line()}")
 
 
+def _name(scene: Scene) -> str:
+    """What the cluster calls the node. Raises CheckFailed when there is no cluster."""
+    return crm.status(scene.instance).own_name(scene.node.name)
+
+
 def _standby(scene: Scene) -> None:
-    _must(scene, "pcs", "node", "standby", scene.node.name)
+    _must(scene, "pcs", "node", "standby", _name(scene))
 
 
 def _unstandby(scene: Scene) -> None:
-    _must(scene, "pcs", "node", "unstandby", scene.node.name)
+    if _is_kept(scene):
+        crm.ask(scene.instance, "pcs", "node", "unstandby", _name(scene))
 
 
-def _address(scene: Scene) -> str:
-    known = crm.status(scene.instance).of_agent(crm.ADDRESS_AGENT)
-    if not known:
-        raise LabError(f"there is no resource of the agent {crm.ADDRESS_AGENT} to move")
-    return known[0].id
+def _addresses(scene: Scene) -> list[str]:
+    return [resource.id for resource in crm.status(scene.instance).of_agent(crm.ADDRESS_AGENT)]
 
 
 def _ban(scene: Scene) -> None:
-    _must(scene, "pcs", "resource", "ban", _address(scene), scene.node.name)
+    known = _addresses(scene)
+    if not known:
+        raise LabError(f"there is no resource of the agent {crm.ADDRESS_AGENT} to move")
+    _must(scene, "pcs", "resource", "ban", known[0], _name(scene))
 
 
 def _clear(scene: Scene) -> None:
-    _must(scene, "pcs", "resource", "clear", _address(scene))
+    """Only the node's own bans: others may be a learner's."""
+    for address in _addresses(scene) if _is_kept(scene) else ():
+        crm.ask(scene.instance, "crm_resource", "--clear", f"--resource={address}", f"--node={_name(scene)}")
+
+
+def _is_kept(scene: Scene) -> bool:
+    """Whether some node has a configuration in which it could be kept: else there is nothing to take back."""
+    try:
+        crm.ask(scene.instance, "test", "-e", CIB)
+    except CheckFailed:
+        return False
+    return True
 
 
 def _stop(scene: Scene) -> None:
+    crm.status(scene.instance)  # tells why, when there is no cluster to stop
     _must(scene, "pcs", "cluster", "stop")
 
 
 def _start(scene: Scene) -> None:
-    _must(scene, "pcs", "cluster", "start")
+    """A node without power starts its cluster, or not, when it boots."""
+    if is_running(scene) and scene.node.run("test", "-e", COROSYNC_CONF).ok:
+        _must(scene, "pcs", "cluster", "start")
 
 
 FAULTS = (

@@ -8,6 +8,9 @@ def _cut(scene: Scene) -> None:
 
 
 def _power_on(scene: Scene) -> None:
+    """One that is frozen has power, and has booted or does so once it is thawed."""
+    if scene.node.power() == "frozen":
+        return
     if scene.node.power() == "off":
         scene.instance.provider.power_on(scene.node.name)
     scene.node.wait_booted()
@@ -23,7 +26,8 @@ def _freeze(scene: Scene) -> None:
 
 
 def _thaw(scene: Scene) -> None:
-    if scene.node.power() == "frozen":
+    """A node that runs may be silent still, if whoever froze it was killed in the middle."""
+    if scene.node.power() != "off":
         scene.instance.provider.thaw([scene.node.name])
     _power_on(scene)
 

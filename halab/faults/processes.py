@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from halab.errors import LabError
-from halab.faults import Fault, Scene
+from halab.faults import Fault, Scene, is_running
 
 Act = Callable[[Scene], None]
 HOG = "halab-hog"
@@ -20,13 +20,15 @@ def _break(script: str) -> Act:
     return act
 
 
-def _mend(script: str) -> Act:
+def _mend(script: str, *, lasting: bool = False) -> Act:
     """Run a shell script, which may fail, on a node that has power. It may be fenced meanwhile: then once more when it
-    has booted.
+    has booted. What is `lasting` is on the node's disk, and outlives its power.
     """
 
     def act(scene: Scene) -> None:
-        if scene.node.power() != "on":
+        if not is_running(scene):
+            if lasting:
+                raise LabError(f"{scene.node.name} has no power; try: inv bmc {scene.node.name} on, and inv heal")
             return
         try:
             scene.node.run(*_sh(scene, script), timeout=120)
@@ -47,13 +49,13 @@ def _kill(process: str) -> Act:
 
 def _join_again(scene: Scene) -> None:
     """A node whose daemons died is fenced, where fencing is on, and then boots and joins by itself."""
-    if scene.node.power() == "on":
+    if is_running(scene):
         scene.node.wait_booted()
         _mend("pcs cluster start")(scene)
 
 
 BREAK_CONFIG = """\
-test -e {config}.halab || cp --preserve {config} {config}.halab
+test -e {config}.halab || {{ cp --preserve {config} {config}.new && mv {config}.new {config}.halab; }} || exit
 echo 'this is no directive' > {config}
 pkill -KILL --exact nginx"""
 MEND_CONFIG = """\
@@ -68,7 +70,10 @@ mkdir -p {FULL} && mount -t tmpfs -o size=$(($(du -skx /var | cut -f 1) + 2048))
 cp --archive --one-file-system /var/. {FULL} && mount --bind {FULL} /var || exit
 dd if=/dev/zero of=/var/full bs=1k 2>/dev/null
 ! (echo more > /var/more) 2>/dev/null"""
-EMPTY = f"umount --lazy /var && umount --lazy {FULL}"
+# Either mount, both, or none may be there
+EMPTY = f"""\
+[ "$(stat --file-system --format=%T /var)" != tmpfs ] || umount --lazy /var
+! mountpoint --quiet {FULL} || umount --lazy {FULL}"""
 FAULTS = (
     Fault("kill-corosync", "corosync dies of SIGKILL", _kill("corosync"), _join_again),
     Fault("kill-pacemaker", "pacemakerd dies of SIGKILL; systemd starts it again", _kill("pacemakerd"), _join_again),
@@ -84,7 +89,7 @@ FAULTS = (
         "service-broken",
         "nginx dies, and its configuration is invalid, so it cannot be started",
         _break(BREAK_CONFIG),
-        _mend(MEND_CONFIG),
+        _mend(MEND_CONFIG, lasting=True),
     ),
     Fault(
         "firewall-closed",

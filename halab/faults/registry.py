@@ -1,7 +1,9 @@
 """All faults by name, and what becomes of an instance's state when one is injected or healed."""
 
+from collections.abc import Sequence
+
 from halab import crm
-from halab.errors import LabError, NothingChecked
+from halab.errors import HalabError, LabError, NothingChecked
 from halab.faults import Fault, Scene, bmc, network, planned, power, processes
 from halab.instance import Instance
 from halab.state import InjectedFault
@@ -25,14 +27,19 @@ def find(name: str) -> Fault:
     return FAULTS[name]
 
 
-def inject(instance: Instance, name: str, node: str = ACTIVE, options: dict[str, str] | None = None) -> InjectedFault:
-    """Break something. Needs the lock. `node` may be `active`; a fault of all nodes takes none."""
+def inject(
+    instance: Instance, name: str, node: str = ACTIVE, options: dict[str, str] | None = None, measured: bool = False
+) -> InjectedFault:
+    """Break something. Needs the lock. `node` may be `active`; a fault of all nodes takes none.
+
+    Raises LabError when it cannot be done; then what is half done is healed, and nothing is remembered.
+    """
     fault = find(name)
     if unknown := sorted(set(options or {}) - set(fault.options)):
         known = ", ".join(f"--{option}" for option in fault.options) or "none"
         raise LabError(f"{name} does not take --{unknown[0]}; its options are: {known}")
     target = "" if fault.everywhere else _target(instance, node)
-    asked = InjectedFault(name=name, node=target, options={**fault.options, **(options or {})})
+    asked = InjectedFault(name=name, node=target, options={**fault.options, **(options or {})}, measured=measured)
     for there in instance.state.faults:
         if (there.name, there.node) == (name, target):
             where = f" on {target}" if target else ""
@@ -40,23 +47,42 @@ def inject(instance: Instance, name: str, node: str = ACTIVE, options: dict[str,
     instance.remember(instance.state.with_fault(asked))
     try:
         fault.inject(Scene(instance, asked))
-    except LabError:
-        fault.heal(Scene(instance, asked))
+    except HalabError as error:
+        _, unhealed = try_to_heal(instance, [asked])
         instance.remember(instance.state.without_fault(asked))
-        raise
+        left = "".join(f"; and what was done of it stays: {sentence}; try: inv reset" for sentence in unhealed)
+        raise LabError(f"{error}{left}") from error
     return asked
 
 
 def heal(instance: Instance, name: str | None = None) -> list[InjectedFault]:
-    """Heal one kind of fault, or all, the last one first. Needs the lock. Raises NothingChecked when there is none."""
+    """Heal one kind of fault, or all, the last one first. Needs the lock.
+
+    Raises NothingChecked when there is none, and LabError, once the others are healed, when one could not be.
+    """
     if name:
         find(name)
     wanted = [fault for fault in reversed(instance.state.faults) if name in (None, fault.name)]
     if not wanted:
         raise NothingChecked(f"nothing is broken by {name or 'a fault'}; inv faults tells what can be")
-    for asked in wanted:
-        heal_one(instance, asked)
+    _, unhealed = try_to_heal(instance, wanted)
+    if unhealed:
+        raise LabError("; ".join(unhealed))
     return wanted
+
+
+def try_to_heal(instance: Instance, faults: Sequence[InjectedFault]) -> tuple[list[InjectedFault], list[str]]:
+    """Heal these faults: those that are healed, and forgotten, and a sentence for each that could not be. That one is
+    still remembered. Needs the lock.
+    """
+    healed, unhealed = [], []
+    for asked in faults:
+        try:
+            heal_one(instance, asked)
+            healed.append(asked)
+        except (HalabError, OSError) as error:
+            unhealed.append(f"{asked.words} could not be healed: {error}")
+    return healed, unhealed
 
 
 def heal_one(instance: Instance, asked: InjectedFault) -> None:
@@ -66,10 +92,13 @@ def heal_one(instance: Instance, asked: InjectedFault) -> None:
 
 
 def heal_outside(instance: Instance) -> None:
-    """Heal what a checkpoint does not bring back, as it is not in the nodes, and forget the rest. Needs the lock."""
-    for asked in reversed(instance.state.faults):
-        if FAULTS[asked.name].outside:
-            FAULTS[asked.name].heal(Scene(instance, asked))
+    """Heal what a checkpoint does not bring back, as it is not in the nodes, and forget the rest. Needs the lock.
+
+    What cannot be healed is still remembered, and keeps nobody from going back.
+    """
+    faults = instance.state.faults[::-1]
+    try_to_heal(instance, [asked for asked in faults if FAULTS[asked.name].outside])
+    for asked in (asked for asked in faults if not FAULTS[asked.name].outside):
         instance.remember(instance.state.without_fault(asked))
 
 
@@ -85,7 +114,7 @@ def _target(instance: Instance, node: str) -> str:
         holders = crm.holders_of_vip(instance)
         if len(holders) != 1:
             raise LabError(f"no single node is active (the address is on {', '.join(holders) or 'none'}); use --node")
-        return holders[0]
+        node = holders[0]
     if node not in names:
         raise LabError(f'there is no node "{node}", {suggestion(node, [*names, ACTIVE])}')
     return node

@@ -7,8 +7,8 @@ Journals have microseconds where Corosync's own log file has seconds. The senten
 import json
 import re
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from halab.errors import HalabError, LabError
 from halab.instance import Instance
@@ -47,8 +47,12 @@ SENTENCES = {
 }
 
 
-def collect(instance: Instance, since: float) -> list[Event]:
-    """All events since a time, oldest first. A node that cannot be asked tells nothing."""
+def collect(instance: Instance, since: float, own_names: Mapping[str, str] = {}) -> list[Event]:
+    """All events since a time, oldest first. A node that cannot be asked tells nothing.
+
+    `own_names` are the cluster's names of nodes that have other ones in the lab.
+    """
+    names = {own: node for node, own in own_names.items()}
     found: list[Event] = []
 
     def of_node(name: str) -> None:
@@ -59,7 +63,8 @@ def collect(instance: Instance, since: float) -> list[Event]:
             told = instance.provider.ask(name, [*JOURNAL, begin, *wanted]).stdout
         except HalabError:
             return
-        found.extend(event for event in parse_journal(told.splitlines(), name, late) if event.at >= since)
+        events = [event for event in parse_journal(told.splitlines(), name, late) if event.at >= since]
+        found.extend(replace(event, node=names.get(event.node, event.node)) for event in events)
 
     powered = [name for name, state in instance.provider.power_states().items() if state == "on"]
     for_each(powered, of_node)

@@ -52,6 +52,10 @@ def measure(
         raise LabError(f"--repeat must be 1 or more, not {repeat}")
     if writes and not re.fullmatch(r"/([\w.-]+/)*", writes):
         raise LabError(f"--writes must be the path of a folder, such as /counter/, not {writes!r}")
+    if left := [fault for fault in instance.state.faults[::-1] if fault.measured]:
+        say(f"The measurement of {left[-1].words} was interrupted; healing it.")
+        for fault in left:
+            registry.heal_one(instance, fault)
     before = _whole(instance, "before the fault")
     runs: list[Run] = []
     for number in range(1, repeat + 1):
@@ -112,12 +116,12 @@ def _run(instance: Instance, name: str, node: str, options: dict[str, str], writ
         if writes:
             _wait_writing(probe, writes)
         begin = time.time()
-        asked = registry.inject(instance, name, node, options)
+        asked = registry.inject(instance, name, node, options, measured=True)
         _watch(instance, probe, begin, before.fencing, registry.find(name), limit)
         until = time.time()
         seen, written = probe.since(begin - STEADY), probe.since(0).writes
     kept = kept_of(instance, writes, [write.number for write in written if write.acknowledged])
-    told = tuple(events.collect(instance, begin - STEADY))
+    told = tuple(events.collect(instance, begin - STEADY, before.own_names))
     registry.heal_one(instance, asked)
     if "off" in instance.provider.power_states().values():  # each was fenced by the other, which then had no power
         instance.up()

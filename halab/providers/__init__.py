@@ -122,7 +122,8 @@ class Provider(Protocol):
     def freeze(self, nodes: Sequence[str]) -> None:
         """Stop nodes in mid-air: nothing runs, nothing answers, and they do not know."""
 
-    def thaw(self, nodes: Sequence[str]) -> None: ...
+    def thaw(self, nodes: Sequence[str]) -> None:
+        """Let nodes that have power go on, also those that were frozen by half."""
 
     def port(self, node: str, network: str) -> str:
         """The bridge port of a node on a network."""

@@ -224,7 +224,9 @@ class Podman:
     def thaw(self, nodes: Sequence[str]) -> None:
         if not nodes:
             return
-        must(self._podman("unpause", *(self._containers.of[name] for name in nodes)))
+        states = self.power_states()
+        if frozen := [self._containers.of[name] for name in nodes if states[name] == "frozen"]:
+            must(self._podman("unpause", *frozen))
         for name in nodes:
             self._network.silence(self._nodes[name], False)
 

@@ -144,7 +144,8 @@ class Vagrant:
         self._domains.suspend(nodes)
 
     def thaw(self, nodes: Sequence[str]) -> None:
-        self._domains.resume(nodes)
+        states = self.power_states()
+        self._domains.resume([name for name in nodes if states[name] == "frozen"])
 
     def port(self, node: str, network: str) -> str:
         return self._names.port(node, network)

@@ -8,8 +8,10 @@ import pytest
 from halab.checks import Outcome, evaluate
 from halab.conditions import fencing, online, served_by_owner, started
 from halab.faults import registry
+from halab.faults.processes import FULL
 from halab.lab import Lab
 from halab.nodes import Node
+from halab.state import InjectedFault
 from halab.status import vip_owners
 from halab.wait import wait
 from tests.cli import Cli
@@ -110,6 +112,23 @@ def test_a_frozen_node_is_silent_and_once_thawed_believes_that_no_time_has_passe
     assert silent != 0
     assert still == "frozen"
     assert node.run("cat", "/proc/1/stat").stdout.split()[21] == boot
+
+
+def test_a_node_that_was_frozen_by_half_is_heard_again_once_it_is_healed(cli: Cli, lab: Lab) -> None:
+    node = lab.others(lab.where("virtual_ip"))[0]
+    no_fencing(lab)
+    half_done = InjectedFault(name="freeze", node=node.name)
+    instance = cli.instance()
+
+    instance.remember(instance.state.with_fault(half_done))
+    for network in ("lan", "mgmt"):
+        port = instance.provider.port(node.name, network)
+        assert lab.workstation.run("bridge", "link", "set", "dev", port, "state", "disabled").ok
+    silent = not pings(lab.workstation, node.lan)
+    cli("heal")
+
+    assert silent
+    assert pings(lab.workstation, node.lan)
 
 
 def test_a_partition_keeps_nodes_apart_and_the_workstation_reaches_both(cli: Cli, lab: Lab) -> None:
@@ -230,6 +249,12 @@ def test_a_full_disk_takes_nothing_more_until_it_is_healed(cli: Cli, lab: Lab) -
     node = lab.others(lab.where("virtual_ip"))[0]
     write = ("sh", "-c", "cp /etc/hostname /var/tmp/more && rm /var/tmp/more")
     assert node.run(*write).ok
+    instance = cli.instance()
+    instance.remember(instance.state.with_fault(InjectedFault(name="disk-full", node=node.name)))
+    half_done = f"mkdir -p {FULL} && mount -t tmpfs tmpfs {FULL}"  # and killed before it covered /var
+    assert node.run("sh", "-c", half_done).ok
+    cli("heal")
+    assert node.run("grep", "--count", FULL, "/proc/self/mounts").stdout.strip() == "0"
 
     cli("fault", "disk-full", "--node", node.name)
     full = node.run(*write)

@@ -46,6 +46,7 @@ def lab(told: str = "", log: str = "", *, at: float = DONE - 6, by: str = PEER, 
         nodes=nodes,
         others=lambda node: [other for other in nodes if other is not node],
         power_events=lambda node: events[node.name],
+        own_name=lambda node: node.name,
     )
 
 

@@ -47,6 +47,9 @@ class CapturedCluster:
     def where(self, resource: str) -> Any:
         return type("Node", (), {"name": self._here})
 
+    def own_name(self, node: Any) -> str:
+        return str(node.name)
+
     def ask(self, *argv: str, input: str | None = None) -> str:
         if argv == ("cibadmin", "--query"):
             return CIB
@@ -68,6 +71,9 @@ class BrokenTool:
 
     def where(self, resource: str) -> Any:
         return type("Node", (), {"name": "node1"})
+
+    def own_name(self, node: Any) -> str:
+        return str(node.name)
 
     def ask(self, *argv: str, input: str | None = None) -> str:
         if argv[0] == "cibadmin":

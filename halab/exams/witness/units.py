@@ -11,8 +11,8 @@ _ENVIRONMENT = re.compile(
     rf"etc/environment|etc/environment\.d/[^/]+|etc/(default|sysconfig)/({'|'.join(DAEMONS)})"
     r"|etc/systemd/system\.conf(\.d/[^/]+\.conf)?"
 )
-# Settings that say what the daemon is, or what it finds where (systemd.service(5), systemd.exec(5)). What is run before it,
-# a `sleep` until the network is there, for example, is nobody's business
+# Settings that say what the daemon is, or what it finds where (systemd.service(5), systemd.exec(5)). What is run before
+# it, a `sleep` until the network is there, for example, is nobody's business
 _RUNS = re.compile(
     r"^\s*((ExecStart|RootDirectory|RootImage|BindPaths|BindReadOnlyPaths|MountImages|ExtensionImages"
     r"|ExtensionDirectories|TemporaryFileSystem)\s*=.*\S)\s*$",
