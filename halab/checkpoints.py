@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from halab import by_hand
 from halab.errors import LabError
 from halab.faults import registry
 from halab.files import write_atomically
@@ -73,6 +74,8 @@ def save(instance: Instance, name: str, state: State | None = None) -> None:
         events={node.name: instance.read_bmc_log(node.name) for node in instance.spec.nodes},
     )
     _write(instance, checkpoint)
+    if name != GRADING:
+        by_hand.forget(instance)
     _keep_only_known(instance)
     if boots:
         wait_booted(instance)
@@ -99,6 +102,8 @@ def restore(instance: Instance, name: str) -> None:
         write_atomically(instance.bmc_log(node), log)
     instance.start_bmcs()
     wait_booted(instance)
+    if name != GRADING:
+        by_hand.forget(instance)
     known = {"steps": checkpoint.steps, "measurements": checkpoint.measurements}
     instance.remember(instance.state.model_copy(update={**known, "restoring": None}))
 

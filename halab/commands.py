@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from halab import bringup, checkpoints, full_disk, host, labs, preparation, recorded, show
+from halab import bringup, checkpoints, full_disk, host, labs, preparation, recorded, shell, show
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, Locked, NothingChecked
 from halab.exams import hints
@@ -213,9 +213,8 @@ def ssh(name: str) -> None:
     if instance.state.sitting and paper_of(instance.folder).file.recording:
         with Recording(instance.directory, name, *recorded.size()) as recording:
             print(f"What appears in this shell is recorded in {recording.path}", file=sys.stderr)
-            sys.exit(recorded.run(argv, recording))
-    sys.stdout.flush()
-    os.execvp(argv[0], argv)
+            sys.exit(shell.run(instance, name, argv, recording))
+    sys.exit(shell.run(instance, name, argv, None))
 
 
 def _finish_before_a_shell(instance: Instance) -> None:

@@ -55,7 +55,8 @@ def _on_terminal(argv: Sequence[str], recording: Recording) -> int:
     before = signal.signal(signal.SIGWINCH, resize)
     resize(signal.SIGWINCH, None)  # as it may be another one by now
     try:
-        child.interact(escape_character=None, output_filter=record)
+        with suppress(OSError):  # of a terminal whose program has just ended, while somebody typed on
+            child.interact(escape_character=None, output_filter=record)
         with suppress(pexpect.EOF, pexpect.TIMEOUT):  # interact() leaves what was printed at the very end
             while True:
                 os.write(STDOUT, record(child.read_nonblocking(65536, timeout=0)))

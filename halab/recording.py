@@ -67,6 +67,11 @@ class Recording:
             raise
 
 
+def whole_lines(data: bytes) -> bytes:
+    """What a recording has so far, without an event that is just being written, so that it can be played to its end."""
+    return data[: data.rfind(b"\n") + 1]
+
+
 def _new(folder: Path, stem: str) -> tuple[Path, int]:
     """A file that was not there: two shells may be opened in one second."""
     for number in count(1):

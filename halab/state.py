@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from halab.errors import LabError, Locked
 from halab.files import write_atomically
 from halab.models import LabSpec
+from halab.process import is_alive
+
+OWNER = "lock-owner"
 
 
 class StepRecord(BaseModel):
@@ -109,6 +113,16 @@ def write_state(directory: Path, state: State) -> None:
     write_atomically(directory / "state.json", state.model_dump_json(indent=2))
 
 
+def holder(directory: Path) -> str | None:
+    """Who holds the instance's lock now, in words; None when nobody does."""
+    try:
+        who = (directory / OWNER).read_text()
+    except OSError:
+        return None
+    pid = re.search(r"\(pid (\d+), ", who)
+    return who if pid and int(pid[1]) != os.getpid() and is_alive(int(pid[1])) else None
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Hold the instance's lock; raises Locked, with the owner, when another command holds it.
@@ -116,7 +130,7 @@ def locked(directory: Path) -> Iterator[None]:
     The lock dies with its process, so a command that was killed leaves none.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    owner = directory / "lock-owner"
+    owner = directory / OWNER
     lock = FileLock(directory / "lock")
     try:
         lock.acquire(timeout=0)
@@ -124,8 +138,9 @@ def locked(directory: Path) -> Iterator[None]:
         who = owner.read_text() if owner.exists() else "another command"
         raise Locked(f"instance {directory.name} is being changed by {who}; wait for it, or end it") from None
     try:
+        typed = sys.argv[3:] if sys.argv[1:2] == ["--search-root"] else sys.argv[1:]  # which ./inv adds
         with suppress(OSError):  # on a full disk too, an instance can be removed
-            owner.write_text(f"`{' '.join(['inv', *sys.argv[1:]])}` (pid {os.getpid()}, user {getpass.getuser()})")
+            owner.write_text(f"`{' '.join(['inv', *typed])}` (pid {os.getpid()}, user {getpass.getuser()})")
         yield
     finally:
         lock.release()

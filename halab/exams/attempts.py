@@ -12,6 +12,7 @@ from halab.files import write_atomically
 from halab.instance import Instance, instances_dir
 from halab.measure.report import Measurement
 from halab.measure.timeline import draw
+from halab.recording import whole_lines
 from halab.state import Sitting, read_state
 
 GRADE = "grade.json"
@@ -56,7 +57,7 @@ def keep(instance: Instance, grade: Grade, outages: Sequence[Measurement], last:
     for count, outage in enumerate(outages, 1):
         draw(outage, outage.runs[0], [directory / f"outage-{count}-{outage.fault}.svg"])
     for recording in sorted((instance.directory / "recordings").glob("*.cast")):
-        shutil.copy(recording, directory)
+        (directory / recording.name).write_bytes(whole_lines(recording.read_bytes()))
     write_atomically(directory / GRADE, grade.model_dump_json(indent=2))
     counted: dict[str, object] = {"replaced": grade.replaced} if grade.replaced else {}
     if grade.verdict != "not graded":

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from halab import bringup, labs
+from halab import asking, bringup, by_hand, labs
 from halab.checks import Outcome
 from halab.commands import up
 from halab.errors import CheckFailed, LabError, NothingChecked
@@ -25,8 +25,11 @@ def start(exam: str, instance: str | None, seed: str | None, practice: bool) -> 
     _refuse_another_sitting(select(exam, instance, None, None, None, seed=seed), seed, practice)
     up()
     found, report = Instance.open(current().instance_name), Report()
-    with found.lock(), report.progress(f"Preparing {exam}"):
-        sitting.begin(found, practice)
+    with found.lock():
+        if not sitting.sitting_of(found).began and by_hand.may_have_worked(found):
+            asking.go_on(report.say, f"{exam} begins with nodes of its own: what was done on these by hand is lost.")
+        with report.progress(f"Preparing {exam}"):
+            sitting.begin(found, practice)
     report.task_text(found)
 
 
@@ -58,6 +61,7 @@ def _grade(sign: str | None, json: bool, last: bool) -> None:
         signing.private_key(Path(sign))  # one that is no key is told before minutes of grading
     with instance.lock():
         bringup.settle(instance, report.say)
+        _say_what_grading_does(instance, report)
         result, outages = grading.grade(instance, report.marked)
         attempt = attempts.keep(instance, result, outages, last)
         files = reports.write_all(attempt)
@@ -70,6 +74,18 @@ def _grade(sign: str | None, json: bool, last: bool) -> None:
         raise LabError("not graded: some checks could not be told, see ERROR above; no attempt is counted")
     if result.verdict == "failed":
         raise CheckFailed(f"{result.percent:g} per cent, and {result.pass_mark} are needed")
+
+
+def _say_what_grading_does(instance: Instance, report: Report) -> None:
+    """Before it begins; on a terminal it is asked whether to go on while somebody has a shell open."""
+    sitting.open_sitting(instance)  # what is not graded is not lost either
+    kept = "memory too" if instance.provider.saves_memory else "as on their disks: they boot, and what is not permanent"
+    lost = "" if instance.provider.saves_memory else " (a firewall's runtime rules, a mount, what runs by hand) is gone"
+    does = f"Grading breaks things and puts all nodes back as they are now, {kept}{lost}. Shells on them end."
+    if shells := by_hand.open_shells(instance):
+        asking.go_on(report.say, f"{does} There is one on {' and '.join(shells)}.")
+    else:
+        report.say(does)
 
 
 def watch() -> None:

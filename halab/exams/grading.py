@@ -13,13 +13,12 @@ from halab.errors import HalabError, LabError
 from halab.exams.draw import paper_of
 from halab.exams.grade import Grade, Mark
 from halab.exams.paper import Paper
-from halab.exams.sitting import sitting_of
+from halab.exams.sitting import open_sitting, sitting_of
 from halab.exams.witness.watched import Replaced, Watched
 from halab.instance import Instance
 from halab.lab import Lab
 from halab.measure.report import Measurement
 from halab.parallel import for_each
-from halab.state import Sitting
 from halab.wait import TimedOut, timeout_factor, wait
 
 WHOLE = 45.0  # seconds that nodes which booted are given to be a cluster again
@@ -130,7 +129,7 @@ def grade(instance: Instance, on_mark: Callable[[Mark], None]) -> tuple[Grade, l
 
     Needs the lock. Raises LabError when the lab itself is not whole: then there is no grade, and no attempt is counted.
     """
-    paper, sitting = paper_of(instance.folder), _open_sitting(instance)
+    paper, sitting = paper_of(instance.folder), open_sitting(instance)
     started = time.monotonic()
     watched = Watched(instance, ends=paper.file.replaced_cost is None)
     exam = Examination(instance, on_mark)
@@ -174,7 +173,7 @@ def _look_and_shake(exam: Examination, instance: Instance, paper: Paper, watched
 
 def look(instance: Instance, on_mark: Callable[[Mark], None] = lambda mark: None) -> list[Mark]:
     """Only the checks that read, without waiting: nothing is changed, and nothing kept."""
-    paper, sitting = paper_of(instance.folder), _open_sitting(instance)
+    paper, sitting = paper_of(instance.folder), open_sitting(instance)
     exam = Examination(instance, on_mark, patient=False)
     try:
         paper.look(exam, sitting.drawn)
@@ -205,12 +204,3 @@ def _points_add_up(paper: Paper, marks: list[Mark]) -> None:
         points = sum(mark.points for mark in marks if mark.task == task.name)
         if points != task.points:
             raise LabError(f"grade.py: the checks of {task.name} are worth {points} points, and the task {task.points}")
-
-
-def _open_sitting(instance: Instance) -> Sitting:
-    sitting, exam = sitting_of(instance), instance.folder.name
-    if sitting.began is None:
-        raise LabError(f"{exam} has not begun; try: inv start {exam}")
-    if sitting.finished:
-        raise LabError(f"{exam} was handed in at {sitting.finished:%H:%M}; its grade is attempt {sitting.attempts}")
-    return sitting

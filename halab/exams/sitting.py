@@ -43,3 +43,13 @@ def sitting_of(instance: Instance) -> Sitting:
     if instance.state.sitting is None:
         raise LabError(f"instance {instance.name} was not made by an exam's beginning; try: inv down, and inv start")
     return instance.state.sitting
+
+
+def open_sitting(instance: Instance) -> Sitting:
+    """Raises LabError when the exam has not begun, or is over."""
+    sitting, exam = sitting_of(instance), instance.folder.name
+    if sitting.began is None:
+        raise LabError(f"{exam} has not begun; try: inv start {exam}")
+    if sitting.finished:
+        raise LabError(f"{exam} was handed in at {sitting.finished:%H:%M}; its grade is attempt {sitting.attempts}")
+    return sitting

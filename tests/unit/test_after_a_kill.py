@@ -1,6 +1,5 @@
 """Whatever was killed, and whatever is typed next: what is done to the nodes after that is never undone unasked."""
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -25,7 +24,8 @@ def inv(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     """The instance `tiny` is up, and its first step done."""
     monkeypatch.setattr(commands.host, "ensure", lambda tools, say: None)
     monkeypatch.setattr(commands.host, "missing", lambda tools: ())
-    monkeypatch.setattr(os, "execvp", lambda file, argv: None)
+    monkeypatch.setattr("halab.shell._run", lambda argv: 0)
+    monkeypatch.setenv("HALAB_MARK", "")
     inv = Inv(capsys, monkeypatch)
     assert inv("lab", "--name", "tiny", "--provider", "fake", "--distro", "debian12") == Exit.GOOD
     assert inv("up") == inv("next") == Exit.GOOD

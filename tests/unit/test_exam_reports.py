@@ -488,7 +488,7 @@ def test_report_makes_the_reports_of_an_attempt_anew_and_tells_it_again(inv: Inv
 
     assert inv("report") == Exit.GOOD
 
-    assert inv.out == graded
+    assert inv.out == graded.partition("\n")[2]  # without what grading does
     assert page_file.is_file()
     assert inv.json("report", "--attempt", "1")["points"] == 0
 

@@ -13,7 +13,8 @@ from halab.errors import Exit, LabError, Locked
 from halab.files import write_atomically
 from halab.models import LabSpec
 from halab.paths import ROOT
-from halab.state import State, locked, read_state, write_state
+from halab.state import OWNER, State, locked, read_state, write_state
+from halab.state import holder as held_by
 from halab.toml import read
 from tests.fakes import LAB_TOML
 
@@ -69,6 +70,25 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path, holder: "subprocess.Pop
         owner = (tmp_path / "alice" / "lock-owner").read_text()
 
     assert f"(pid {os.getpid()}, user " in owner
+
+
+def test_who_holds_the_lock_is_told_as_it_was_typed_while_it_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["invoke", "--search-root", "/srv/halab", "up"])
+    with locked(tmp_path / "alice"):
+        assert (tmp_path / "alice" / OWNER).read_text().startswith("`inv up` (pid ")
+    assert held_by(tmp_path / "alice") is None
+
+
+def test_another_process_is_told_as_the_holder_until_it_ends(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    during = held_by(tmp_path / "alice")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+
+    assert during
+    assert f"walk` (pid {holder.pid}, user " in during
+    assert held_by(tmp_path / "alice") is None
 
 
 def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
