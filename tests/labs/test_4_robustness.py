@@ -307,9 +307,11 @@ def test_an_instance_is_removed_from_a_disk_that_is_full(cli: Cli, tmp_path: Pat
 
             told = [full("save", "mine", expect=3), full("reset", "--to", "start", expect=3)]
             power = [node["power"] for node in full.json("status")["nodes"]]
-        finally:
             full("down")
             left = subprocess.run([*enter, "ls", place / "halab" / "instances"], capture_output=True, check=True).stdout
+        finally:
+            subprocess.run([*enter, "mount", "-o", "remount,size=8g", str(place)], check=True)
+            full("down")
             keeper.kill()
 
     assert all("make room there, or remove an instance" in said for said in told), told
