@@ -157,8 +157,11 @@ def _default_provider(folder: LabFolder) -> str:
 
 
 def _refuse_what_does_not_exist(selection: Selection) -> None:
-    folder = labs.load(selection.lab)
     refuse_name(selection.instance_name)
+    state = _readable_state(selection.instance_name)
+    if state and state.lab == selection.lab:  # it can be removed, whatever has become of its lab
+        return
+    folder = labs.load(selection.lab)
     if selection.provider and selection.provider not in providers.PROVIDERS:
         raise LabError(
             f'there is no provider "{selection.provider}", {suggestion(selection.provider, list(providers.PROVIDERS))}'

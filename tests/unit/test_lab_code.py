@@ -118,6 +118,15 @@ def test_a_step_that_ends_the_process_is_not_passed(inv: Inv, tmp_path: Path, wh
     assert outcomes == {"one": "passed", "two": "unknown", "three": None}
 
 
+def test_an_instance_can_be_removed_whatever_has_become_of_its_lab(inv: Inv, tmp_path: Path) -> None:
+    inv("lab", "--name", "tiny", "--instance", "mine", "--provider", "fake", "--distro", "debian12", "up")
+    inv("lab", "--name", "other")
+    (tmp_path / "labs" / "tiny" / "20_two.py").write_text("import os; os._exit(0)")
+
+    assert inv("lab", "--instance", "mine", "down") == Exit.GOOD
+    assert "Instance mine is removed." in inv.out
+
+
 def test_a_step_may_start_programs(inv: Inv, tmp_path: Path) -> None:
     """os._exit and os.execv are for them, in a child that was forked."""
     forks = "import os; pid = os.fork() or os.execv('/bin/true', ['true']); assert os.waitpid(pid, 0)[1] == 0"
