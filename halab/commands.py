@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from halab import bringup, checkpoints, full_disk, host, labs, preparation, recorded, shell, show
+from halab import bringup, checkpoints, host, labs, preparation, recorded, shell, show
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, Locked, NothingChecked
 from halab.exams import hints
@@ -36,13 +36,7 @@ def lab(
     disk_only: bool | None,
     json: bool,
 ) -> None:
-    report = Report(json)
-    try:
-        report.selection(select(name, instance, provider, distro, nodes, disk_only))
-    except OSError as error:
-        if not (full := full_disk.advice(error)) or "down" not in sys.argv:
-            raise
-        report.say(f"{current().instance_name} is selected for this command line only: {full}")
+    Report(json).selection(select(name, instance, provider, distro, nodes, disk_only))
 
 
 def up() -> None:

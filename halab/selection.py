@@ -1,11 +1,12 @@
 """What `inv lab` selects, remembered for the commands after it: a lab, an instance of it, and what makes its nodes."""
 
 import re
+import sys
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from halab import distros, host, images, labs, providers
+from halab import distros, full_disk, host, images, labs, providers
 from halab.errors import LabError
 from halab.exams.draw import draw
 from halab.files import write_atomically
@@ -81,7 +82,13 @@ def select(
     _refuse_another_shape(new)
     global _of_this_command_line  # tasks of one command line share nothing but their process
     _of_this_command_line = new
-    new.remember()
+    try:
+        new.remember()
+    except OSError as error:
+        full = full_disk.advice(error)
+        if not full or "down" not in sys.argv:
+            raise
+        print(f"{new.instance_name} is selected for this command line only: {full}", file=sys.stderr)
     return new
 
 

@@ -1,13 +1,15 @@
 """`inv prove`: all solutions of an exam, or of each step of a lab, on an instance that is made for it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from halab import bringup, host, labs
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError
-from halab.lab_code import blamed
+from halab.lab_code import apart, blamed
 from halab.labs import LabFolder
+from halab.paths import short
 from halab.proof import Cell, Proof, exams, steps
 from halab.report import Report
 from halab.selection import Selection, current, instance_to_make
@@ -17,7 +19,7 @@ from halab.walk import Walk
 def prove(name: str, json: bool) -> None:
     """Try right and wrong solutions on real nodes, and tell whether the checks tell one from the other."""
     folder, report = labs.load(name), Report(json)
-    module = labs.import_file(folder.path / "solutions.py")
+    module = _solutions(folder.path / "solutions.py")
     base = current().instance_name if current().lab == name else name
     chosen = current().model_copy(update={"lab": name, "instance": f"{base}-prove", "nodes": None})
     host.ensure(host.TOOLS, report.say)
@@ -32,6 +34,11 @@ def prove(name: str, json: bool) -> None:
         report.proof(proof)
     if proof.wrong or proof.unproven:
         raise CheckFailed(f"{len(proof.wrong)} cells are not as they should be, {len(proof.unproven)} checks unproven")
+
+
+def _solutions(file: Path) -> Any:
+    apart(lambda: bool(labs.import_file(file)), str(short(file)))
+    return labs.import_file(file)
 
 
 def _prove_exam(folder: LabFolder, module: Any, chosen: Selection, proof: Proof, report: Report) -> None:

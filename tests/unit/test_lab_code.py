@@ -118,6 +118,15 @@ def test_a_step_that_ends_the_process_is_not_passed(inv: Inv, tmp_path: Path, wh
     assert outcomes == {"one": "passed", "two": "unknown", "three": None}
 
 
+@pytest.mark.parametrize("end", ["at-once", "killed", "for-ever"])
+def test_solutions_that_end_the_process_prove_nothing(inv: Inv, tmp_path: Path, end: str) -> None:
+    file = tmp_path / "labs" / "tiny" / "solutions.py"
+    file.write_text(ENDS[end])
+
+    assert inv("prove", "tiny") == Exit.LAB_BROKEN
+    assert str(file) in inv.err.replace("\n", "")
+
+
 def test_an_instance_can_be_removed_whatever_has_become_of_its_lab(inv: Inv, tmp_path: Path) -> None:
     inv("lab", "--name", "tiny", "--instance", "mine", "--provider", "fake", "--distro", "debian12", "up")
     inv("lab", "--name", "other")
