@@ -55,8 +55,10 @@ class Asking:
             except FileNotFoundError as error:  # its container was removed meanwhile
                 raise LabError(f"nothing could be asked on the node: {error}") from None
             self._directory.mkdir(exist_ok=True)
-            self._described[node] = self._directory / node.identity
-            write_atomically(self._described[node], description)
+            file = self._directory / node.identity
+            if not file.exists() or file.read_text() != description:  # the disk may be full, and a node be asked still
+                write_atomically(file, description)
+            self._described[node] = file
         return self._described[node]
 
 

@@ -300,7 +300,7 @@ def test_an_instance_is_removed_from_a_disk_that_is_full(cli: Cli, tmp_path: Pat
         subprocess.run(mount, check=True)
         full = Cli("full", "--name", "ha-web", "--provider", "podman", "--distro", "debian12", enter=enter)
         try:
-            full("up")
+            full("up", "status")
             used = subprocess.run([*enter, "df", "--output=used", place], capture_output=True, text=True, check=True)
             less = f"remount,size={int(used.stdout.split()[-1])}k"
             subprocess.run([*enter, "mount", "-o", less, str(place)], check=True)
