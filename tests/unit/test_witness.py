@@ -175,6 +175,15 @@ def test_what_each_system_makes_for_itself_is_held_against_nobody(
     assert look() == {}
 
 
+@pytest.mark.parametrize(("target", "named"), [("/usr/sbin/crm_mon", []), ("/bin/ip", ["usr/bin/crm_mon"])])
+def test_a_program_by_another_path_is_the_same_program(
+    write: Write, look: Callable[[], dict[str, str]], target: str, named: list[str]
+) -> None:
+    (write("usr/bin/mine", "").parent / "crm_mon").symlink_to(target)
+
+    assert list(look()) == named
+
+
 def test_a_library_that_is_a_link_out_of_all_packages_is_named(
     write: Write, look: Callable[[], dict[str, str]]
 ) -> None:
@@ -257,6 +266,9 @@ ROOT = "584 521 0:66 / / rw,relatime - overlay overlay rw,lowerdir=/a"
         ("600 584 0:66 /usr /usr ro - overlay overlay rw", []),
         ("600 584 0:23 /systemd/inaccessible/dir /usr/lib/modules rw - tmpfs tmpfs rw", []),
         ("600 584 0:70 / /srv/pool ro - ext4 /dev/vda rw", []),
+        ("600 584 0:70 / /usr/share/nginx/html rw - fuse.sshfs node3:/srv rw", []),
+        ("600 584 0:70 / /usr/local/data rw - nfs4 node3:/srv rw", []),
+        ("600 584 0:70 / /usr/share/fence rw - tmpfs tmpfs rw", ["usr/share/fence"]),
         ("600 584 0:70 /hosts /etc/hosts rw - tmpfs tmpfs rw", []),
     ],
 )

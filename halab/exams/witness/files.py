@@ -136,22 +136,25 @@ class Files:
         """What no package has."""
         if own := OWN_PLACES.fullmatch(path):
             packaged = self._reference.programs.get(own["name"])
+            if packaged and self._target(path, entry, directory) == packaged:
+                return None  # by another path
             return Judgement(f"stands for /{packaged}, which is of a package") if packaged else None
         if stat.S_ISDIR(entry.st_mode):
             return None
-        if LIBRARY.fullmatch(path) and not self._is_link_to_package(path, entry, directory):
-            return Judgement("is where libraries are loaded from, and of no package")
+        if LIBRARY.fullmatch(path):
+            target = self._target(path, entry, directory)  # as ldconfig(8) makes links
+            known = bool(target) and self._reference.has(target)
+            return None if known else Judgement("is where libraries are loaded from, and of no package")
         if MODULE.fullmatch(path):
             return Judgement("is where modules are loaded from, and of no package")
         return self._unit(path, entry, directory)
 
-    def _is_link_to_package(self, path: str, entry: os.stat_result, directory: int) -> bool:
-        """As ldconfig(8) makes them."""
+    def _target(self, path: str, entry: os.stat_result, directory: int) -> str:
+        """Where a link leads; nothing for what is none."""
         place, _, name = path.rpartition("/")
         if not stat.S_ISLNK(entry.st_mode):
-            return False
-        target = os.path.normpath(Path("/", place, os.readlink(name, dir_fd=directory)))
-        return self._reference.has(target)
+            return ""
+        return canonical(os.path.normpath(Path("/", place, os.readlink(name, dir_fd=directory))))
 
     def _etc(self, path: str, entry: os.stat_result, directory: int) -> Judgement | None:
         if stat.S_ISDIR(entry.st_mode):

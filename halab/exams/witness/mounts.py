@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from halab.exams.witness import Judgement
 
-PLACES = re.compile(r"/(usr|s?bin|lib\d*)(/.*)?|/etc(/(ld\.so\..*|alternatives.*|python.*|systemd(/system.*)?))?")
-QUIET = re.compile(r"/usr/(share|src|local/share)(/.*)?|/usr/lib/(modules|firmware)(/.*)?")
+PLACES = re.compile(
+    r"/usr(/local)?|(/usr(/local)?)?/(s?bin|lib\d*|libexec)(/.*)?|/usr/share/(fence|pcsd|pacemaker)(/.*)?"
+    r"|/etc(/(ld\.so\..*|alternatives.*|python.*|systemd(/system.*)?))?"
+)
+QUIET = re.compile(r"/usr/lib/(modules|firmware)(/.*)?")
 COVERED_BY_SYSTEMD = "/systemd/inaccessible/"  # systemd.exec(5), InaccessiblePaths: there is nothing there
 
 
