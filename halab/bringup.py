@@ -1,8 +1,9 @@
 """Bringing an instance up, or back to a state that commands can work on after one was killed."""
 
 from collections.abc import Callable
+from datetime import datetime
 
-from halab import checkpoints, preparation
+from halab import asking, by_hand, checkpoints, preparation
 from halab.checkpoints import GRADING, START
 from halab.errors import LabError
 from halab.faults import registry
@@ -64,12 +65,21 @@ def _finish(instance: Instance, say: Callable[[str], None]) -> None:
         say(f"The reset to {instance.state.restoring} was interrupted; doing it again.")
         go_back(instance, instance.state.restoring)
     elif GRADING in checkpoints.names(instance):
-        say("The grading was interrupted; putting everything back as it was before.")
+        graded_at = checkpoints.find(instance, GRADING).at
+        _say(instance, say, "The grading was interrupted; putting everything back as it was before.", graded_at)
         put_back(instance)
     if half_done := _half_done(instance):
-        before = before_step(instance, half_done[0])
-        say(f"Step {half_done[0]} was interrupted; going back to {before}.")
+        before, begun = before_step(instance, half_done[0]), instance.state.steps[half_done[0]].at
+        _say(instance, say, f"Step {half_done[0]} was interrupted; going back to {before}.", begun)
         go_back(instance, before)
+
+
+def _say(instance: Instance, say: Callable[[str], None], text: str, since: datetime) -> None:
+    """Say what is taken back, and ask whoever has a shell open, or had one since, in which the work went on."""
+    if by_hand.may_have_worked(instance, since):
+        asking.go_on(say, f"{text} What was done in shells since is lost.")
+    else:
+        say(text)
 
 
 def go_back(instance: Instance, checkpoint: str) -> None:

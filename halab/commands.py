@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from halab import bringup, checkpoints, host, labs, preparation, recorded, shell, show
 from halab.checks import Outcome
-from halab.errors import CheckFailed, LabError, Locked, NothingChecked
+from halab.errors import CheckFailed, LabError, NothingChecked
 from halab.exams import hints
 from halab.exams.draw import paper_of
 from halab.faults import registry
@@ -87,7 +87,7 @@ def next_step(json: bool) -> None:
 
 
 def step(name: str, json: bool) -> None:
-    """Perform and verify one step, from the checkpoint before it if it was done before."""
+    """Perform and verify one step, from the checkpoint before it if it was passed before."""
     with _walking(json) as (walk, _):
         _judge(walk.perform(walk.step(name)))
 
@@ -127,9 +127,10 @@ def save(name: str) -> None:
     reserved = [checkpoints.START, checkpoints.GRADING, *(step.name for step in instance.folder.steps)]
     if name in reserved or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise LabError(f'"{name}" cannot name a checkpoint: letters, digits, dashes, and none of {", ".join(reserved)}')
-    with instance.lock(), report.progress(f"Saving {name}"):
+    with instance.lock():
         bringup.settle(instance, report.say)
-        checkpoints.save(instance, name)
+        with report.progress(f"Saving {name}"):
+            checkpoints.save(instance, name)
     report.say(f"Checkpoint {name} is saved; go back to it with: inv reset --to {name}")
 
 
@@ -169,9 +170,10 @@ def fault(name: str, node: str, options: dict[str, str], json: bool) -> None:
 def heal(name: str | None, json: bool) -> None:
     """Heal one kind of fault, or all of them."""
     instance, report = _current(), Report(json)
-    with instance.lock(), report.progress("Healing"):
+    with instance.lock():
         bringup.settle(instance, report.say)
-        healed = registry.heal(instance, name)
+        with report.progress("Healing"):
+            healed = registry.heal(instance, name)
     report.faults(healed, "Healed {}.")
 
 
@@ -196,7 +198,7 @@ def measure(name: str, node: str, options: dict[str, str], repeat: int, writes: 
 def ssh(name: str) -> None:
     """A shell on a node, or on the workstation, whose exit status is ours. In an exam it is recorded."""
     instance = _current()
-    _finish_before_a_shell(instance)
+    shell.finish_first(instance)
     settings, terminal = {"TERM": os.environ.get("TERM", "xterm")}, os.isatty(recorded.STDIN)
     if name == Workstation.name:
         argv = instance.provider.workstation_argv(["env", "PS1=[root@workstation \\W]# ", "bash", "--norc"])
@@ -209,23 +211,6 @@ def ssh(name: str) -> None:
             print(f"What appears in this shell is recorded in {recording.path}", file=sys.stderr)
             sys.exit(shell.run(instance, name, argv, recording))
     sys.exit(shell.run(instance, name, argv, None))
-
-
-def _finish_before_a_shell(instance: Instance) -> None:
-    """Finish, or take back, what a killed command left: once somebody has worked in a shell, that would undo it."""
-    if not bringup.is_unfinished(instance):
-        return
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr)
-
-    try:
-        with instance.lock():
-            bringup.settle(instance, say)
-    except LabError as error:
-        say(f"{error}. What is done in this shell may be undone by that.")
-    except Locked as error:
-        say(f"{error}: it may undo what is done in this shell.")
 
 
 def bmc(name: str, action: str) -> None:

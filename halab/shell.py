@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from halab import by_hand, recorded
-from halab.errors import HalabError
+from halab import bringup, by_hand, recorded
+from halab.errors import HalabError, LabError, Locked
 from halab.instance import Instance
 from halab.nodes import Workstation
 from halab.recording import Recording
@@ -19,6 +19,23 @@ BOOT = ("cat", "/proc/sys/kernel/random/boot_id", "/proc/1/stat")  # another one
 STARTED = 21  # which word of /proc/PID/stat is when a process started, see proc(5)
 LATELY = 60.0  # seconds in which a BMC was told of what has ended a shell
 CUTS = ("off", "cycle", "reset")
+
+
+def finish_first(instance: Instance) -> None:
+    """Finish, or take back, what a killed command left: once somebody has worked in a shell, that would undo it."""
+    if not bringup.is_unfinished(instance):
+        return
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    try:
+        with instance.lock():
+            bringup.settle(instance, say)
+    except LabError as error:
+        say(f"{error}. What is done in this shell may be undone by that.")
+    except Locked as error:
+        say(f"{error}: it may undo what is done in this shell.")
 
 
 def run(instance: Instance, node: str, argv: Sequence[str], recording: Recording | None) -> int:

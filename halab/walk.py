@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from halab import bringup, checkpoints
-from halab.checks import CheckResult, Outcome, overall
+from halab import asking, bringup, by_hand, checkpoints
+from halab.checks import CheckResult, Condition, Outcome, overall
 from halab.console import COLUMNS, LINES
 from halab.errors import CheckFailed, HalabError, LabError, NothingChecked
 from halab.evidence import collect
@@ -16,6 +16,8 @@ from halab.lab import Lab
 from halab.labs import Step
 from halab.printable import printable
 from halab.recording import Recording
+
+KEPT = "my-work"  # a name for a checkpoint of it
 
 
 @dataclass
@@ -41,12 +43,22 @@ class Audience(Protocol):
     def step_ends(self, report: StepReport) -> None: ...
 
 
+class _Now(Lab):
+    """The lab as it is now: no check waits."""
+
+    def check(
+        self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()
+    ) -> None:
+        super().check(sentence, condition, hint=hint)
+
+
 class Walk:
     """Needs the instance's lock for as long as it is used."""
 
     def __init__(self, instance: Instance, audience: Audience) -> None:
         self._instance = instance
         self._audience = audience
+        self._untouched = False  # by hand, since this very command saved the nodes
         bringup.settle(instance, audience.say)
 
     def left(self, to: str | None = None) -> list[Step]:
@@ -84,19 +96,50 @@ class Walk:
         return "\n".join([f"{failing.sentence}:", *(f"  {number}. {hint}" for number, hint in enumerate(hints, 1))])
 
     def perform(self, step: Step) -> StepReport:
-        """Perform a step and verify it. Raises LabError when a step before it is not passed."""
+        """Perform a step and verify it. Raises LabError when a step before it is not passed.
+
+        Where somebody may have done it by hand, it is looked at first: what is right is passed as it is, and what is
+        not is done afresh from the checkpoint before it, once that was said, and on a terminal asked.
+        """
         waiting = [before.name for before in self.left(step.name) if before.name != step.name]
         if waiting:
             raise LabError(
                 f"step {step.name} comes after {waiting[0]}, which is not passed; try: inv walk --to {step.name}"
             )
-        if self._instance.state.outcome(step.name) not in (None, "performing"):
-            before = bringup.before_step(self._instance, step.name)
-            self._audience.say(f"Step {step.name} was done before; going back to {before} to do it afresh.")
-            bringup.go_back(self._instance, before)
+        outcome = self._instance.state.outcome(step.name)
+        worked = not self._untouched and by_hand.may_have_worked(self._instance)
+        if outcome == Outcome.PASSED:
+            self._go_back(step, f"Step {step.name} was done before", ask=worked)
+        elif outcome is not None or worked:
+            if self._is_right(step):
+                self._audience.say(f"Step {step.name} is right as it is, so nothing is typed.")
+                return self.verify(step)
+            self._go_back(step, f"Step {step.name} is not right as it is", ask=True)
         self._remember(step, "performing")
         with Recording(self._instance.directory, step.name, COLUMNS, LINES) as recording:
             return self._run(step, "perform", lambda lab: self._perform_and_verify(step, lab), recording.printed)
+
+    def _is_right(self, step: Step) -> bool:
+        """Whether all of its checks pass now, without waiting for any."""
+        lab = _Now(self._instance)
+        try:
+            step.verify(lab)
+        except HalabError:
+            return False
+        finally:
+            lab.close()
+        return overall(lab.results) is Outcome.PASSED
+
+    def _go_back(self, step: Step, why: str, ask: bool) -> None:
+        """To the checkpoint before a step; says first what that costs whoever has worked on the nodes."""
+        before = bringup.before_step(self._instance, step.name)
+        going = f"{why}; going back to {before} to do it afresh."
+        if ask:
+            lost = f"What was done on the nodes since then is lost; to keep it, type first: inv save {KEPT}"
+            asking.go_on(self._audience.say, f"{going} {lost}")
+        else:
+            self._audience.say(going)
+        bringup.go_back(self._instance, before)
 
     def verify(self, step: Step) -> StepReport:
         """Verify only: the learner did the work, or a checkpoint was restored."""
@@ -151,6 +194,7 @@ class Walk:
         # A step is passed once its checkpoint is there: killed in between, it is done again rather than without one.
         if report.outcome == Outcome.PASSED and self._instance.state.outcome(step.name) != Outcome.PASSED:
             checkpoints.save(self._instance, step.name, concluded)
+            self._untouched = True
         self._instance.remember(concluded)
         if report.outcome != Outcome.PASSED:
             collect(self._instance, report.log.with_suffix(".evidence"))

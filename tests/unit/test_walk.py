@@ -1,8 +1,10 @@
 """Walking, checkpoints, and going on after a kill, on nodes that are only told of."""
 
+import io
+
 import pytest
 
-from halab import bringup, checkpoints
+from halab import asking, bringup, by_hand, checkpoints
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, NothingChecked
 from halab.instance import Instance
@@ -208,6 +210,116 @@ def test_a_failed_step_is_done_again_from_the_checkpoint_before_it(walk: Walk, w
     perform(walk, "two")
 
     assert world.done == ["one", "two"]
+
+
+def look_at(walk: Walk, how: str, instance: Instance) -> None:
+    """As a learner does who thinks that the step is done."""
+    if how == "check":
+        walk.verify(walk.step("one"))
+    elif how == "hint":
+        walk.hint(walk.step("one"))
+    else:
+        by_hand.note(instance)
+
+
+@pytest.mark.parametrize("how", ["check", "hint", "shell"])
+def test_what_is_right_by_now_is_passed_as_it_is(
+    instance: Instance, walk: Walk, audience: FakeAudience, world: World, how: str
+) -> None:
+    look_at(walk, how, instance)
+    world.done += ["one", "work of the learner"]
+    world.calls.clear()
+
+    assert perform(walk, "one") == [Outcome.PASSED]
+
+    assert world.done == ["one", "work of the learner"]
+    assert world.calls == ["save"]
+    assert audience.said == ["Step one is right as it is, so nothing is typed."]
+
+
+@pytest.mark.parametrize("how", ["check", "hint", "shell"])
+def test_what_is_half_done_is_done_afresh_and_that_is_said_before(
+    instance: Instance, walk: Walk, audience: FakeAudience, world: World, how: str
+) -> None:
+    world.done.append("half of one")
+    look_at(walk, how, instance)
+    said_before: list[str] = []
+    world.before_call = lambda call: said_before.extend(audience.said if call == "restore" else ())
+
+    assert perform(walk, "one") == [Outcome.PASSED]
+
+    assert world.done == ["one"]
+    assert said_before == [
+        "Step one is not right as it is; going back to start to do it afresh. "
+        "What was done on the nodes since then is lost; to keep it, type first: inv save my-work"
+    ]
+
+
+@pytest.mark.parametrize("passed", [False, True])
+@pytest.mark.parametrize("how", ["check", "shell"])
+def test_on_a_terminal_nothing_is_lost_when_the_answer_is_no(
+    instance: Instance, walk: Walk, world: World, monkeypatch: pytest.MonkeyPatch, how: str, passed: bool
+) -> None:
+    if passed:
+        perform(walk, "one")
+        by_hand.note(instance)
+    world.done.append("work of the learner")
+    look_at(walk, how, instance)
+    monkeypatch.setattr(asking, "_is_terminal", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    with pytest.raises(NothingChecked, match="nothing was done, as you do not want to go on"):
+        perform(Walk(instance, FakeAudience()), "one")
+
+    assert world.done[-1] == "work of the learner"
+
+
+def test_nothing_is_looked_at_or_asked_where_nobody_has_worked(
+    instance: Instance, walk: Walk, audience: FakeAudience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "_is_terminal", lambda: True)
+    looked: list[str] = []
+    monkeypatch.setattr(Walk, "_is_right", lambda self, step: looked.append(step.name))
+
+    assert perform(walk, "one", "two", "three") == [Outcome.PASSED] * 3
+
+    assert (looked, audience.said) == ([], [])
+
+
+def test_a_shell_that_stays_open_is_asked_about_once_in_a_walk(
+    instance: Instance, walk: Walk, audience: FakeAudience, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_hand, "open_shells", lambda instance: ["node1"])
+
+    assert perform(walk, "one", "two", "three") == [Outcome.PASSED] * 3
+
+    assert len(audience.said) == 1
+    assert world.calls.count("restore") == 1
+
+
+@pytest.mark.parametrize("killed", ["grading", "step"])
+def test_what_was_done_in_a_shell_since_a_kill_is_not_taken_back_unasked(
+    instance: Instance, walk: Walk, audience: FakeAudience, world: World, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    if killed == "grading":
+        checkpoints.save(instance, checkpoints.GRADING)
+    else:
+        kill_at(world, "one")
+        with pytest.raises(Killed):
+            perform(walk, "one")
+    world.done.append("work of the learner")
+    by_hand.note(instance)
+    with monkeypatch.context() as terminal:
+        terminal.setattr(asking, "_is_terminal", lambda: True)
+        terminal.setattr("sys.stdin", io.StringIO(""))
+        with pytest.raises(NothingChecked):
+            Walk(instance, audience)
+    assert world.done == ["work of the learner"]
+
+    Walk(instance, audience)
+
+    assert world.done == []
+    assert audience.said[-1].endswith("What was done in shells since is lost.")
 
 
 def test_a_reset_forgets_the_results_of_later_steps_and_keeps_their_checkpoints(
