@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from halab import by_hand
+from halab.wait import wait
 from tests.cli import Cli
 
 pytestmark = pytest.mark.timeout(1800)  # grading what is not mended waits for all of it
@@ -51,14 +53,20 @@ def test_a_shell_of_an_exam_is_recorded_and_says_so(cli: Cli) -> None:
     assert any("typed 23 times" in recording for recording in recordings)
 
 
-def test_grading_changes_nothing(cli: Cli) -> None:
+def test_grading_puts_the_work_back_and_says_what_it_ends(cli: Cli) -> None:
     instance = cli.instance()
     for node in instance.spec.nodes:
         instance.provider.run(node.name, ["sh", "-c", "echo my work > /var/log/halab-seen"])
     before, kept = files_of_nodes(cli), cli.json("checkpoints")
 
-    grade = cli.json("grade", expect=1, timeout=900)
+    with subprocess.Popen(cli.argv("ssh", "node1"), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shell:
+        wait(lambda: by_hand.open_shells(instance), lambda nodes: nodes == ["node1"], within=20, successes=1)
+        grade = cli.json("grade", expect=1, timeout=900)
+        ended = shell.communicate()[1]
 
+    assert "node1 was switched off by `inv lab --instance" in ended
+    last = sorted((instance.directory / "recordings").glob("*-node1*.cast"))[-1]
+    assert "this shell ended with it." in json.loads(last.read_text().splitlines()[-1])[2]
     assert set(outcomes(grade).values()) == {"failed"}
     assert (grade["points"], grade["verdict"]) == (0, "failed")
     assert files_of_nodes(cli) == before
@@ -83,7 +91,7 @@ def test_an_attempt_has_reports_and_pictures_of_what_was_broken(cli: Cli, tmp_pa
     cli("marks", "exam-repair", "--csv", str(tmp_path / "class.csv"))
 
     assert {"grade.json", "junit.xml", "report.html", "results.json"} <= {file.name for file in attempt.iterdir()}
-    assert [file.suffix for file in attempt.iterdir()].count(".cast") == 1
+    assert [file.suffix for file in attempt.iterdir()].count(".cast") == 2
     assert json.loads((attempt / "results.json").read_text())["score"] == 0
     assert cli.name in (tmp_path / "class.csv").read_text()
 
