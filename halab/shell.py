@@ -47,10 +47,10 @@ def run(instance: Instance, node: str, argv: Sequence[str], recording: Recording
         os.environ["HALAB_MARK"] = by_hand.shell_mark(instance, node)  # for what is started from here on
     status = recorded.run(argv, recording) if recording else _run(argv)
     if status and on_node and (ended := _ended_by(instance, node, boot)):
-        sentence = f"\r\n{ended}: this shell ended with it.\r\n"
+        sentence = f"\n{ended}: this shell ended with it.\n"
         sys.stderr.write(sentence)
         if recording:
-            recording.wrote(sentence)
+            recording.printed(sentence)
     elif instance.directory.exists():
         by_hand.note(instance)
     return status

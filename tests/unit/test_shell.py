@@ -140,7 +140,7 @@ def test_a_shell_that_its_node_has_ended_says_what_has_ended_the_node(
         assert run(instance, "exit 137") == 137
 
         other.kill()
-    assert capfd.readouterr().err == f"\r\n{sentence.format(pid=other.pid)}: this shell ended with it.\r\n"
+    assert capfd.readouterr().err == f"\n{sentence.format(pid=other.pid)}: this shell ended with it.\n"
 
 
 def test_the_sentence_is_in_the_recording_which_is_whole(
