@@ -44,15 +44,16 @@ def leftovers(cli: Cli) -> list[str]:
     everything = ["podman", "ps", "--all", "--external", "--format={{.Names}}"]
     names = subprocess.run(everything, capture_output=True, text=True, check=True)
     mounts = Path("/proc/self/mounts").read_text()
-    loops = subprocess.run(["losetup", "--list", "--noheadings", "--output=BACK-FILE"], capture_output=True, text=True)
+    loops = ["losetup", "--list", "--noheadings", "--output=BACK-FILE"]
+    files = subprocess.run(loops, capture_output=True, text=True, check=True).stdout
     return [
         *(f"container {name}" for name in names.stdout.split() if f"halab-{cli.name}" in name),
         *(f"process {pid}" for pid in find_daemons(str(state))),
         *(f"conmon {pid}" for node in ("node1", "node2") for pid in find_program("conmon", cli.container(node))),
         *([f"directory {state}"] if state.exists() else []),
         *(["a mount"] if cli.name in mounts else []),
-        *(f"loop device {file}" for file in loops.stdout.split() if str(state) in file),
-        *(f"cgroup {cgroup}" for cgroup in Path("/sys/fs/cgroup").glob(f"*/halab/halab-{cli.name}-*")),
+        *(f"loop device {file}" for file in files.split() if str(state) in file),
+        *(f"cgroup {cgroup}" for cgroup in Path("/sys/fs/cgroup").glob(f"*/halab/halab-{cli.name}*")),
     ]
 
 
