@@ -29,12 +29,12 @@ class Network(Namespaces):
 
     def __init__(self, directory: Path, spec: LabSpec) -> None:
         super().__init__(directory)
-        self._cgroups = directory / "cgroups"
+        self.hierarchies = directory / "cgroups"  # of version 1, as they are seen there
         self._spec = spec
 
     def up(self) -> None:
         """Make the namespaces and the bridges if they are not there."""
-        self.hold(SETUP.format(cgroups=shlex.quote(str(self._cgroups)), batch=shlex.quote(self._batch())))
+        self.hold(SETUP.format(cgroups=shlex.quote(str(self.hierarchies)), batch=shlex.quote(self._batch())))
 
     def plug(self, node: NodeSpec, pid: int) -> None:
         """Connect the network namespace of process `pid` to all bridges, as the node's eth0 (lan) and eth1 (mgmt)."""

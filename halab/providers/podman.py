@@ -130,8 +130,7 @@ class Podman:
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         settings = [f"--env={name}={value}" for name, value in env.items()]
         container = self._containers.of[node]
-        opening = self._podman("exec", "--interactive", *(["--tty"] if terminal else []), *settings, container, *shell)
-        return [*self._cgroups.joining(container), *opening]
+        return self._podman("exec", "--interactive", *(["--tty"] if terminal else []), *settings, container, *shell)
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
         return self._network.enter(argv)

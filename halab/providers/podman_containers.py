@@ -15,6 +15,7 @@ from halab.network import Network
 from halab.paths import name_on_host
 from halab.process import find_program, must, run
 from halab.providers import Site, podman_quotas
+from halab.providers.inside import RUNTIME
 from halab.providers.podman_layers import Layers
 from halab.providers.podman_limits import Cgroups
 from halab.wait import TimedOut, wait
@@ -26,7 +27,7 @@ UIDS = 65_536
 # the node's user namespace.
 CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG"
 FUSE = "/dev/fuse"  # for file systems in user space, which a user namespace may mount (fuse(4))
-PODMAN = ("podman", "--cgroup-manager=cgroupfs", "--runtime=crun")
+PODMAN = ("podman", "--cgroup-manager=cgroupfs", f"--runtime={RUNTIME}")
 
 
 class Containers:
@@ -47,7 +48,9 @@ class Containers:
     def create(self, node: NodeSpec, image: images.Image) -> None:
         """Make a node's container, which has no cables and no power yet."""
         self.disks.forget(node.name)
+        file = self._site.directory / "runtime" / node.name / RUNTIME  # podman tells by its name what it can do
         create = self.podman(
+            *self.cgroups.write_runtime(file, RUNTIME, self.of[node.name], self._network.hierarchies),
             "create",
             f"--name={self.of[node.name]}",
             f"--hostname={node.name}",

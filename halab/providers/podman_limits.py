@@ -6,6 +6,7 @@ cgroup2 without controllers (see network.py): there a container gets a cgroup of
 halab/<container>, which its first process is put into, and which whatever enters it later must join.
 """
 
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,15 @@ PARENT = "halab"
 MIB = 2**20
 # Of version 2, that a node makes of its own: a kernel has 65,535 at most, and a node with a running cluster needs 40.
 LIMIT_CGROUPS = 'for cgroup; do echo 1000 > "/sys/fs/cgroup/$cgroup/cgroup.max.descendants" || exit; done'
+# What podman takes for its runtime, so that of what opens a console only that, and what it starts, joins the cgroups:
+# podman and conmon(8) would die of the node's limits.
+RUNTIME = """\
+#!/bin/sh
+for argument; do
+    [ "$argument" != exec ] || for procs in {procs}; do echo $$ > "$procs" || exit; done
+done
+exec {runtime} "$@"
+"""
 JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit; shift; done; shift; exec "$@"'
 # As podman --systemd=always mounts them, but with a size each: as long as these are all that is full, no process of the
 # node is killed for the lack of memory.
@@ -65,6 +75,19 @@ class Cgroups:
         """What is put before a command that enters the container, so that the limits hold for it."""
         joined = [str(cgroup / "cgroup.procs") for cgroup in self._own(container)]
         return ["sh", "-c", JOIN, "join", *joined, "--"] if joined else []
+
+    def write_runtime(self, file: Path, runtime: str, container: str, hierarchies: Path) -> list[str]:
+        """Podman's option for a runtime that puts what enters the container into its cgroups, which is written to
+        `file`; none where podman itself imposes the limits. `hierarchies` is where podman sees those of version 1.
+        """
+        found = [name for name in ("memory", "pids") if not self._is_unified(name) and self._hierarchy(name)]
+        if not found:
+            return []
+        procs = [shlex.quote(str(hierarchies / name / PARENT / container / "cgroup.procs")) for name in found]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(RUNTIME.format(procs=" ".join(procs), runtime=runtime))
+        file.chmod(0o755)
+        return [f"--runtime={file}"]
 
     def release(self, container: str) -> None:
         """Remove the cgroups of a container that does not run.

@@ -87,6 +87,29 @@ def test_what_enters_a_container_joins_its_cgroups_and_keeps_its_arguments(cgrou
     assert joined != {str(os.getpid())}
 
 
+def test_a_console_s_shell_joins_the_cgroups_and_what_else_the_runtime_does_stays_outside(
+    cgroups: Cgroups, v1: Path, tmp_path: Path
+) -> None:
+    (option,) = cgroups.write_runtime(tmp_path / "node1" / "crun", "printf", "c", v1)
+    cgroups.confine("c", 1, MACHINE)
+    runtime = option.removeprefix("--runtime=")
+
+    def first() -> set[str]:
+        return {(v1 / name / "halab" / "c" / "cgroup.procs").read_text().strip() for name in ("memory", "pids")}
+
+    created = run([runtime, "%s|", "create", "--bundle", "exec me", "0123"])
+    outside = first()
+    entered = run([runtime, "%s|", "exec", "two words", "0123"])
+
+    assert (created.stdout, entered.stdout) == ("create|--bundle|exec me|0123|", "exec|two words|0123|")
+    assert outside == {"1"}
+    assert first() != {"1"}
+
+
+def test_where_podman_imposes_the_limits_the_runtime_is_its_own(unified: Cgroups, tmp_path: Path) -> None:
+    assert unified.write_runtime(tmp_path / "crun", "crun", "c", tmp_path) == []
+
+
 def test_nothing_is_run_outside_of_cgroups_that_cannot_be_joined(cgroups: Cgroups, v1: Path) -> None:
     cgroups.confine("c", os.getpid(), MACHINE)
     (v1 / "pids" / "halab" / "c" / "cgroup.procs").unlink()
