@@ -16,6 +16,10 @@ MOST = 16 * 2**20  # bytes that a program may print
 MARK = b"HALAB_MARK="
 
 
+class PrintedTooMuch(LabError):
+    """A program printed more than can be kept, be it a page of a server or what a file has in it."""
+
+
 @dataclass(frozen=True)
 class CommandResult:
     """What a finished program left: exit status, standard output and standard error as text."""
@@ -45,8 +49,8 @@ def run(
 ) -> CommandResult:
     """Run a program to its end, in a session of its own, so that nothing it starts has the caller's terminal.
 
-    A non-zero exit status is a result. Raises LabError when the program is missing, hangs or prints too much; it is
-    ended then, and with it whatever it has started, as it is when it is interrupted.
+    A non-zero exit status is a result. Raises LabError when the program is missing or hangs, PrintedTooMuch when it
+    prints too much; it is ended then, and with it whatever it has started, as it is when it is interrupted.
 
     `timeout` is in seconds. `errors` says what becomes of bytes that are not UTF-8 (see the codecs module); with
     `surrogateescape` every byte is kept, and else the ends of lines are those of Unix. `most` is how many bytes may be
@@ -73,7 +77,7 @@ def run(
             if isinstance(error, pipes.TooLate):
                 raise LabError(f"`{' '.join(argv)}` did not finish within {timeout:g} s") from None
             if isinstance(error, pipes.TooMuch):
-                raise LabError(
+                raise PrintedTooMuch(
                     f"`{' '.join(argv)}` printed more than {most >> 20} MiB, and was ended; does it print for ever?"
                 ) from None
             raise

@@ -6,6 +6,7 @@ import re
 from halab.checks import Condition, Observation
 from halab.lab import Lab
 from halab.nodes import Node
+from halab.process import PrintedTooMuch
 
 
 def address_only_on_owner(resource: str) -> Condition:
@@ -109,9 +110,12 @@ def _prefixes(node: Node, address: str) -> list[int]:
 
 def _get(lab: Lab, url: str) -> tuple[str | None, str]:
     """The page at an address, or None when it is not answered with 200; and what was seen, in words."""
-    result = lab.workstation.run(
-        "curl", "--silent", "--show-error", "--max-time", "2", "--write-out", "\n%{http_code}", url
-    )
+    try:
+        result = lab.workstation.run(
+            "curl", "--silent", "--show-error", "--max-time", "2", "--write-out", "\n%{http_code}", url
+        )
+    except PrintedTooMuch as error:
+        return None, f"GET {url}: {error}"
     page, _, code = result.stdout.rpartition("\n")
     if not result.ok:
         return None, f"GET {url}: {result.last_line()}"

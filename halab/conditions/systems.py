@@ -5,6 +5,7 @@ import re
 from halab.checks import Condition, Observation
 from halab.lab import Lab
 from halab.nodes import Node
+from halab.process import PrintedTooMuch
 
 
 def command(
@@ -24,7 +25,10 @@ def command(
 
     def look(lab: Lab) -> Observation:
         asked = lab.node(node.name)
-        result = (asked.run if own else asked.ask)("sh", "-c", line)
+        try:
+            result = (asked.run if own else asked.ask)("sh", "-c", line)
+        except PrintedTooMuch as error:
+            return Observation(False, f"`{line}` on {node.name}: {error}")
         said = result.stdout.strip() or result.stderr.strip() or "nothing"
         ok = result.ok and re.search(prints, result.stdout, re.DOTALL) is not None
         return Observation(ok, f"`{line}` on {node.name}: exit status {result.rc}, {said.splitlines()[-1]!r}")

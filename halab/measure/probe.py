@@ -26,6 +26,8 @@ from itertools import count
 
 INTERVAL = 0.05  # seconds from one request to the next
 PATIENCE = 0.9  # seconds; less than TCP waits before it sends a lost SYN again (RFC 6298: 1 s)
+MOST = 65_536  # bytes of an answer that are read: a node may go on sending as fast as it can
+SHOWN = 1_000  # characters of a page's first line that are told
 ARP_INTERVAL = 0.1
 WRITE_INTERVAL = 0.1
 ETHERTYPE_ARP = 0x0806
@@ -42,10 +44,12 @@ async def exchange(vip: str, request: str, patience: float = PATIENCE) -> tuple[
         reader, writer = await asyncio.open_connection(vip, HTTP_PORT)
         try:
             writer.write(request.encode())
-            answer = (await reader.read()).decode(errors="replace")
+            read = b""
+            while len(read) < MOST and (more := await reader.read(MOST - len(read))):
+                read += more
         finally:
             writer.transport.abort()  # nothing of a request may outlive it
-    head, _, body = answer.partition("\r\n\r\n")
+    head, _, body = read.decode(errors="replace").partition("\r\n\r\n")
     return int(head.split(" ")[1] if " " in head else ""), body
 
 
@@ -54,7 +58,7 @@ async def get(vip: str) -> None:
     page: str | None = None
     with suppress(OSError, ValueError, TimeoutError):
         status, body = await exchange(vip, f"GET / HTTP/1.1\r\nHost: {vip}\r\nConnection: close\r\n\r\n")
-        page = body.partition("\n")[0] if status == 200 else None
+        page = body.partition("\n")[0][:SHOWN] if status == 200 else None
     tell("http", sent, time.time() - sent, page)
 
 

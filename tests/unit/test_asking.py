@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from halab.conditions import command
+from halab.checks import observe
+from halab.conditions import answers_http, command
 from halab.errors import LabError
 from halab.lab import Lab
 from halab.nodes import Node
-from halab.process import CommandResult
+from halab.process import CommandResult, PrintedTooMuch
 from halab.providers import inside, visit
 from halab.providers.asking import Asking, answer, describe
 from halab.providers.inside import Running
@@ -94,3 +95,20 @@ def test_a_condition_is_asked_with_programs_that_nobody_has_changed_unless_the_n
     command(node, "pcs --version", own=True).look(lab)
 
     assert used == ["those of the packages", "its own"]
+
+
+def too_much(*argv: str) -> CommandResult:
+    raise PrintedTooMuch(f"`{argv[0]}` printed more than 16 MiB")
+
+
+def test_a_node_that_prints_for_ever_fails_the_check_and_does_not_make_it_unknown() -> None:
+    node = cast(Node, SimpleNamespace(name="node1", ask=too_much))
+    workstation = SimpleNamespace(run=too_much)
+    lab = cast(Lab, SimpleNamespace(node=lambda name: node, workstation=workstation))
+
+    printed = observe(command(node, "cat /var/www/html/index.html"), lab)
+    served = observe(answers_http("http://192.168.1.100/"), lab)
+
+    assert [(seen.ok, seen.known) for seen in (printed, served)] == [(False, True)] * 2
+    assert "16 MiB" in printed.seen
+    assert "16 MiB" in served.seen

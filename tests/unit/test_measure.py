@@ -328,6 +328,37 @@ def test_a_write_is_acknowledged_when_the_answer_comes_in_time(
     assert (kind, number, told) == ("put", 7, acknowledged)
 
 
+def test_an_answer_without_end_is_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent = 0
+
+    async def get() -> None:
+        hung_up = asyncio.Event()
+
+        async def answer_for_ever(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal sent
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\nnode1 ")
+            with suppress(ConnectionError):
+                while True:
+                    writer.write(b"x" * 65536)
+                    await writer.drain()
+                    sent += 65536
+            writer.close()
+            hung_up.set()
+
+        async with await asyncio.start_server(answer_for_ever, "127.0.0.1", 0) as server:
+            monkeypatch.setattr(probe, "HTTP_PORT", server.sockets[0].getsockname()[1])
+            await probe.get("127.0.0.1")
+            await hung_up.wait()
+
+    asyncio.run(get())
+
+    kind, *_, page = json.loads(capsys.readouterr().out)
+    assert (kind, page[:7], len(page)) == ("http", "node1 x", probe.SHOWN)
+    assert sent < 100 * 2**20
+
+
 class MeasuredLab:
     """What `measured` asks of a lab."""
 

@@ -174,8 +174,9 @@ def test_hard_links_are_restored_without_each_other(disks: Disks, node: Path) ->
     assert content(node) == before
 
 
-def test_names_that_are_not_utf8_survive(disks: Disks, node: Path) -> None:
-    name = os.fsencode(str(node)) + b"/caf\xe9"
+@pytest.mark.parametrize("strange", [b"caf\xe9", b"a\rb", b"a\r\nb"])
+def test_names_that_are_no_text_survive(disks: Disks, node: Path, strange: bytes) -> None:
+    name = os.fsencode(str(node)) + b"/" + strange
     Path(os.fsdecode(name)).write_text("latin")
     disks.save("one", set())
     Path(os.fsdecode(name)).unlink()
