@@ -55,7 +55,7 @@ class Asking:
             except FileNotFoundError as error:  # its container was removed meanwhile
                 raise LabError(f"nothing could be asked on the node: {error}") from None
             self._directory.mkdir(exist_ok=True)
-            file = self._directory / node.identity
+            file = self._directory / f"{node.identity}-{node.first_process}"
             if not file.exists() or file.read_text() != description:  # the disk may be full, and a node be asked still
                 write_atomically(file, description)
             self._described[node] = file
