@@ -58,6 +58,7 @@ class Container:
             pid = int(self.pid_file.read_text())
             cgroup = _cgroup(pid)
             program = Path(f"/proc/{pid}/comm").read_text().strip()
+            Path(f"/proc/{pid}/ns/net").readlink()  # one that ends has none, while it waits for those it takes along
         except (OSError, ValueError):
             return None
         if self.identity not in cgroup or program.startswith(STARTING):

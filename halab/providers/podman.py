@@ -111,17 +111,13 @@ class Podman:
         if running is None or running.is_frozen(self._network.cgroups()):
             raise LabError(f"{node} is not reachable: it is {self.power_states()[node]}")
         try:
-            if (result := act(running)).ok:
+            result = act(running)
+            if result.ok or self._running.find().get(node) == running:
                 return result
         except LabError:
-            self._must_have_power(node, running, program)
-            raise
-        self._must_have_power(node, running, program)
-        return result
-
-    def _must_have_power(self, node: str, running: Running, program: str) -> None:
-        if self._running.find().get(node) != running:
-            raise LabError(f"{node} is not reachable: it lost its power while `{program}` ran")
+            if self._running.find().get(node) == running:
+                raise
+        raise LabError(f"{node} is not reachable: it lost its power while `{program}` ran")
 
     def outside(self) -> Mapping[str, Outside]:
         tools, layers = self._image().tools, self._containers.layers().items()

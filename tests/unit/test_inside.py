@@ -51,6 +51,21 @@ def test_a_container_without_a_pid_file_does_not_run(tmp_path: Path) -> None:
     assert Container(own_cgroup(), tmp_path / "pidfile", CONFIG).running() is None
 
 
+def test_a_container_whose_first_process_is_ending_does_not_run_any_more(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as process:
+        wait(
+            lambda: Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0],
+            lambda state: state == "Z",  # it has no namespaces any more, and a cgroup still
+            within=5,
+            successes=1,
+            interval=0.01,
+        )
+        file = tmp_path / "pidfile"
+        file.write_text(str(process.pid))
+
+        assert Container(own_cgroup(), file, CONFIG).running() is None
+
+
 @pytest.fixture
 def waiting_runtime(tmp_path: Path) -> Iterator[int]:
     """A process of the name that the runtime has while a container is ready, and not started."""
