@@ -20,8 +20,8 @@ from halab.providers.inside import ENVIRONMENT, Running
 
 UNLIMITED = 2**64 - 1  # RLIM_INFINITY, as the runtime has it
 FILTERS = Path("/run/crun")  # where the runtime has, for each container, the seccomp filter that it has made
-# its root is not that of the node's systemd
-SETTINGS = (*ENVIRONMENT, "LANG=C.UTF-8", "SYSTEMD_IGNORE_CHROOT=1")
+# Its root is not that of the node's systemd; and Python would run what root of the node has below /root/.local (site)
+SETTINGS = (*ENVIRONMENT, "LANG=C.UTF-8", "SYSTEMD_IGNORE_CHROOT=1", "PYTHONNOUSERSITE=1")
 # The numbers of capabilities: linux/capability.h
 CAPABILITIES = (
     *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),

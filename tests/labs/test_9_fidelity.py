@@ -310,12 +310,15 @@ for program in crm_mon systemctl date; do
     printf '#!/bin/sh\\necho fake' > $(command -v $program)
 done
 mv /usr/bin/env /root/env.real
+site=$(python3 -m site --user-site)
+mkdir -p $site
+echo 'print("fake")' > $site/usercustomize.py
 systemctl() { /root/systemctl.real "$@"; }
 systemctl stop pcsd
 """
 MEND = """
 for program in crm_mon systemctl date; do cp --preserve /root/$program.real $(command -v $program); done
-mv /root/env.real /usr/bin/env; rm /root/*.real
+mv /root/env.real /usr/bin/env; rm -r /root/*.real /root/.local
 systemctl start pcsd
 """
 # Looks into whatever appears on the node, for as long as it is let
@@ -340,13 +343,17 @@ def test_what_is_asked_on_a_node_is_told_by_programs_that_nobody_there_can_chang
     provider = cli.instance().provider
     assert provider.run("node1", ["sh", "-c", FAKES]).ok
 
+    hello = ["python3", "-c", "print('hello')"]
+
     own = provider.run("node1", ["crm_mon", "--output-as=xml"]).stdout
+    python = [way("node1", hello).stdout for way in (provider.run, provider.ask)]
     told = provider.ask("node1", ["crm_mon", "--output-as=xml"]).stdout
     pcsd = provider.ask("node1", ["systemctl", "is-active", "pcsd"])
     status = cli("status")
     provider.run("node1", ["sh", "-c", MEND])
 
     assert own == "fake\n"
+    assert python == ["fake\nhello\n", "hello\n"]
     assert '<node name="node2"' in told
     assert (pcsd.stdout, pcsd.rc) == ("inactive\n", 3)
     assert "Quorum: yes" in status
