@@ -154,7 +154,8 @@ class _Probing:
         self._seen = Seen()
 
     def __enter__(self) -> "_Probing":
-        self._process = subprocess.Popen(self._argv, stdout=subprocess.PIPE, text=True)
+        # it reads what nodes send, so it has no terminal (see docs/architecture.md)
+        self._process = subprocess.Popen(self._argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self._reader = threading.Thread(target=self._seen.read, args=(self._process.stdout, self._names))
         self._reader.start()
         return self

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import re
+import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -27,10 +29,11 @@ from halab.measure.report import Measurement, Run
 from halab.measure.run import summary
 from halab.measure.timeline import BAD, GOOD, draw, lanes
 from halab.measure.writes import Write
+from halab.models import LabSpec
 from halab.process import CommandResult
 from halab.report import Report
 from halab.state import InjectedFault, State
-from tests.fakes import World
+from tests.fakes import LAB_TOML, World
 
 FAULT = 100.0  # when, in all that follows
 
@@ -357,6 +360,16 @@ def test_an_answer_without_end_is_not_read_to_its_end(
     kind, *_, page = json.loads(capsys.readouterr().out)
     assert (kind, page[:7], len(page)) == ("http", "node1 x", probe.SHOWN)
     assert sent < 100 * 2**20
+
+
+def test_the_probe_has_no_terminal_of_whoever_measures() -> None:
+    spec = LabSpec.model_validate(tomllib.loads(LAB_TOML))
+    provider = SimpleNamespace(workstation_argv=lambda argv: ["sleep", "60"])
+
+    with run._Probing(cast(Any, SimpleNamespace(spec=spec, provider=provider)), "") as probing:
+        session = os.getsid(probing._process.pid)
+
+    assert session == probing._process.pid
 
 
 class MeasuredLab:
