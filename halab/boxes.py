@@ -77,7 +77,8 @@ def _make_box(
     boxfile = shop.folder / "Boxfile"
     values = {"image": image.image_id, "public_key": public_key}
     boxfile.write_text(templates.render(TEMPLATE, **values))
-    tag = f"localhost/halab/box-{distro.name}:building"
+    mine = hashlib.sha256(str(shop.folder).encode()).hexdigest()[:12]  # podman's tags are the whole machine's
+    tag = f"localhost/halab/box-{distro.name}:{mine}"
     shop.build(boxfile, tag, shop.folder, f"--volume={image.pool}:/srv/pool:ro")
     raw, disk = shop.folder / "disk.raw", shop.folder / "box.img"
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from halab import asking, by_hand, checkpoints, preparation
+from halab import by_hand, checkpoints, consent, preparation
 from halab.checkpoints import GRADING, START
 from halab.errors import LabError
 from halab.faults import registry
@@ -77,7 +77,7 @@ def _finish(instance: Instance, say: Callable[[str], None]) -> None:
 def _say(instance: Instance, say: Callable[[str], None], text: str, since: datetime) -> None:
     """Say what is taken back, and ask whoever has a shell open, or had one since, in which the work went on."""
     if by_hand.may_have_worked(instance, since):
-        asking.go_on(say, f"{text} What was done in shells since is lost.")
+        consent.go_on(say, f"{text} What was done in shells since is lost.")
     else:
         say(text)
 

@@ -77,7 +77,7 @@ def _signals_to_the_shell() -> Iterator[None]:
 def _boot(instance: Instance, node: str) -> str:
     """What tells one boot of a node from the next; nothing where it cannot be asked."""
     try:
-        words = instance.provider.run(node, BOOT, timeout=20).stdout.split()
+        words = instance.provider.ask(node, BOOT, timeout=20).stdout.split()
     except HalabError:
         return ""
     return " ".join([words[0], words[1 + STARTED]]) if len(words) > 1 + STARTED else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from halab import asking, bringup, by_hand, checkpoints
+from halab import bringup, by_hand, checkpoints, consent
 from halab.checks import CheckResult, Condition, Outcome, overall
 from halab.console import COLUMNS, LINES
 from halab.errors import CheckFailed, HalabError, LabError, NothingChecked
@@ -136,7 +136,7 @@ class Walk:
         going = f"{why}; going back to {before} to do it afresh."
         if ask:
             lost = f"What was done on the nodes since then is lost; to keep it, type first: inv save {KEPT}"
-            asking.go_on(self._audience.say, f"{going} {lost}")
+            consent.go_on(self._audience.say, f"{going} {lost}")
         else:
             self._audience.say(going)
         bringup.go_back(self._instance, before)

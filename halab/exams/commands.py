@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from halab import asking, bringup, by_hand, labs
+from halab import bringup, by_hand, consent, labs
 from halab.checks import Outcome
 from halab.commands import up
 from halab.errors import CheckFailed, LabError, NothingChecked
@@ -27,7 +27,7 @@ def start(exam: str, instance: str | None, seed: str | None, practice: bool) -> 
     found, report = Instance.open(current().instance_name), Report()
     with found.lock():
         if not sitting.sitting_of(found).began and by_hand.may_have_worked(found):
-            asking.go_on(report.say, f"{exam} begins with nodes of its own: what was done on these by hand is lost.")
+            consent.go_on(report.say, f"{exam} begins with nodes of its own: what was done on these by hand is lost.")
         with report.progress(f"Preparing {exam}"):
             sitting.begin(found, practice)
     report.task_text(found)
@@ -83,7 +83,7 @@ def _say_what_grading_does(instance: Instance, report: Report) -> None:
     lost = "" if instance.provider.saves_memory else " (a firewall's runtime rules, a mount, what runs by hand) is gone"
     does = f"Grading breaks things and puts all nodes back as they are now, {kept}{lost}. Shells on them end."
     if shells := by_hand.open_shells(instance):
-        asking.go_on(report.say, f"{does} There is one on {' and '.join(shells)}.")
+        consent.go_on(report.say, f"{does} There is one on {' and '.join(shells)}.")
     else:
         report.say(does)
 

@@ -57,6 +57,8 @@ class Asking:
             self._directory.mkdir(exist_ok=True)
             file = self._directory / f"{node.identity}-{node.first_process}"
             if not file.exists() or file.read_text() != description:  # the disk may be full, and a node be asked still
+                for before in self._directory.glob(f"{node.identity}-*"):  # the node's last boot's
+                    before.unlink(missing_ok=True)
                 write_atomically(file, description)
             self._described[node] = file
         return self._described[node]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from halab import asking, bringup, by_hand, checkpoints, recorded, shell
+from halab import bringup, by_hand, checkpoints, consent, recorded, shell
 from halab.checkpoints import GRADING
 from halab.errors import Exit
 from halab.exams import attempts
@@ -199,8 +199,10 @@ def test_grading_asks_on_a_terminal_while_a_shell_is_open(
     graded: int,
 ) -> None:
     monkeypatch.setattr(by_hand, "open_shells", lambda instance: ["node1", "node2"])
-    monkeypatch.setattr(asking.sys, "stdin", type("Terminal", (), {"isatty": lambda: True, "readline": lambda: answer}))
-    monkeypatch.setattr(asking, "_is_terminal", lambda: True)
+    monkeypatch.setattr(
+        consent.sys, "stdin", type("Terminal", (), {"isatty": lambda: True, "readline": lambda: answer})
+    )
+    monkeypatch.setattr(consent, "_is_terminal", lambda: True)
 
     code = inv("grade")
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from halab import asking, bringup, by_hand, checkpoints
+from halab import bringup, by_hand, checkpoints, consent
 from halab.checks import Outcome
 from halab.errors import CheckFailed, LabError, NothingChecked
 from halab.instance import Instance
@@ -265,7 +265,7 @@ def test_on_a_terminal_nothing_is_lost_when_the_answer_is_no(
         by_hand.note(instance)
     world.done.append("work of the learner")
     look_at(walk, how, instance)
-    monkeypatch.setattr(asking, "_is_terminal", lambda: True)
+    monkeypatch.setattr(consent, "_is_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
 
     with pytest.raises(NothingChecked, match="nothing was done, as you do not want to go on"):
@@ -277,7 +277,7 @@ def test_on_a_terminal_nothing_is_lost_when_the_answer_is_no(
 def test_nothing_is_looked_at_or_asked_where_nobody_has_worked(
     instance: Instance, walk: Walk, audience: FakeAudience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "_is_terminal", lambda: True)
+    monkeypatch.setattr(consent, "_is_terminal", lambda: True)
     looked: list[str] = []
     monkeypatch.setattr(Walk, "_is_right", lambda self, step: looked.append(step.name))
 
@@ -310,7 +310,7 @@ def test_what_was_done_in_a_shell_since_a_kill_is_not_taken_back_unasked(
     world.done.append("work of the learner")
     by_hand.note(instance)
     with monkeypatch.context() as terminal:
-        terminal.setattr(asking, "_is_terminal", lambda: True)
+        terminal.setattr(consent, "_is_terminal", lambda: True)
         terminal.setattr("sys.stdin", io.StringIO(""))
         with pytest.raises(NothingChecked):
             Walk(instance, audience)
