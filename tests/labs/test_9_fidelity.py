@@ -46,6 +46,7 @@ def lab(cli: Cli) -> Iterator[Lab]:
     lab.close()
 
 
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # BMCs live on
 def test_a_node_without_power_is_gone_and_comes_back_empty(cli: Cli, lab: Lab) -> None:
     victim = lab.where("virtual_ip")
     system = victim.run("readlink", "/proc/self/ns/user").stdout.strip()
