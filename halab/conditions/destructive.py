@@ -1,6 +1,7 @@
 """Conditions that break something to see what becomes of it: for exams, whose grading puts everything back."""
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from halab.checks import Condition, Observation, observe
@@ -103,10 +104,10 @@ def fences(node: Node) -> Condition:
             victim = lab.own_name(node)
             done = peer.ask("stonith_admin", "--reboot", victim, "--timeout=60", timeout=120)
         except LabError:
-            if told := _orders(lab, peer, before[peer.name], peer):
+            if told := _orders(lab, peer, before[peer.name], lab.nodes):
                 return Observation(False, f"{peer.name} had its own power cut: its BMC was told: {_told(told)}")
             raise
-        orders = _orders(lab, node, before[node.name], peer)
+        orders = _orders(lab, node, before[node.name], [peer])
         cut = any(event["action"] in CUTS for event in orders)
         known = bool(fenced(lab, node, began))
         said = f"stonith_admin on {peer.name}: {'done' if done.ok else done.last_line()}"
@@ -160,9 +161,10 @@ def _last_page(run: Run) -> str:
     return next((sample.page for sample in reversed(run.samples) if sample.page is not None), "")
 
 
-def _orders(lab: Lab, node: Node, known: int, by: Node) -> list[dict[str, object]]:
-    """What the BMC of a node was told by a peer, after its first `known` orders."""
-    return [event for event in lab.power_events(node)[known:] if event["from"] == str(by.mgmt)]
+def _orders(lab: Lab, node: Node, known: int, by: Sequence[Node]) -> list[dict[str, object]]:
+    """What the BMC of a node was told by some nodes, after its first `known` orders."""
+    addresses = {str(each.mgmt) for each in by}
+    return [event for event in lab.power_events(node)[known:] if event["from"] in addresses]
 
 
 def _told(orders: list[dict[str, object]]) -> str:

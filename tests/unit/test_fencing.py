@@ -10,6 +10,7 @@ from halab.cluster import Fenced, parse_history
 from halab.conditions import fences
 from halab.conditions.cluster import fenced_by_peer
 from halab.conditions.fencing import fenced, logged
+from halab.errors import LabError
 from halab.process import CommandResult
 
 DONE = datetime(2026, 11, 27, 1, 0, 52, tzinfo=UTC).timestamp()
@@ -112,6 +113,28 @@ def test_stonith_admin_that_says_done_is_not_enough(monkeypatch: pytest.MonkeyPa
 
     assert [one.ok for one in seen] == [False, True]
     assert "its fencer knows nothing of it" in seen[0].seen
+
+
+@pytest.mark.parametrize("teller", [PEER, "192.168.2.11"])
+def test_a_fencing_that_hits_the_peer_who_asked_is_a_fault_of_the_work(
+    monkeypatch: pytest.MonkeyPatch, teller: str
+) -> None:
+    """Whichever node's fencer carried it out: the device names the BMC of another node."""
+    monkeypatch.setattr("halab.conditions.destructive.observe", lambda condition, lab: SimpleNamespace(ok=True))
+    told: list[dict[str, object]] = []
+
+    def lose_power(*argv: str, timeout: float = 60) -> CommandResult:
+        told.append({"time": DONE, "action": "off", "from": teller})
+        raise LabError("node1 is not reachable")
+
+    seen = lab("")
+    seen.nodes[0].ask = lose_power
+    seen.power_events = lambda node: told if node.name == "node1" else []
+
+    found = fences(seen.nodes[1]).look(seen)
+
+    assert (found.ok, found.known) == (False, True)
+    assert "node1 had its own power cut" in found.seen
 
 
 def tell_the_bmc_later(seen: Any) -> None:
