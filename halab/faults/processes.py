@@ -66,8 +66,9 @@ done"""
 # A container's /var is on the host's own disk, and a machine's may be large: so what fills up is a copy in memory
 FULL = "/run/halab-full"
 FILL = f"""\
-mkdir -p {FULL} && mount -t tmpfs -o size=$(($(du -skx /var | cut -f 1) + 2048))k tmpfs {FULL} &&
-cp --archive --one-file-system /var/. {FULL} && mount --bind {FULL} /var || exit
+mkdir -p {FULL} && mount -t tmpfs tmpfs {FULL} && cp --archive --one-file-system /var/. {FULL} || exit
+used=$(df --output=used --block-size=1K {FULL} | tail --lines=1)
+mount -t tmpfs -o remount,size=$((used + 2048))k tmpfs {FULL} && mount --bind {FULL} /var || exit
 dd if=/dev/zero of=/var/full bs=1k 2>/dev/null
 ! (echo more > /var/more) 2>/dev/null"""
 # Either mount, both, or none may be there
