@@ -13,7 +13,7 @@ from halab.errors import LabError
 from halab.models import NodeSpec
 from halab.network import Network
 from halab.paths import name_on_host
-from halab.process import find_program, must, run
+from halab.process import CommandResult, find_program, must, run
 from halab.providers import Site, podman_quotas
 from halab.providers.inside import RUNTIME
 from halab.providers.podman_layers import Layers
@@ -77,12 +77,23 @@ class Containers:
         must(create)
 
     def remove(self, container: dict[str, Any]) -> None:
-        """Again and again for a while: podman's own clean-up after a stopped container may be in the way."""
+        """Again and again for a while: podman's own clean-up after a stopped container may be in the way, and podman 5
+        may give up on a layer that is a mount, on a host that has much to write, and then find it incomplete for ever.
+        """
         remove = self.podman("rm", "--force", "--time=0", "--ignore", container["Id"])
+
+        def attempt() -> CommandResult:
+            result = run(remove)
+            if not result.ok:
+                for node in (node for node, name in self.of.items() if name in container["Names"]):
+                    self.disks.detach(node)
+            return result
+
         try:
-            wait(lambda: run(remove), lambda result: result.ok, within=15, successes=1)
+            wait(attempt, lambda result: result.ok, within=15, successes=1)
         except TimedOut as error:
-            raise LabError(f"{container['Names'][0]} cannot be removed: {error.last.last_line()}") from None
+            said = " / ".join(error.last.stderr.strip().splitlines())
+            raise LabError(f"{container['Names'][0]} cannot be removed: {said}") from None
 
     def end_monitors(self) -> None:
         """End what watched over a container whose podman was killed as it began: it may wait for ever (conmon(8))."""

@@ -14,7 +14,7 @@ import shlex
 from pathlib import Path
 
 from halab.network import Network
-from halab.process import must
+from halab.process import must, run
 
 CONTROL = Path("/dev/loop-control")  # loop(4)
 # A small journal puts right what was not unmounted cleanly, as its host lost power. What was never written need not be
@@ -59,6 +59,12 @@ class Layers:
             storage=shlex.quote(str(layer.parent)), image=shlex.quote(str(image)), layer=shlex.quote(str(layer))
         )
         must(self._network.enter(["sh", "-e", "-c", script]))
+
+    def detach(self, node: str) -> None:
+        """Unmount what is at and below the layer of a node that does not run any more, and is about to be removed."""
+        link = self._directory / node
+        if link.is_symlink():
+            run(self._network.enter(["umount", "--lazy", "--recursive", str(link.readlink())]))
 
     def is_full(self, node: str) -> bool:
         """Whether a node has less than a hundredth of its disk left, or no inode; False when it has no such disk."""

@@ -56,6 +56,19 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
+def test_what_is_mounted_at_a_layer_that_is_to_go_is_unmounted_and_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(podman_layers, "run", ran.append)
+    world.layers.attach("node1", LAYER, 3)
+
+    world.layers.detach("node1")
+    world.layers.detach("node2")
+
+    assert ran == [["nsenter", "umount", "--lazy", "--recursive", str(LAYER)]]
+
+
 def test_a_new_node_gets_a_file_system_of_its_size_over_its_layer(world: World) -> None:
     world.layers.attach("node1", LAYER, 3)
 
