@@ -20,9 +20,9 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(body)
     def guarded(*arguments: Any, **options: Any) -> None:
-        from halab import full_disk
-        from halab.errors import Exit as Code
-        from halab.errors import HalabError
+        from halab.kit import full_disk
+        from halab.kit.errors import Exit as Code
+        from halab.kit.errors import HalabError
 
         try:
             return body(*arguments, **options)
@@ -41,25 +41,25 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
 
 def _told(sentence: str) -> str:
     """What the terminal is told of the error that is being handled: part of it may have been printed by a node."""
-    from halab.printable import printable
+    from halab.kit.printable import printable
 
     return printable(traceback.format_exc() if os.environ.get("HALAB_DEBUG") else sentence)
 
 
 def _commands() -> Any:
-    return import_module("halab.commands")
+    return import_module("halab.cli.commands")
 
 
 def _exams() -> Any:
-    return import_module("halab.exams.commands")
+    return import_module("halab.cli.exam_commands")
 
 
 def _authoring() -> Any:
-    return import_module("halab.authoring.commands")
+    return import_module("halab.cli.authoring_commands")
 
 
 def _development() -> Any:
-    return import_module("halab.development")
+    return import_module("halab.cli.development")
 
 
 def _contexts() -> list[ParserContext]:
@@ -307,7 +307,7 @@ def watch(c: Context) -> None:
 @_guarded
 def prove(c: Context, name: str, json: bool = False) -> None:
     """Try right and wrong solutions of a lab or an exam on real nodes: do its checks tell one from the other?"""
-    import_module("halab.proof.commands").prove(name, json)
+    import_module("halab.cli.proof_commands").prove(name, json)
 
 
 @task(

@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from halab import checkpoints
-from halab.distros import load
-from halab.images import ensure
-from halab.instance import Instance
-from halab.lab import Lab
-from halab.paths import name_on_host
-from halab.process import find_daemons
-from halab.wait import wait
+from halab.instance.instance import Instance
+from halab.kit.paths import name_on_host
+from halab.kit.process import find_daemons
+from halab.kit.wait import wait
+from halab.providers.images import ensure
+from halab.spec.distros import load
+from halab.walk import checkpoints
+from halab.walk.lab import Lab
 
 HERE = Path(__file__).parent
 ROUNDS = 5

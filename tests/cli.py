@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from halab import evidence
-from halab.errors import HalabError
-from halab.instance import Instance, instances_dir
-from halab.paths import ROOT, name_on_host
+from halab.instance.instance import Instance, instances_dir
+from halab.kit.errors import HalabError
+from halab.kit.paths import ROOT, name_on_host
+from halab.walk import evidence
 
 
 class Cli:

@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from halab.bmc import NodeBmc
-from halab.checks import CheckResult, Condition, Observation
-from halab.errors import LabError
-from halab.labs import Step
-from halab.models import LabSpec
-from halab.process import CommandResult
+from halab.conditions.checks import CheckResult, Condition, Observation
+from halab.instance.bmc import NodeBmc
+from halab.kit.errors import LabError
+from halab.kit.process import CommandResult
+from halab.kit.wait import Clock
 from halab.providers import BmcDaemon, Outside, Site
-from halab.wait import Clock
-from halab.walk import StepReport
+from halab.spec.labs import Step
+from halab.spec.models import LabSpec
+from halab.walk.walk import StepReport
 
 LAB_TOML = """\
 title = "A lab to test with"

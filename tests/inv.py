@@ -8,7 +8,7 @@ from invoke.collection import Collection
 from invoke.program import Program
 
 import tasks
-from halab.errors import Exit
+from halab.kit.errors import Exit
 
 TASKS = Collection.from_module(tasks)
 
@@ -24,7 +24,7 @@ class Inv:
     def __call__(self, *arguments: str) -> int:
         """The exit status."""
         argv = ["inv", *arguments]
-        self._monkeypatch.setattr("halab.selection._of_this_command_line", None)  # each call is one of its own
+        self._monkeypatch.setattr("halab.cli.selection._of_this_command_line", None)  # each call is one of its own
         self._monkeypatch.setattr("sys.argv", argv)
         code = 0
         try:

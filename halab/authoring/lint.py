@@ -9,21 +9,21 @@ from typing import Any
 
 from invoke.parser.context import ParserContext
 
-from halab import distros, images, labs
 from halab.authoring import proofs, prose
 from halab.authoring.prose import Known
-from halab.authoring.recorded import CheckRecorder, End, Stated, record
-from halab.errors import LabError
+from halab.authoring.stated import CheckRecorder, End, Stated, record
 from halab.exams.draw import paper_of, source
-from halab.exams.paper import Drawn, ExamFile
 from halab.faults.registry import FAULTS
-from halab.lab_code import apart, line_in
-from halab.labs import LabFolder, Step
-from halab.models import LabSpec
-from halab.paths import short
+from halab.kit.errors import LabError
+from halab.kit.paths import short
+from halab.kit.toml import suggestion
 from halab.proof.exams import Draw
-from halab.providers import PROVIDERS
-from halab.toml import suggestion
+from halab.providers import PROVIDERS, images
+from halab.spec import distros, labs
+from halab.spec.lab_code import apart, line_in
+from halab.spec.labs import LabFolder, Step
+from halab.spec.models import LabSpec
+from halab.spec.paper import Drawn, ExamFile
 
 DRAWS = 200  # of an exam, after which anything that is drawn one time in twenty was seen, but for one exam in 30000
 

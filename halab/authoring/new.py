@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from halab import checkpoints, labs
-from halab.errors import LabError
-from halab.paths import PROVISION, short
-from halab.templates import render
-from halab.toml import suggestion
+from halab.kit.errors import LabError
+from halab.kit.paths import PROVISION, short
+from halab.kit.templates import render
+from halab.kit.toml import suggestion
+from halab.spec import labs
+from halab.walk import checkpoints
 
 TEMPLATES = PROVISION / "authoring"
 STEPS = tuple(labs.step_name(Path(file.stem)) for file in sorted((TEMPLATES / "lab").glob("[0-9]*_*.py.j2")))

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from halab import labs
-from halab.authoring.recorded import Stated
-from halab.errors import LabError
-from halab.labs import LabFolder
+from halab.authoring.stated import Stated
+from halab.kit.errors import LabError
+from halab.kit.toml import suggestion
 from halab.proof import Solution
 from halab.proof.exams import Draw
-from halab.toml import suggestion
+from halab.spec import labs
+from halab.spec.labs import LabFolder
 
 Problem = Callable[[Path, int, str], str]
 

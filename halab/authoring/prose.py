@@ -12,9 +12,9 @@ from invoke.parser.context import ParserContext
 from invoke.parser.parser import Parser
 from invoke.program import Program
 
-from halab import checkpoints
 from halab.authoring import new
-from halab.toml import suggestion
+from halab.kit.toml import suggestion
+from halab.walk import checkpoints
 
 BLOCKS = (re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL), re.compile(r"^ {4,}\S.*$", re.MULTILINE))
 SPAN = re.compile(r"`([^`]+)`")

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from halab.exams.grade import Grade
-from halab.exams.paper import ExamFile
-from halab.models import LabSpec, Sequel
-from halab.paths import ROOT
+from halab.kit.paths import ROOT
+from halab.spec.models import LabSpec, Sequel
+from halab.spec.paper import ExamFile
 
 FOLDER = ROOT / "docs" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

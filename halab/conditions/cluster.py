@@ -1,12 +1,12 @@
 """What the cluster says of its members, its properties, its resources and its fence devices."""
 
-from halab.checks import Condition, Observation
-from halab.cluster import parse_devices
+from halab.conditions.checks import Condition, Observation
 from halab.conditions.fencing import CUTS, fenced, logged
-from halab.errors import CheckFailed
-from halab.lab import Lab
-from halab.members import node_at, parse_known_hosts
-from halab.nodes import Node
+from halab.instance.cluster import parse_devices
+from halab.instance.members import node_at, parse_known_hosts
+from halab.instance.nodes import Node
+from halab.kit.errors import CheckFailed
+from halab.walk.lab import Lab
 
 
 def authorized() -> Condition:

@@ -3,10 +3,10 @@
 import json
 import re
 
-from halab.checks import Condition, Observation
-from halab.lab import Lab
-from halab.nodes import Node
-from halab.process import PrintedTooMuch
+from halab.conditions.checks import Condition, Observation
+from halab.instance.nodes import Node
+from halab.kit.process import PrintedTooMuch
+from halab.walk.lab import Lab
 
 
 def address_only_on_owner(resource: str) -> Condition:

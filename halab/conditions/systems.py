@@ -2,10 +2,10 @@
 
 import re
 
-from halab.checks import Condition, Observation
-from halab.lab import Lab
-from halab.nodes import Node
-from halab.process import PrintedTooMuch
+from halab.conditions.checks import Condition, Observation
+from halab.instance.nodes import Node
+from halab.kit.process import PrintedTooMuch
+from halab.walk.lab import Lab
 
 
 def command(

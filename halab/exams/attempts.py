@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from halab.errors import LabError
 from halab.exams.grade import Grade
 from halab.exams.sitting import sitting_of
-from halab.files import write_atomically
-from halab.instance import Instance, instances_dir
+from halab.instance.instance import Instance, instances_dir
+from halab.instance.state import Sitting, read_state
+from halab.kit.errors import LabError
+from halab.kit.files import write_atomically
+from halab.kit.recording import whole_lines
 from halab.measure.report import Measurement
 from halab.measure.timeline import draw
-from halab.recording import whole_lines
-from halab.state import Sitting, read_state
 
 GRADE = "grade.json"
 

@@ -3,13 +3,13 @@
 import hashlib
 from random import Random
 
-from halab.errors import LabError
-from halab.exams.paper import Paper
-from halab.lab_code import apart
-from halab.labs import LabFolder
-from halab.models import LabSpec
-from halab.paths import short
-from halab.state import Sitting
+from halab.instance.state import Sitting
+from halab.kit.errors import LabError
+from halab.kit.paths import short
+from halab.spec.lab_code import apart
+from halab.spec.labs import LabFolder
+from halab.spec.models import LabSpec
+from halab.spec.paper import Paper
 
 
 def source(exam: str, instance: str, seed: str) -> Random:

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from halab.checks import CheckResult, Outcome
-from halab.exams.paper import ExamFile
-from halab.state import Sitting
+from halab.conditions.checks import CheckResult, Outcome
+from halab.instance.state import Sitting
+from halab.spec.paper import ExamFile
 
 
 class Frozen(BaseModel):

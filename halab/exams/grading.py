@@ -5,21 +5,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 
-from halab import bringup, checkpoints
-from halab.checkpoints import GRADING
-from halab.checks import Condition, evaluate
 from halab.conditions import bmc_power
-from halab.errors import HalabError, LabError
+from halab.conditions.checks import Condition, evaluate
 from halab.exams.draw import paper_of
 from halab.exams.grade import Grade, Mark
-from halab.exams.paper import Paper
 from halab.exams.sitting import open_sitting, sitting_of
 from halab.exams.witness.watched import Replaced, Watched
-from halab.instance import Instance
-from halab.lab import Lab
+from halab.instance.instance import Instance
+from halab.kit.errors import HalabError, LabError
+from halab.kit.parallel import for_each
+from halab.kit.wait import TimedOut, timeout_factor, wait
 from halab.measure.report import Measurement
-from halab.parallel import for_each
-from halab.wait import TimedOut, timeout_factor, wait
+from halab.spec.paper import Paper
+from halab.walk import bringup, checkpoints
+from halab.walk.checkpoints import GRADING
+from halab.walk.lab import Lab
 
 WHOLE = 45.0  # seconds that nodes which booted are given to be a cluster again
 LEAST = 3.0  # seconds that a check which may wait is given at least

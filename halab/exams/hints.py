@@ -1,11 +1,11 @@
 """Hints in an exam: for what can be told without breaking anything, and at the price that its author says."""
 
-from halab.checks import Outcome
-from halab.errors import LabError
+from halab.conditions.checks import Outcome
 from halab.exams import grading
 from halab.exams.draw import paper_of
 from halab.exams.sitting import sitting_of
-from halab.instance import Instance
+from halab.instance.instance import Instance
+from halab.kit.errors import LabError
 
 
 def give(instance: Instance) -> str:

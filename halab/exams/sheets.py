@@ -7,15 +7,15 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from halab.errors import LabError
 from halab.exams.draw import draw, paper_of
 from halab.exams.sitting import sitting_of
 from halab.exams.text import fill
-from halab.files import publish
-from halab.instance import Instance, instances_dir
-from halab.labs import LabFolder
-from halab.models import LabSpec
-from halab.state import Sitting, read_state
+from halab.instance.instance import Instance, instances_dir
+from halab.instance.state import Sitting, read_state
+from halab.kit.errors import LabError
+from halab.kit.files import publish
+from halab.spec.labs import LabFolder
+from halab.spec.models import LabSpec
 
 PAGE = """\
 <!DOCTYPE html>

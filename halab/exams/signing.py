@@ -13,8 +13,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from halab.errors import LabError, NothingChecked
-from halab.files import publish
+from halab.kit.errors import LabError, NothingChecked
+from halab.kit.files import publish
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)  # what cryptography says of what is no key

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from halab import bringup, checkpoints
-from halab.errors import LabError
 from halab.exams.draw import paper_of
-from halab.instance import Instance
-from halab.lab import Lab
-from halab.state import Sitting, State
+from halab.instance.instance import Instance
+from halab.instance.state import Sitting, State
+from halab.kit.errors import LabError
+from halab.walk import bringup, checkpoints
+from halab.walk.lab import Lab
 
 
 def begin(instance: Instance, practice: bool) -> None:

@@ -1,13 +1,13 @@
 """The text of an exam's tasks, README.md, with the values that were drawn for one learner in it."""
 
-from halab import templates
-from halab.errors import LabError
 from halab.exams.draw import paper_of
-from halab.exams.paper import Paper
 from halab.exams.sitting import sitting_of
-from halab.instance import Instance
-from halab.models import LabSpec
-from halab.state import Sitting
+from halab.instance.instance import Instance
+from halab.instance.state import Sitting
+from halab.kit import templates
+from halab.kit.errors import LabError
+from halab.spec.models import LabSpec
+from halab.spec.paper import Paper
 
 
 def render(instance: Instance) -> str:

@@ -8,12 +8,12 @@ there and heals it, even when the command that injected it was killed in the mid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from halab import distros
-from halab.distros import Distro
-from halab.errors import LabError
-from halab.instance import Instance
-from halab.nodes import Node
-from halab.state import InjectedFault
+from halab.instance.instance import Instance
+from halab.instance.nodes import Node
+from halab.instance.state import InjectedFault
+from halab.kit.errors import LabError
+from halab.spec import distros
+from halab.spec.distros import Distro
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Faults of a node's BMC: fencing cannot work, and the cluster must wait, and not guess."""
 
-from halab import crm
-from halab.errors import HalabError
 from halab.faults import Fault, Scene
-from halab.process import must, run
+from halab.instance import crm
+from halab.kit.errors import HalabError
+from halab.kit.process import must, run
 
 TABLE = "inet halab-bmc"
 

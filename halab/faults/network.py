@@ -5,10 +5,10 @@ One table of nftables (bridge family, nft(8)) holds the rules of an instance, a 
 
 from itertools import chain, permutations
 
-from halab.errors import LabError
 from halab.faults import Fault, Scene
-from halab.paths import name_on_host
-from halab.process import must, run
+from halab.kit.errors import LabError
+from halab.kit.paths import name_on_host
+from halab.kit.process import must, run
 
 
 def _table(scene: Scene) -> str:

@@ -1,8 +1,8 @@
 """Planned work. Nothing is broken by it, and clients may notice all the same."""
 
-from halab import crm
-from halab.errors import CheckFailed, LabError
 from halab.faults import Fault, Scene, is_running
+from halab.instance import crm
+from halab.kit.errors import CheckFailed, LabError
 
 CIB = "/var/lib/pacemaker/cib/cib.xml"  # where Pacemaker keeps a node's copy, and `pcs cluster destroy` removes it
 COROSYNC_CONF = "/etc/corosync/corosync.conf"

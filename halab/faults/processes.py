@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from halab.errors import LabError
 from halab.faults import Fault, Scene, is_running
+from halab.kit.errors import LabError
 
 Act = Callable[[Scene], None]
 HOG = "halab-hog"

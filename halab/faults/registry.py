@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from halab import crm
-from halab.errors import HalabError, LabError, NothingChecked
 from halab.faults import Fault, Scene, bmc, network, planned, power, processes
-from halab.instance import Instance
-from halab.state import InjectedFault
-from halab.toml import suggestion
+from halab.instance import crm
+from halab.instance.instance import Instance
+from halab.instance.state import InjectedFault
+from halab.kit.errors import HalabError, LabError, NothingChecked
+from halab.kit.toml import suggestion
 
 ALL: tuple[Fault, ...] = (
     *planned.FAULTS,

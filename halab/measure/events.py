@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from halab.errors import HalabError, LabError
-from halab.instance import Instance
-from halab.parallel import for_each
+from halab.instance.instance import Instance
+from halab.kit.errors import HalabError, LabError
+from halab.kit.parallel import for_each
 
 DAEMONS = ("corosync", "pacemaker-fenced", "pacemaker-controld")
 JOURNAL = ("journalctl", "--output=json", "--output-fields=MESSAGE", "--no-pager")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from halab.files import publish
-from halab.instance import Instance
+from halab.instance.instance import Instance
+from halab.kit.files import publish
 from halab.measure.report import Measurement
 from halab.measure.timeline import draw
 

@@ -5,10 +5,10 @@ from statistics import median
 
 from pydantic import BaseModel, ConfigDict
 
+from halab.instance.state import InjectedFault
 from halab.measure.events import Event
 from halab.measure.outages import Claim, Outage, Sample, Span
 from halab.measure.writes import Write
-from halab.state import InjectedFault
 
 
 class Run(BaseModel):

@@ -10,18 +10,19 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from halab import crm
-from halab.cluster import ClusterStatus, parse_xml
-from halab.errors import HalabError, LabError
 from halab.faults import Fault, registry
-from halab.instance import Instance
+from halab.instance import crm
+from halab.instance.cluster import ClusterStatus
+from halab.instance.instance import Instance
+from halab.kit.errors import HalabError, LabError
+from halab.kit.paths import ROOT
+from halab.kit.wait import TimedOut, patience, timeout_factor, wait
+from halab.kit.xml import parse_xml
 from halab.measure import events, outages
 from halab.measure.outages import Seen
 from halab.measure.report import Measurement, Run
 from halab.measure.writes import kept as kept_of
-from halab.network import mac
-from halab.paths import ROOT
-from halab.wait import TimedOut, patience, timeout_factor, wait
+from halab.spec.models import mac
 
 STEADY = 1.0  # seconds of answers before a fault, and after an outage, without which nothing can be said
 WRITTEN = 15.0  # seconds of writing before a fault, where a counter is written

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from halab.errors import LabError
-from halab.instance import Instance
-from halab.process import run
+from halab.instance.instance import Instance
+from halab.kit.errors import LabError
+from halab.kit.process import run
 
 
 @dataclass(frozen=True)

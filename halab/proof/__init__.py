@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from halab.checks import CheckResult, Condition, Outcome
-from halab.errors import LabError
-from halab.instance import Instance
-from halab.lab import Lab
+from halab.conditions.checks import CheckResult, Condition, Outcome
+from halab.instance.instance import Instance
+from halab.kit.errors import LabError
+from halab.walk.lab import Lab
 
 UNTOUCHED, REFERENCE = "untouched", "reference"  # solutions that there always are: nothing, and what is meant
 AT_REST = 1.0  # seconds that a check which has to fail is given, on a cluster in which nothing is under way

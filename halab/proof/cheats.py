@@ -1,7 +1,7 @@
 """What looks like a solution of any exam, and is no cluster: for its solutions.py, as wrong solutions."""
 
-from halab.lab import Lab
 from halab.proof import UNTOUCHED, Solution
+from halab.walk.lab import Lab
 
 # What a grader might ask, and what a fake one does that has something to say to everything
 FAKED = ("crm_mon", "cibadmin", "stonith_admin", "pcs", "corosync-quorumtool", "crm_resource")  # in /usr/sbin

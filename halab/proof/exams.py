@@ -4,22 +4,21 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from halab import bringup, checkpoints
-from halab.checkpoints import START
-from halab.checks import CheckResult, Outcome
-from halab.errors import LabError
+from halab.conditions.checks import CheckResult, Outcome
 from halab.exams.draw import paper_of
 from halab.exams.grade import Mark
 from halab.exams.grading import Examination, sound
-from halab.exams.paper import Drawn
 from halab.exams.sitting import begin, sitting_of
 from halab.exams.witness.look import Witness
-from halab.instance import Instance
-from halab.models import LabSpec
-from halab.preparation import Say
+from halab.instance.instance import Instance
+from halab.instance.state import Sitting
+from halab.kit.errors import LabError
 from halab.proof import UNTOUCHED, Cell, Concerned, Solution
-from halab.selection import Selection, instance_to_make
-from halab.state import Sitting
+from halab.spec.models import LabSpec
+from halab.spec.paper import Drawn
+from halab.walk import bringup, checkpoints
+from halab.walk.checkpoints import START
+from halab.walk.preparation import Say
 
 Draw = tuple[LabSpec, Drawn]
 NOTHING = Solution(UNTOUCHED, lambda lab: None, fails=("",))  # which every check must fail that is worth points
@@ -93,10 +92,9 @@ class Prover:
 
 
 @contextmanager
-def begun(selection: Selection, draw: Draw, say: Say) -> Iterator[Instance]:
-    """An instance whose exam has begun, with what was drawn, and which is locked; it is removed afterwards."""
+def begun(made: Instance, draw: Draw, say: Say) -> Iterator[Instance]:
+    """Bring up an instance, begin its exam with what was drawn, and hold its lock; it is removed afterwards."""
     spec, drawn = draw
-    made = instance_to_make(selection)
     made.state = made.state.model_copy(update={"spec": spec, "sitting": Sitting(seed="", drawn=drawn)})
     made.provider.prepare(say)
     with made.lock():

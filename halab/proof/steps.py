@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from halab import bringup
-from halab.checks import Outcome
-from halab.errors import LabError
-from halab.instance import Instance
-from halab.lab import Lab
-from halab.labs import Step
+from halab.conditions.checks import Outcome
+from halab.instance.instance import Instance
+from halab.kit.errors import LabError
 from halab.proof import REFERENCE, UNTOUCHED, Cell, Concerned, Solution
+from halab.spec.labs import Step
+from halab.walk import bringup
+from halab.walk.lab import Lab
 
 NOTHING = Solution(UNTOUCHED, lambda lab: None, fails=("",))
 PERFORMED = Solution(REFERENCE, lambda lab: None)

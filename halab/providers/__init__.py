@@ -6,12 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from halab.errors import LabError
-from halab.models import LabSpec
-from halab.process import CommandResult
-from halab.toml import suggestion
+from halab.kit.errors import LabError
+from halab.kit.process import CommandResult
+from halab.kit.toml import suggestion
+from halab.spec.models import LabSpec
 
-PROVIDERS = {"podman": "halab.providers.podman:Podman", "vagrant": "halab.providers.vagrant:Vagrant"}
+PROVIDERS = {"podman": "halab.providers.podman.provider:Podman", "vagrant": "halab.providers.vagrant.provider:Vagrant"}
 
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # what programs that are asked out of band are found in
 

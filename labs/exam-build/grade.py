@@ -20,7 +20,7 @@ from halab.conditions import (
     started,
     take_over,
 )
-from halab.models import LabSpec
+from halab.spec.models import LabSpec
 
 NODES = (("alder", "birch"), ("cedar", "elm"), ("hazel", "larch"), ("maple", "oak"), ("pine", "rowan"))
 CLUSTERS = ("shop", "library", "kitchen", "orchard", "harbour", "museum")

@@ -3,9 +3,9 @@
 from functools import partial
 from random import Random
 
-from halab import labs
-from halab.lab import Lab
 from halab.proof import REFERENCE, Solution, cheats
+from halab.spec import labs
+from halab.walk.lab import Lab
 
 
 def draws(spec):

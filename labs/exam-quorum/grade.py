@@ -1,7 +1,7 @@
 """Three nodes on which a single one may go on alone, in a way that is drawn."""
 
 from halab.conditions import alone_serves_nothing, command, survives
-from halab.errors import LabError
+from halab.kit.errors import LabError
 
 WAYS = {
     "last man standing": "last_man_standing=1 wait_for_all=1",

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from halab.checks import Condition
 from halab.conditions import (
     active,
     address_only_on_owner,
@@ -20,7 +19,8 @@ from halab.conditions import (
     ordered,
     take_over,
 )
-from halab.errors import LabError
+from halab.conditions.checks import Condition
+from halab.kit.errors import LabError
 
 CAUSES = 5
 MENDED, LASTING = 10, 5  # points, for each of them

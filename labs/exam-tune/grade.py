@@ -1,7 +1,7 @@
 """A cluster that is slow, restless and blind to crashes; graded by the outages that are measured."""
 
 from halab.conditions import survives, take_over
-from halab.errors import LabError
+from halab.kit.errors import LabError
 
 
 def draw(random, spec):

@@ -2,8 +2,8 @@
 
 from random import Random
 
-from halab import labs
 from halab.proof import REFERENCE, Solution, cheats, typed
+from halab.spec import labs
 
 
 def draws(spec):

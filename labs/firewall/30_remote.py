@@ -26,7 +26,7 @@ Whatever fails to start for "Timed Out" and not for a reason of its own, think o
 """
 
 from halab.conditions import command, fencing, lets_in, online, reached, served_by_owner
-from halab.membership import remove_node
+from halab.instance.membership import remove_node
 
 
 def perform(lab):

@@ -27,7 +27,7 @@ remembers, `crm_node --force --remove` makes it forget.
 """
 
 from halab.conditions import command, fencing, online, served_by_owner
-from halab.membership import remove_node
+from halab.instance.membership import remove_node
 
 FLAGS = "corosync-quorumtool -s"
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from halab import labs
+from halab.cli.selection import Selection
 from halab.proof import Proof, Solution
 from halab.proof.exams import NOTHING, Prover, begun
-from halab.selection import Selection
+from halab.spec import labs
 from tests.labs.conftest import SESSION
 
 __all__ = [

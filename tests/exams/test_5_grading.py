@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from halab import by_hand
-from halab.wait import wait
+from halab.instance import by_hand
+from halab.kit.wait import wait
 from tests.cli import Cli
 
 pytestmark = pytest.mark.timeout(1800)  # grading what is not mended waits for all of it

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from halab.paths import ROOT, cache_dir
-from halab.workshop import workshop
+from halab.kit.paths import ROOT, cache_dir
+from halab.providers.workshop import workshop
 
 OTHER = "bookworm" if platform.freedesktop_os_release().get("VERSION_CODENAME") == "trixie" else "trixie"
 CHECKOUT = Path("root/halab")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from halab import labs
+from halab.spec import labs
 from tests.cli import Cli
 from tests.labs.walking import steps_of, walk_step
 

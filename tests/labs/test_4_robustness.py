@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from halab.distros import load
-from halab.images import Recipe
-from halab.process import find_daemons, find_program, is_alive
-from halab.wait import wait
+from halab.kit.process import find_daemons, find_program, is_alive
+from halab.kit.wait import wait
+from halab.providers.images import Recipe
+from halab.spec.distros import load
 from tests.cli import Cli, addresses_of_host
 
 pytestmark = pytest.mark.timeout(600)

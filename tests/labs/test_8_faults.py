@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from halab.checks import Outcome, evaluate
+from halab.cli.status import vip_owners
 from halab.conditions import fencing, online, served_by_owner, started
+from halab.conditions.checks import Outcome, evaluate
 from halab.faults import registry
 from halab.faults.processes import FULL
-from halab.lab import Lab
-from halab.nodes import Node
-from halab.state import InjectedFault
-from halab.status import vip_owners
-from halab.wait import wait
+from halab.instance.nodes import Node
+from halab.instance.state import InjectedFault
+from halab.kit.wait import wait
+from halab.walk.lab import Lab
 from tests.cli import Cli
 
 pytestmark = pytest.mark.timeout(300)

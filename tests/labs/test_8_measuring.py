@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from halab.kit.process import find_daemons
+from halab.kit.wait import wait
 from halab.measure.probe import INTERVAL
-from halab.process import find_daemons
-from halab.wait import wait
 from tests.cli import Cli
 
 pytestmark = pytest.mark.timeout(600)

@@ -11,17 +11,17 @@ from typing import Any
 import pexpect
 import pytest
 
-from halab import checkpoints
-from halab.checks import Outcome, evaluate
 from halab.conditions import answers_http
-from halab.distros import load
-from halab.errors import LabError
+from halab.conditions.checks import Outcome, evaluate
 from halab.exams.witness.look import Witness
-from halab.instance import Instance
-from halab.lab import Lab
-from halab.paths import ROOT
-from halab.process import run
-from halab.wait import wait
+from halab.instance.instance import Instance
+from halab.kit.errors import LabError
+from halab.kit.paths import ROOT
+from halab.kit.process import run
+from halab.kit.wait import wait
+from halab.spec.distros import load
+from halab.walk import checkpoints
+from halab.walk.lab import Lab
 from tests.cli import Cli, addresses_of_host
 
 pytestmark = pytest.mark.timeout(400)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from halab.host import mem_available
-from halab.lab import Lab
-from halab.process import CommandResult, run
-from halab.wait import wait
+from halab.kit.process import CommandResult, run
+from halab.kit.wait import wait
+from halab.providers.host import mem_available
+from halab.walk.lab import Lab
 from tests.cli import Cli
 
 pytestmark = pytest.mark.timeout(400)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from halab import labs, selection
 from halab.authoring.new import new_lab
-from halab.paths import ROOT
-from halab.proof.commands import prove
+from halab.cli import selection
+from halab.cli.proof_commands import prove
+from halab.kit.paths import ROOT
+from halab.spec import labs
 from tests.labs.conftest import SESSION
 
 

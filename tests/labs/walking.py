@@ -1,9 +1,9 @@
 """What every lab's walk has in common: each step is proven, before it is performed and after it has passed."""
 
-from halab import labs
 from halab.exams.witness.look import Witness
 from halab.proof import Proof
 from halab.proof.steps import Prover
+from halab.spec import labs
 from tests.cli import Cli
 
 

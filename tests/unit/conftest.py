@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from halab import labs, selection
+from halab.cli import selection
 from halab.providers import PROVIDERS
+from halab.spec import labs
 from tests.fakes import World, write_lab
 from tests.inv import Inv
 
@@ -15,7 +16,7 @@ def _own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     place: Path = tmp_path_factory.mktemp("xdg")
     monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
-    monkeypatch.setattr("halab.selection._of_this_command_line", None)
+    monkeypatch.setattr("halab.cli.selection._of_this_command_line", None)
     monkeypatch.delenv("HALAB_TIMEOUT_FACTOR", raising=False)
     monkeypatch.delenv("HALAB_DEBUG", raising=False)
     monkeypatch.setattr(selection, "_of_this_command_line", None)
@@ -30,7 +31,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(labs, "LABS", tmp_path / "labs")
     monkeypatch.setitem(PROVIDERS, "fake", "tests.fakes:FakeProvider")
     for name in ("start_daemon", "find_daemons", "end_daemons"):
-        monkeypatch.setattr(f"halab.instance.{name}", getattr(World.current, name))
+        monkeypatch.setattr(f"halab.instance.instance.{name}", getattr(World.current, name))
     monkeypatch.setattr("os.fsync", lambda file: None)
     return World.current
 

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from halab import checkpoints, commands
-from halab.checkpoints import GRADING
-from halab.errors import Exit
-from halab.instance import Instance, instances_dir
-from halab.state import InjectedFault, locked, read_state
+from halab.cli import commands
+from halab.instance.instance import Instance, instances_dir
+from halab.instance.state import InjectedFault, locked, read_state
+from halab.kit.errors import Exit
+from halab.walk import checkpoints
+from halab.walk.checkpoints import GRADING
 from tests.fakes import World
 from tests.inv import Inv
 
@@ -24,7 +25,7 @@ def inv(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     """The instance `tiny` is up, and its first step done."""
     monkeypatch.setattr(commands.host, "ensure", lambda tools, say: None)
     monkeypatch.setattr(commands.host, "missing", lambda tools: ())
-    monkeypatch.setattr("halab.shell._run", lambda argv: 0)
+    monkeypatch.setattr("halab.cli.shell._run", lambda argv: 0)
     monkeypatch.setenv("HALAB_MARK", "")
     inv = Inv(capsys, monkeypatch)
     assert inv("lab", "--name", "tiny", "--provider", "fake", "--distro", "debian12") == Exit.GOOD

@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from halab.checks import observe
 from halab.conditions import answers_http, command
-from halab.errors import LabError
-from halab.lab import Lab
-from halab.nodes import Node
-from halab.process import CommandResult, PrintedTooMuch
-from halab.providers import inside, visit
-from halab.providers.asking import Asking, answer, describe
-from halab.providers.inside import Running
+from halab.conditions.checks import observe
+from halab.instance.nodes import Node
+from halab.kit.errors import LabError
+from halab.kit.process import CommandResult, PrintedTooMuch
+from halab.providers.podman import inside, visit
+from halab.providers.podman.asking import Asking, answer, describe
+from halab.providers.podman.inside import Running
+from halab.walk.lab import Lab
 
 CONFIG: dict[str, Any] = {  # of what podman makes, what matters here
     "process": {

@@ -13,11 +13,13 @@ from invoke.collection import Collection
 from jsonschema import Draft202012Validator
 
 import tasks
-from halab import conditions, labs, show
+from halab import conditions
 from halab.authoring import new, prose, schemas
 from halab.authoring.lint import Findings, lint, lint_docs
-from halab.errors import Exit, LabError
-from halab.paths import ROOT
+from halab.kit.errors import Exit, LabError
+from halab.kit.paths import ROOT
+from halab.spec import labs
+from halab.walk import show
 from tests.fakes import LAB_TOML
 from tests.inv import Inv
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from halab.bmc import NodeBmc
-from halab.errors import LabError
-from halab.models import LabSpec
-from halab.paths import ROOT
-from halab.power_on_due import PowerOnDue
-from halab.toml import read
+from halab.instance.bmc import NodeBmc
+from halab.instance.power_on_due import PowerOnDue
+from halab.kit.errors import LabError
+from halab.kit.paths import ROOT
+from halab.kit.toml import read
+from halab.spec.models import LabSpec
 from tests.fakes import LAB_TOML, FileSwitch, events_of
 
 pytestmark = pytest.mark.skipif(not shutil.which("ipmitool"), reason="ipmitool, the client, is not installed here")

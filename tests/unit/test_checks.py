@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from halab.checks import CheckResult, Condition, Observation, Outcome, evaluate, overall
-from halab.errors import CheckFailed, LabError
+from halab.conditions.checks import CheckResult, Condition, Observation, Outcome, evaluate, overall
+from halab.kit.errors import CheckFailed, LabError
 from tests.fakes import FakeClock
 
 Look = Callable[[Any], Observation]

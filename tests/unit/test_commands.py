@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from halab import commands, host
-from halab.errors import Exit
-from halab.instance import Instance, instances_dir
-from halab.network import mac
-from halab.state import locked
+from halab.cli import commands
+from halab.instance.instance import Instance, instances_dir
+from halab.instance.state import locked
+from halab.kit.errors import Exit
+from halab.providers import host
+from halab.spec.models import mac
 from tests.fakes import World, write_sequel
 from tests.inv import Inv
 

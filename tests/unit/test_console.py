@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from halab.console import ENVIRONMENT, SHELL, Console, Screen
-from halab.errors import LabError
+from halab.instance.console import ENVIRONMENT, SHELL, Console, Screen
+from halab.kit.errors import LabError
 
 Open = Callable[[], Console]
 

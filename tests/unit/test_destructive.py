@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from halab.checks import Condition, Observation
 from halab.conditions import destructive
+from halab.conditions.checks import Condition, Observation
 from halab.conditions.destructive import survives
-from halab.lab import Lab
+from halab.instance.state import InjectedFault
 from halab.measure.outages import Outage, Phases, Span
 from halab.measure.report import Measurement, Run
-from halab.state import InjectedFault
+from halab.walk.lab import Lab
 
 NODE = SimpleNamespace(name="node1")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from halab import distros
-from halab.errors import LabError
+from halab.kit.errors import LabError
+from halab.spec import distros
 
 
 @pytest.fixture

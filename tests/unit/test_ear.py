@@ -2,10 +2,10 @@
 
 import pytest
 
-from halab.errors import LabError
 from halab.exams.witness import ear
 from halab.exams.witness.ear import Ear
-from halab.instance import Instance
+from halab.instance.instance import Instance
+from halab.kit.errors import LabError
 from tests.unit.test_replaced import begun, folders, program
 
 __all__ = ["begun", "folders", "program"]

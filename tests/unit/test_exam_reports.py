@@ -16,21 +16,22 @@ import jsonschema
 import pytest
 import xmlschema
 
-from halab import bringup, commands
-from halab.checks import Outcome
-from halab.errors import Exit
-from halab.exams import reports, sitting, terminal
+from halab.cli import commands, exam_tables
+from halab.cli.report import Report
+from halab.conditions.checks import Outcome
+from halab.exams import reports, sitting
 from halab.exams.attempts import GRADE, Attempt, Learner, read
 from halab.exams.draw import draw as draw_exam
 from halab.exams.grade import Grade, Mark, TaskScore
 from halab.exams.reports import gradescope, junit, marks, page, pictures, recordings
 from halab.exams.reports.text import cell
-from halab.instance import Instance
+from halab.instance.instance import Instance
+from halab.instance.state import Sitting, State
+from halab.kit.errors import Exit
+from halab.kit.paths import ROOT
+from halab.kit.printable import printable
 from halab.measure.timeline import draw
-from halab.paths import ROOT
-from halab.printable import printable
-from halab.report import Report
-from halab.state import Sitting, State
+from halab.walk import bringup
 from tests.fakes import World
 from tests.inv import Inv
 from tests.unit.test_exams import write_exam
@@ -442,7 +443,7 @@ def test_the_terminal_shows_a_class(learners: list[Learner], capsys: pytest.Capt
         ["alice", "3", "61.5", "6/10", "60", "failed, late", "6/6", "0/4"],
         ["bob", "", "", "", "", "not graded", "", ""],
     ]
-    assert terminal.class_table(learners, []).row_count == 2
+    assert exam_tables.class_table(learners, []).row_count == 2
 
 
 @pytest.fixture

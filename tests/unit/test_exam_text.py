@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from halab import labs
-from halab.errors import Exit, LabError
+from halab.cli.report import Report
+from halab.cli.selection import Selection
 from halab.exams import sheets, text
 from halab.exams.draw import draw, paper_of
-from halab.labs import LabFolder
-from halab.report import Report
-from halab.selection import Selection
-from halab.state import Sitting
+from halab.instance.state import Sitting
+from halab.kit.errors import Exit, LabError
+from halab.spec import labs
+from halab.spec.labs import LabFolder
 from tests.fakes import World
 from tests.inv import Inv
 from tests.unit.test_exams import EXAM, GRADE, begin_exam, write_exam

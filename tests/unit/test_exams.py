@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from halab import bringup, checkpoints, labs
-from halab.checkpoints import GRADING
-from halab.checks import CheckResult, Outcome
-from halab.errors import LabError
+from halab.conditions.checks import CheckResult, Outcome
 from halab.exams import attempts, grading, sitting
 from halab.exams.draw import draw, source
 from halab.exams.grade import Grade, Mark
-from halab.instance import Instance
-from halab.labs import LabFolder
-from halab.state import Sitting, State
+from halab.instance.instance import Instance
+from halab.instance.state import Sitting, State
+from halab.kit.errors import LabError
+from halab.spec import labs
+from halab.spec.labs import LabFolder
+from halab.walk import bringup, checkpoints
+from halab.walk.checkpoints import GRADING
 from tests.fakes import STEPS, World, done
 
 EXAM = """\

@@ -2,14 +2,14 @@
 
 import pytest
 
-from halab import bringup, checkpoints
-from halab.errors import LabError, NothingChecked
+from halab.cli.selection import Selection, instance_to_make
 from halab.faults import Fault, Scene, network, registry
-from halab.instance import Instance
-from halab.paths import name_on_host
-from halab.process import CommandResult
-from halab.selection import Selection, instance_to_make
-from halab.state import InjectedFault
+from halab.instance.instance import Instance
+from halab.instance.state import InjectedFault
+from halab.kit.errors import LabError, NothingChecked
+from halab.kit.paths import name_on_host
+from halab.kit.process import CommandResult
+from halab.walk import bringup, checkpoints
 from tests.fakes import World
 
 

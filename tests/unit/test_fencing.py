@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from halab.cluster import Fenced, parse_history
 from halab.conditions import fences
 from halab.conditions.cluster import fenced_by_peer
 from halab.conditions.fencing import fenced, logged
-from halab.errors import LabError
-from halab.process import CommandResult
+from halab.instance.cluster import Fenced, parse_history
+from halab.kit.errors import LabError
+from halab.kit.process import CommandResult
 
 DONE = datetime(2026, 11, 27, 1, 0, 52, tzinfo=UTC).timestamp()
 HISTORY = """\

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from halab import full_disk
-from halab.errors import Exit, LabError
-from halab.files import publish, write_atomically
-from halab.paths import ROOT
+from halab.kit import full_disk
+from halab.kit.errors import Exit, LabError
+from halab.kit.files import publish, write_atomically
+from halab.kit.paths import ROOT
 
 SETUP = """
 set -e

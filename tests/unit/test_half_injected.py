@@ -5,14 +5,14 @@ from contextlib import suppress
 
 import pytest
 
-from halab import bringup, checkpoints
-from halab.errors import LabError
+from halab.cli.selection import Selection, instance_to_make
 from halab.faults import bmc, network, registry
-from halab.instance import Instance
+from halab.instance.instance import Instance
+from halab.instance.state import InjectedFault
+from halab.kit.errors import LabError
+from halab.kit.process import CommandResult
 from halab.measure import run as measuring
-from halab.process import CommandResult
-from halab.selection import Selection, instance_to_make
-from halab.state import InjectedFault
+from halab.walk import bringup, checkpoints
 from tests.fakes import FakeProvider, World
 
 ALL = sorted(registry.FAULTS)

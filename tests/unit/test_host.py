@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from halab import host
-from halab.errors import LabError
-from halab.host import Tool
+from halab.kit.errors import LabError
+from halab.providers import host
+from halab.providers.host import Tool
 
 FROB = Tool("halab-frob", "frobs the nodes", "frob-deb", "frob-rpm")
 VAGRANT = Tool("vagrant", "makes machines", "vagrant-libvirt", None)

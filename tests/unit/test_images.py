@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from halab import distros, images, limits
-from halab.distros import Distro
-from halab.errors import LabError
-from halab.images import Recipe
-from halab.paths import ROOT
+from halab.kit.errors import LabError
+from halab.kit.paths import ROOT
+from halab.providers import images, limits
+from halab.providers.images import Recipe
+from halab.spec import distros
+from halab.spec.distros import Distro
 
 PODMAN = """
 set -e
@@ -339,7 +340,7 @@ def test_a_full_disk_is_told_as_a_lab_error(debian: Distro, here: Path, monkeypa
         images.ensure(debian, quiet)
 
 
-ENSURE = "from halab import distros, images; images.ensure(distros.load('debian12'), print)"
+ENSURE = "from halab.providers import images; from halab.spec import distros; images.ensure(distros.load('debian12'), print)"
 
 
 @pytest.fixture

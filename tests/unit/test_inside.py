@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from halab import limits
-from halab.process import CommandResult
-from halab.providers import inside
-from halab.providers.inside import Container, Running, as_a_shell, enter
-from halab.wait import wait
+from halab.kit.process import CommandResult
+from halab.kit.wait import wait
+from halab.providers import limits
+from halab.providers.podman import inside
+from halab.providers.podman.inside import Container, Running, as_a_shell, enter
 
 CONFIG = Path("/nowhere/config.json")
 

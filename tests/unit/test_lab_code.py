@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from halab import lab_code, labs
-from halab.errors import Exit, LabError
+from halab.cli.selection import Selection
 from halab.exams.draw import draw
-from halab.lab_code import apart
-from halab.selection import Selection
+from halab.kit.errors import Exit, LabError
+from halab.spec import lab_code, labs
+from halab.spec.lab_code import apart
 from tests.fakes import LAB_TOML, World, write_lab
 from tests.inv import Inv
 from tests.unit.test_authoring import EXAM, GRADE, README

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from halab import labs
-from halab.errors import LabError
-from halab.models import LabSpec
-from halab.paths import ROOT
-from halab.toml import read
+from halab.kit.errors import LabError
+from halab.kit.paths import ROOT
+from halab.kit.toml import read
+from halab.spec import labs
+from halab.spec.models import LabSpec
 from tests.fakes import LAB_TOML, STEP, write_lab
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from halab import limits
-from halab.errors import LabError
+from halab.kit.errors import LabError
+from halab.providers import limits
 
 
 @pytest.fixture

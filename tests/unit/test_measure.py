@@ -16,12 +16,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from halab import labs
+from halab.cli.report import Report
 from halab.conditions import measured
-from halab.errors import LabError
 from halab.faults import registry
-from halab.instance import Instance
-from halab.lab import Lab
+from halab.instance.instance import Instance
+from halab.instance.state import InjectedFault, State
+from halab.kit.errors import LabError
+from halab.kit.process import CommandResult
 from halab.measure import probe, run, writes
 from halab.measure.events import Event, parse_journal
 from halab.measure.outages import Claim, Sample, Seen, gaps, outages, split_brain
@@ -29,10 +30,9 @@ from halab.measure.report import Measurement, Run
 from halab.measure.run import summary
 from halab.measure.timeline import BAD, GOOD, draw, lanes
 from halab.measure.writes import Write
-from halab.models import LabSpec
-from halab.process import CommandResult
-from halab.report import Report
-from halab.state import InjectedFault, State
+from halab.spec import labs
+from halab.spec.models import LabSpec
+from halab.walk.lab import Lab
 from tests.fakes import LAB_TOML, World
 
 FAULT = 100.0  # when, in all that follows

@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from halab import bringup, crm, lab
-from halab.checks import Outcome, evaluate
+from halab.cli.selection import Selection, instance_to_make
+from halab.cli.status import as_data, look
 from halab.conditions import authorized, can_be_fenced, may_run, online, started
-from halab.errors import LabError
+from halab.conditions.checks import Outcome, evaluate
 from halab.faults import registry
-from halab.instance import Instance
+from halab.instance import crm
+from halab.instance.instance import Instance
+from halab.instance.members import lab_names, parse_addresses, parse_known_hosts
+from halab.kit.errors import LabError
 from halab.measure import events
-from halab.members import lab_names, parse_addresses, parse_known_hosts
-from halab.selection import Selection, instance_to_make
-from halab.status import as_data, look
+from halab.walk import bringup, lab
 from tests.fakes import World
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

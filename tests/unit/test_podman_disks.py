@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from halab.errors import LabError
-from halab.providers.podman_disks import Disks, differences
+from halab.kit.errors import LabError
+from halab.providers.podman.disks import Disks, differences
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_checkpoint_that_cannot_be_saved_whole_leaves_the_room_that_it_took(
         raise OSError("no room")
 
     with monkeypatch.context() as full:
-        full.setattr("halab.providers.podman_disks.json.dumps", no_room)
+        full.setattr("halab.providers.podman.disks.json.dumps", no_room)
         with pytest.raises(OSError, match="no room"):
             disks.save("second", {"node1"})
 

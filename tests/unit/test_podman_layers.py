@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from halab.providers import podman_layers
-from halab.providers.podman_layers import Layers
+from halab.providers.podman import layers
+from halab.providers.podman.layers import Layers
 
 STORAGE = Path("/var/lib/containers/storage/overlay")
 LAYER = STORAGE / "abc"
@@ -51,8 +51,8 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world = World(tmp_path)
-    monkeypatch.setattr(podman_layers, "must", world.must)
-    monkeypatch.setattr(podman_layers, "CONTROL", tmp_path)
+    monkeypatch.setattr(layers, "must", world.must)
+    monkeypatch.setattr(layers, "CONTROL", tmp_path)
     return world
 
 
@@ -60,7 +60,7 @@ def test_what_is_mounted_at_a_layer_that_is_to_go_is_unmounted_and_nothing_else(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[list[str]] = []
-    monkeypatch.setattr(podman_layers, "run", ran.append)
+    monkeypatch.setattr(layers, "run", ran.append)
     world.layers.attach("node1", LAYER, 3)
 
     world.layers.detach("node1")
@@ -126,11 +126,11 @@ def test_that_of_a_container_that_is_no_more_is_not_taken_for_its_successor_s(wo
 def test_without_loop_devices_nodes_stay_on_the_host_s_disk_which_is_told(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(podman_layers, "CONTROL", tmp_path / "loop-control")
+    monkeypatch.setattr(layers, "CONTROL", tmp_path / "loop-control")
 
     world.layers.attach("node1", LAYER, 3)
 
     assert (world.made, world.mounts) == ([], [])
     assert not world.layers.is_full("node1")
-    (told,) = podman_layers.impossible()
+    (told,) = layers.impossible()
     assert "no loop devices" in told

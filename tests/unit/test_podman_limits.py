@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from halab.models import Machine
-from halab.process import run
-from halab.providers import podman_quotas
-from halab.providers.podman_limits import Cgroups
+from halab.kit.process import run
+from halab.providers.podman import quotas
+from halab.providers.podman.cgroups import Cgroups
+from halab.spec.models import Machine
 
 MACHINE = Machine(memory=1024, processes=300)
 
@@ -175,7 +175,7 @@ def test_keyrings_are_refused_as_if_the_kernel_had_none_and_nothing_else_is() ->
         ],
     }
 
-    told = json.loads(podman_quotas.without_keyrings(json.dumps(profile)))
+    told = json.loads(quotas.without_keyrings(json.dumps(profile)))
 
     assert told["defaultAction"] == "SCMP_ACT_ERRNO"
     assert told["syscalls"][0] == {"names": ["read"], "action": "SCMP_ACT_ALLOW"}

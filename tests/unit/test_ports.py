@@ -6,9 +6,9 @@ from typing import cast
 import pytest
 
 from halab.conditions import lets_in, reached
-from halab.lab import Lab
-from halab.nodes import Node
-from halab.process import CommandResult
+from halab.instance.nodes import Node
+from halab.kit.process import CommandResult
+from halab.walk.lab import Lab
 
 PREFIX = "bash: connect: "
 MET = {

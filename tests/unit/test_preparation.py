@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from halab import bringup, checkpoints, labs, selection
-from halab.errors import LabError
-from halab.instance import Instance
-from halab.lab import Lab
-from halab.paths import cache_dir
-from halab.selection import Selection, instance_to_make, select
+from halab.cli import selection
+from halab.cli.selection import Selection, instance_to_make, select
+from halab.instance.instance import Instance
+from halab.kit.errors import LabError
+from halab.kit.paths import cache_dir
+from halab.spec import labs
+from halab.walk import bringup, checkpoints
+from halab.walk.lab import Lab
 from tests.fakes import World, write_lab, write_sequel
 from tests.unit.test_walk import Killed, kill_at
 

@@ -14,9 +14,19 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from halab.errors import LabError
-from halab.paths import ROOT
-from halab.process import end_daemons, find_daemons, find_program, is_alive, is_ours, mark_of, must, run, start_daemon
+from halab.kit.errors import LabError
+from halab.kit.paths import ROOT
+from halab.kit.process import (
+    end_daemons,
+    find_daemons,
+    find_program,
+    is_alive,
+    is_ours,
+    mark_of,
+    must,
+    run,
+    start_daemon,
+)
 
 Daemon = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -141,7 +151,7 @@ def test_bytes_can_be_kept_as_they_are() -> None:
 
 
 OPEN_THE_TERMINAL = """
-from halab.process import run
+from halab.kit.process import run
 print("caller:", run(["true"]).ok and open("/dev/tty").isatty())
 print("program:", run(["sh", "-c", "exec 3</dev/tty"]).stderr)
 """
@@ -155,8 +165,8 @@ def test_a_program_cannot_reach_the_terminal_that_its_caller_has() -> None:
 
 
 RUN_FOR_LONG = """
-from halab.parallel import for_each
-from halab.process import run
+from halab.kit.parallel import for_each
+from halab.kit.process import run
 for_each(range(2), lambda number: run(["sh", "-c", f"setsid sleep 61.051{number} & sleep 61.052{number}"]))
 """
 LONG = ("61.0510", "61.0511", "61.0520", "61.0521")

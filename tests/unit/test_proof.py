@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from halab.checks import Outcome
-from halab.errors import Exit, LabError
+from halab.conditions.checks import Outcome
 from halab.exams import hints
-from halab.instance import Instance
-from halab.labs import LabFolder
+from halab.instance.instance import Instance
+from halab.kit.errors import Exit, LabError
 from halab.proof import REFERENCE, UNTOUCHED, Proof, Solution
 from halab.proof.exams import NOTHING, Prover
+from halab.spec.labs import LabFolder
 from tests.fakes import STEPS, World
 from tests.inv import Inv
 from tests.unit.test_exams import EXAM, GRADE, begin_exam, graded, write_exam

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from halab import bringup
-from halab.checks import Outcome
-from halab.errors import Exit, LabError
-from halab.instance import Instance
+from halab.cli.selection import Selection, instance_to_make
+from halab.conditions.checks import Outcome
+from halab.instance.instance import Instance
+from halab.kit.errors import Exit, LabError
 from halab.proof import REFERENCE, UNTOUCHED, Cell, Proof, Solution
 from halab.proof.steps import Prover
-from halab.selection import Selection, instance_to_make
-from halab.walk import Walk
+from halab.walk import bringup
+from halab.walk.walk import Walk
 from tests.fakes import FakeAudience, World
 from tests.inv import Inv
 from tests.unit.test_proof import doing, undoing

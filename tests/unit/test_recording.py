@@ -14,23 +14,24 @@ from typing import Any
 import pexpect
 import pytest
 
-from halab import bringup, commands
-from halab.instance import Instance
-from halab.paths import ROOT
-from halab.process import is_alive
-from halab.recording import Recording
-from halab.selection import Selection, instance_to_make
-from halab.walk import Walk
+from halab.cli import commands
+from halab.cli.selection import Selection, instance_to_make
+from halab.instance.instance import Instance
+from halab.kit.paths import ROOT
+from halab.kit.process import is_alive
+from halab.kit.recording import Recording
+from halab.walk import bringup
+from halab.walk.walk import Walk
 from tests.fakes import FakeAudience, World
 from tests.unit.test_exams import EXAM, begin_exam, write_exam
 
 RECORDED = """\
 import sys
 from pathlib import Path
-from halab import recorded
-from halab.recording import Recording
-with Recording(Path(sys.argv[1]), "node1", *recorded.size()) as recording:
-    sys.exit(recorded.run(sys.argv[2:], recording))
+from halab.kit import pty
+from halab.kit.recording import Recording
+with Recording(Path(sys.argv[1]), "node1", *pty.size()) as recording:
+    sys.exit(pty.run(sys.argv[2:], recording))
 """
 TYPING = '''\
 """Type"""
@@ -289,7 +290,7 @@ def execs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         became.append(argv)
         return 0
 
-    monkeypatch.setattr("halab.shell._run", run)
+    monkeypatch.setattr("halab.cli.shell._run", run)
     monkeypatch.setenv("HALAB_MARK", "")
     return became
 
@@ -310,7 +311,7 @@ def test_a_shell_of_an_exam_is_recorded_and_says_so_first(
         recording.printed("hello\n")
         return 9
 
-    monkeypatch.setattr("halab.recorded.run", shell)
+    monkeypatch.setattr("halab.kit.pty.run", shell)
 
     with pytest.raises(SystemExit) as end:
         commands.ssh(place)

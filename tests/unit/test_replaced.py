@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from halab import checkpoints
-from halab.checkpoints import GRADING
-from halab.checks import Outcome
-from halab.errors import Exit, LabError
+from halab.conditions.checks import Outcome
 from halab.exams import attempts
 from halab.exams.grading import Examination
 from halab.exams.witness import Finding
 from halab.exams.witness.look import Witness
-from halab.instance import Instance
+from halab.instance.instance import Instance
+from halab.kit.errors import Exit, LabError
 from halab.proof import REFERENCE, Solution
 from halab.providers import Outside
+from halab.walk import checkpoints
+from halab.walk.checkpoints import GRADING
 from tests.fakes import World
 from tests.inv import Inv
 from tests.unit.test_exams import EXAM, begin_exam, graded, write_exam

@@ -10,12 +10,12 @@ import pytest
 from invoke.exceptions import Exit
 
 import tasks
-from halab.checks import CheckResult, Outcome
-from halab.cluster import ClusterStatus, ResourceStatus
-from halab.errors import LabError
-from halab.report import Report
-from halab.selection import Selection, instance_to_make
-from halab.status import StatusReport
+from halab.cli.report import Report
+from halab.cli.selection import Selection, instance_to_make
+from halab.cli.status import StatusReport
+from halab.conditions.checks import CheckResult, Outcome
+from halab.instance.cluster import ClusterStatus, ResourceStatus
+from halab.kit.errors import LabError
 
 CURSED = CheckResult("it is [red]there[/]", Outcome.FAILED, ":heart: [a-z]+", "[/] :smile:", (), 0)
 
@@ -28,7 +28,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     screen = Terminal()
-    monkeypatch.setattr("halab.report.sys", SimpleNamespace(stdout=screen))
+    monkeypatch.setattr("halab.cli.report.sys", SimpleNamespace(stdout=screen))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):

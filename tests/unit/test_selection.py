@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from halab.errors import LabError
-from halab.instance import Instance, instances_dir
-from halab.paths import state_dir
-from halab.selection import Selection, instance_to_make, instance_to_remove, select
+from halab.cli.selection import Selection, instance_to_make, instance_to_remove, select
+from halab.instance.instance import Instance, instances_dir
+from halab.kit.errors import LabError
+from halab.kit.paths import state_dir
 
 pytestmark = pytest.mark.usefixtures("world")
 

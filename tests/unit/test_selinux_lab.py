@@ -7,18 +7,18 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from halab import distros, labs
-from halab.checks import Outcome, overall
-from halab.errors import LabError
-from halab.instance import Instance
-from halab.lab import Lab
-from halab.labs import Step
-from halab.nodes import Node, Workstation
-from halab.process import CommandResult
+from halab.cli.selection import select
+from halab.conditions.checks import Outcome, overall
+from halab.instance.instance import Instance
+from halab.instance.nodes import Node, Workstation
+from halab.instance.state import State
+from halab.kit.errors import LabError
+from halab.kit.process import CommandResult
 from halab.providers import PROVIDERS
-from halab.selection import select
-from halab.show import record
-from halab.state import State
+from halab.spec import distros, labs
+from halab.spec.labs import Step
+from halab.walk.lab import Lab
+from halab.walk.show import record
 from tests.fakes import FakeProvider, World
 
 LAB = labs.load("selinux")

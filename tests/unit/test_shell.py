@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from halab import bringup, by_hand, checkpoints, consent, recorded, shell
-from halab.checkpoints import GRADING
-from halab.errors import Exit
+from halab.cli import shell
+from halab.cli.selection import Selection, instance_to_make
 from halab.exams import attempts
-from halab.instance import Instance
-from halab.recording import Recording, whole_lines
-from halab.selection import Selection, instance_to_make
-from halab.state import OWNER, InjectedFault
+from halab.instance import by_hand
+from halab.instance.instance import Instance
+from halab.instance.state import OWNER, InjectedFault
+from halab.kit import consent, pty
+from halab.kit.errors import Exit
+from halab.kit.recording import Recording, whole_lines
+from halab.walk import bringup, checkpoints
+from halab.walk.checkpoints import GRADING
 from tests.fakes import World
 from tests.inv import Inv
 from tests.unit.test_exams import begin_exam, write_exam
@@ -153,7 +156,7 @@ def test_the_sentence_is_in_the_recording_which_is_whole(
         boots(world, 2)
         return 137
 
-    monkeypatch.setattr(recorded, "run", cut)
+    monkeypatch.setattr(pty, "run", cut)
     with Recording(instance.directory, "node1", 80, 24) as recording:
         run(instance, "true", recording)
 
@@ -172,7 +175,7 @@ def test_a_copy_of_a_recording_has_no_half_event() -> None:
 @pytest.fixture
 def exam(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
     Selection(lab="test", instance="alice").remember()
-    monkeypatch.setattr("halab.exams.commands.reports.write_all", lambda attempt: [])
+    monkeypatch.setattr("halab.cli.exam_commands.reports.write_all", lambda attempt: [])
     return begin_exam(write_exam(tmp_path / "labs"))
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from halab.process import end_daemons, find_daemons, run
-from halab.providers.shells import Shells, quoted
-from halab.wait import wait
+from halab.kit.process import end_daemons, find_daemons, run
+from halab.kit.wait import wait
+from halab.providers.vagrant.shells import Shells, quoted
 
 STAND_IN = ("sh", "-c", "sleep 60; :")  # whatever its further arguments are
 
@@ -47,7 +47,7 @@ def kept(mark: str) -> set[str]:
 
 
 def test_a_kept_connection_belongs_to_one_start_of_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("halab.providers.shells.SSH", STAND_IN)
+    monkeypatch.setattr("halab.providers.vagrant.shells.SSH", STAND_IN)
     shells = Shells(tmp_path)
     mark = f"{tmp_path}/ssh"
 
@@ -65,7 +65,7 @@ def test_a_kept_connection_belongs_to_one_start_of_a_machine(tmp_path: Path, mon
 
 
 def test_hanging_up_leaves_other_machines_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("halab.providers.shells.SSH", STAND_IN)
+    monkeypatch.setattr("halab.providers.vagrant.shells.SSH", STAND_IN)
     shells = Shells(tmp_path)
     for machine in ("node1", "node10"):
         shells.keep_open(machine, 1)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from halab import distros, labs
-from halab.labs import LabFolder
-from halab.show import Entry, record
+from halab.spec import distros, labs
+from halab.spec.labs import LabFolder
+from halab.walk.show import Entry, record
 
 LABS = [labs.load(name) for name in labs.names()]
 STEPS = [(lab, step.name) for lab in LABS for step in lab.steps]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from halab.errors import Exit, LabError, NothingChecked
-from halab.exams import attempts, commands, signing
+from halab.cli import exam_commands
+from halab.cli.selection import Selection
+from halab.exams import attempts, signing
 from halab.exams.grade import Grade
 from halab.exams.signing import sign, verify
-from halab.instance import Instance
+from halab.instance.instance import Instance
+from halab.kit.errors import Exit, LabError, NothingChecked
 from halab.measure.report import Measurement
-from halab.selection import Selection
 from tests.fakes import World
 from tests.inv import Inv
 from tests.unit.test_exams import begin_exam, write_exam
@@ -316,7 +317,7 @@ def grading(begun: Instance, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return graded
 
 
-@pytest.mark.parametrize("command", [commands.grade, commands.finish])
+@pytest.mark.parametrize("command", [exam_commands.grade, exam_commands.finish])
 def test_an_attempt_is_signed_when_it_is_graded(
     begun: Instance,
     grading: list[str],
@@ -332,14 +333,14 @@ def test_an_attempt_is_signed_when_it_is_graded(
 
 
 def test_without_a_key_an_attempt_is_not_signed(begun: Instance, grading: list[str]) -> None:
-    commands.grade(None, False)
+    exam_commands.grade(None, False)
 
     assert "manifest.json" not in [path.name for path in (begun.directory / "attempts" / "1").iterdir()]
 
 
 def test_a_key_that_cannot_be_used_is_told_before_anything_is_graded(grading: list[str], public: Path) -> None:
     with pytest.raises(LabError, match="is no private key"):
-        commands.grade(str(public), False)
+        exam_commands.grade(str(public), False)
 
     assert grading == []
 

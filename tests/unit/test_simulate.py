@@ -11,11 +11,11 @@ from typing import Any, cast
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from halab import simulate
-from halab.checks import CheckResult, Condition, Outcome, evaluate
 from halab.conditions import follows, independent, ordered
-from halab.errors import CheckFailed, LabError
-from halab.lab import Lab
+from halab.conditions.checks import CheckResult, Condition, Outcome, evaluate
+from halab.instance import simulate
+from halab.kit.errors import CheckFailed, LabError
+from halab.walk.lab import Lab
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "simulate"
 CIB = (FIXTURES / "none" / "cib.xml").read_text()

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from halab.errors import Exit, LabError, Locked
-from halab.files import write_atomically
-from halab.models import LabSpec
-from halab.paths import ROOT
-from halab.state import OWNER, State, locked, read_state, write_state
-from halab.state import holder as held_by
-from halab.toml import read
+from halab.instance.state import OWNER, State, locked, read_state, write_state
+from halab.instance.state import holder as held_by
+from halab.kit.errors import Exit, LabError, Locked
+from halab.kit.files import write_atomically
+from halab.kit.paths import ROOT
+from halab.kit.toml import read
+from halab.spec.models import LabSpec
 from tests.fakes import LAB_TOML
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from halab.state import locked
+from halab.instance.state import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -29,7 +29,7 @@ with locked(Path(sys.argv[1])):
 TORN = """
 import os, signal, sys
 from pathlib import Path
-from halab import files
+from halab.kit import files
 Path.replace = lambda self, target: os.kill(os.getpid(), signal.SIGKILL)
 files.write_atomically(Path(sys.argv[1]), "new" * 10000)
 """

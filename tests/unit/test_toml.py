@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from halab import toml
-from halab.errors import LabError
-from halab.paths import ROOT
+from halab.kit import toml
+from halab.kit.errors import LabError
+from halab.kit.paths import ROOT
 
 
 class Frozen(BaseModel):

@@ -4,13 +4,14 @@ import configparser
 
 import pytest
 
-from halab import extras, vbmcd
-from halab.errors import LabError
-from halab.instance import Instance
-from halab.providers.domains import by_uefi
-from halab.providers.vagrant_machines import complaint
-from halab.selection import Selection, instance_to_make, select
-from halab.vagrantfile import Names
+from halab.cli.selection import Selection, instance_to_make, select
+from halab.instance import vbmcd
+from halab.instance.instance import Instance
+from halab.kit.errors import LabError
+from halab.providers.vagrant import packages
+from halab.providers.vagrant.domains import by_uefi
+from halab.providers.vagrant.machines import complaint
+from halab.providers.vagrant.vagrantfile import Names
 from tests.fakes import World
 
 LOCKED = """\
@@ -106,24 +107,24 @@ def test_the_pid_of_a_vbmcd_that_was_killed_is_no_obstacle(world: World) -> None
 
 
 def test_packages_that_are_there_are_not_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extras, "PACKAGES", ("pydantic", "pytest"))
+    monkeypatch.setattr(packages, "PACKAGES", ("pydantic", "pytest"))
     said: list[str] = []
 
-    extras.ensure(said.append)
+    packages.ensure(said.append)
 
     assert said == []
 
 
 def test_libvirts_own_version_of_its_bindings_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extras, "PACKAGES", ("halab-no-such-package",))
+    monkeypatch.setattr(packages, "PACKAGES", ("halab-no-such-package",))
     ran: list[list[str]] = []
 
     def must(argv: list[str], timeout: float = 0) -> object:
         ran.append(list(argv))
         return type("Result", (), {"stdout": "9.0.0\n"})
 
-    monkeypatch.setattr(extras, "must", must)
-    extras.ensure(lambda text: None)
+    monkeypatch.setattr(packages, "must", must)
+    packages.ensure(lambda text: None)
 
     assert ran[0] == ["pkg-config", "--modversion", "libvirt"]
     assert "--require-hashes" in ran[1]
@@ -146,7 +147,7 @@ def test_machines_that_boot_by_uefi_are_told_from_others(system: str, expected: 
 @pytest.mark.usefixtures("world")
 def test_the_provider_is_chosen_by_what_the_host_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def made(obstacle: str | None) -> Instance:
-        monkeypatch.setattr("halab.host.no_machines_because", lambda: obstacle)
+        monkeypatch.setattr("halab.providers.host.no_machines_because", lambda: obstacle)
         return instance_to_make(select("tiny", None, None, "debian12", None))
 
     assert made("this host has no KVM").state.provider == "podman"
@@ -154,7 +155,7 @@ def test_the_provider_is_chosen_by_what_the_host_can_do(monkeypatch: pytest.Monk
 
 
 def test_what_is_missing_for_machines_is_a_problem_that_up_solves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extras, "PACKAGES", ("halab-no-such-package",))
+    monkeypatch.setattr(packages, "PACKAGES", ("halab-no-such-package",))
     monkeypatch.setattr("os.geteuid", lambda: 0)
     instance = instance_to_make(Selection(lab="ha-web", provider="vagrant", distro="debian12"))
 
@@ -167,7 +168,7 @@ def test_libvirt_that_does_not_run_is_one_sentence(monkeypatch: pytest.MonkeyPat
     def silent() -> list[str]:
         raise LabError("libvirt, asked about libvirt, says: Connection refused")
 
-    monkeypatch.setattr(extras, "PACKAGES", ())
+    monkeypatch.setattr(packages, "PACKAGES", ())
     monkeypatch.setattr("os.geteuid", lambda: 0)
     instance = instance_to_make(Selection(lab="ha-web", provider="vagrant", distro="debian12"))
     monkeypatch.setattr(instance.provider._domains, "strangers", silent)  # type: ignore[attr-defined]

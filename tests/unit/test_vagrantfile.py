@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from halab import distros, labs
-from halab.models import LabSpec
-from halab.vagrantfile import Box, Names, render, render_script
+from halab.providers.vagrant.vagrantfile import Box, Names, render, render_script
+from halab.spec import distros, labs
+from halab.spec.models import LabSpec
 
 MADE_HERE = Box("halab/debian12-abc", "file:///boxes/metadata.json", "/pool.iso", "/vmlinuz", "/initrd")
 SCRIPT = Path("/instance/provision.sh")

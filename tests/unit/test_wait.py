@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from halab.errors import LabError
-from halab.wait import CONFIRMING, TimedOut, allow_for, patience, timeout_factor, wait
+from halab.kit.errors import LabError
+from halab.kit.wait import CONFIRMING, TimedOut, allow_for, patience, timeout_factor, wait
 from tests.fakes import FakeClock
 
 

@@ -4,13 +4,15 @@ import io
 
 import pytest
 
-from halab import bringup, by_hand, checkpoints, consent
-from halab.checks import Outcome
-from halab.errors import CheckFailed, LabError, NothingChecked
-from halab.instance import Instance
-from halab.power_on_due import PowerOnDue
-from halab.selection import Selection, instance_to_make
-from halab.walk import Walk
+from halab.cli.selection import Selection, instance_to_make
+from halab.conditions.checks import Outcome
+from halab.instance import by_hand
+from halab.instance.instance import Instance
+from halab.instance.power_on_due import PowerOnDue
+from halab.kit import consent
+from halab.kit.errors import CheckFailed, LabError, NothingChecked
+from halab.walk import bringup, checkpoints
+from halab.walk.walk import Walk
 from tests.fakes import FakeAudience, World
 
 pytestmark = pytest.mark.usefixtures("world")

@@ -5,11 +5,11 @@ import socket
 import subprocess
 from pathlib import Path
 
-from halab.instance import instances_dir
-from halab.nodes import Node
-from halab.process import find_daemons
-from halab.providers.vagrant import WORKSTATION
-from halab.vagrantfile import Names
+from halab.instance.instance import instances_dir
+from halab.instance.nodes import Node
+from halab.kit.process import find_daemons
+from halab.providers.vagrant.provider import WORKSTATION
+from halab.providers.vagrant.vagrantfile import Names
 
 
 def virsh(*arguments: str) -> str:

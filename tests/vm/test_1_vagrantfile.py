@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from halab import distros, labs
-from halab.vagrantfile import Box, Names, render, render_script
+from halab.providers.vagrant.vagrantfile import Box, Names, render, render_script
+from halab.spec import distros, labs
 
 PUBLIC = Box("", None, "/pool.iso")
 MADE_HERE = Box("halab/made", "file:///box/metadata.json", "/pool.iso", "/vmlinuz", "/initrd")

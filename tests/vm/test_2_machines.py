@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from halab import checkpoints, labs
-from halab.lab import Lab
+from halab.instance.nodes import Node
+from halab.kit.process import find_daemons
+from halab.kit.wait import wait
 from halab.measure.probe import INTERVAL
-from halab.nodes import Node
-from halab.process import find_daemons
-from halab.wait import wait
+from halab.spec import labs
+from halab.walk import checkpoints
+from halab.walk.lab import Lab
 from tests.cli import Cli, addresses_of_host
 from tests.vm.machines import boot_of, domain, leftovers, virsh
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from halab.lab import Lab
-from halab.wait import wait
+from halab.kit.wait import wait
+from halab.walk.lab import Lab
 from tests.cli import Cli
 from tests.vm.machines import boot_of, domain, leftovers, virsh
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from halab.exams.attempts import GRADE, Attempt
 from halab.exams.reports import gradescope, junit, page
-from halab.files import publish
+from halab.kit.files import publish
 
 
 def write_all(attempt: Attempt) -> list[Path]:

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from halab.checks import Outcome
+from halab.conditions.checks import Outcome
 from halab.exams.attempts import Attempt
 from halab.exams.grade import Mark
-from halab.printable import printable
+from halab.kit.printable import printable
 
 
 def results(attempt: Attempt) -> str:

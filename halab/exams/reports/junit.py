@@ -5,10 +5,10 @@ No schema of JUnit knows properties of a test case, so a suite's `system-out` te
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from halab.checks import Outcome
+from halab.conditions.checks import Outcome
 from halab.exams.attempts import Attempt
 from halab.exams.grade import Grade, Mark, TaskScore
-from halab.printable import printable
+from halab.kit.printable import printable
 
 ENDED = {Outcome.FAILED: "failure", Outcome.UNKNOWN: "error"}
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from halab.checks import Outcome
+from halab.conditions.checks import Outcome
 from halab.exams.attempts import Learner
 from halab.exams.reports.text import cell
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from halab.exams.attempts import Attempt
 from halab.exams.reports import pictures, recordings
-from halab.printable import printable
-from halab.templates import render_html
+from halab.kit.printable import printable
+from halab.kit.templates import render_html
 
 HERE = Path(__file__).parent
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from halab.printable import printable
+from halab.kit.printable import printable
 
 LONGEST_PAUSE = 2.0  # seconds; whoever watches need not wait as long as the learner thought
 

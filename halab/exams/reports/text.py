@@ -1,6 +1,6 @@
 """What a learner may have written, made harmless for a spreadsheet: no control characters, no formulas."""
 
-from halab.printable import printable
+from halab.kit.printable import printable
 
 FORMULA = ("=", "+", "-", "@")
 

@@ -5,9 +5,9 @@ import sys
 import threading
 from collections.abc import Iterable
 
-from halab.errors import LabError
 from halab.exams.witness.wire import PAUSE
-from halab.instance import Instance
+from halab.instance.instance import Instance
+from halab.kit.errors import LabError
 
 PATIENCE = 20.0  # seconds: with a token of 14 s Corosync sends something every four seconds
 

@@ -3,13 +3,13 @@
 import shlex
 from collections.abc import Iterable
 
-from halab import distros
 from halab.exams.witness import Finding
 from halab.exams.witness.daemons import NEEDED, Daemons, mount_tables
 from halab.exams.witness.files import Files
 from halab.exams.witness.mounts import covering, parse
 from halab.exams.witness.reference import Reference
-from halab.instance import Instance
+from halab.instance.instance import Instance
+from halab.spec import distros
 
 REINSTALL = {"apt": "apt-get install --reinstall", "dnf": "dnf reinstall"}
 RESTART = "end it, and start the cluster of that node again: pcs cluster stop; pcs cluster start"

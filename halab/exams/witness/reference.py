@@ -1,4 +1,4 @@
-"""The tools root of an image as what a node's files are held against (see halab.tools_root)."""
+"""The tools root of an image as what a node's files are held against (see halab.providers.tools_root)."""
 
 import os
 import re

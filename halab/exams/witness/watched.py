@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
-from halab.errors import HalabError
 from halab.exams.witness import Finding
 from halab.exams.witness.ear import Ear
 from halab.exams.witness.look import RESTART, Witness
-from halab.instance import Instance
-from halab.printable import printable
+from halab.instance.instance import Instance
+from halab.kit.errors import HalabError
+from halab.kit.printable import printable
 
 MOST = 40  # sentences in a grade
 NOT_HEARD = "is not heard by the others, though the node is said to be a member"

@@ -1,0 +1,202 @@
+"""What `inv lab` selects, remembered for the commands after it: a lab, an instance of it, and what makes its nodes."""
+
+import re
+import sys
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from halab import providers
+from halab.exams.draw import draw
+from halab.instance.instance import Instance, instances_dir
+from halab.instance.state import State, read_state
+from halab.kit import full_disk
+from halab.kit.errors import LabError
+from halab.kit.files import write_atomically
+from halab.kit.paths import state_dir
+from halab.kit.toml import suggestion
+from halab.providers import host, images
+from halab.spec import distros, labs
+from halab.spec.labs import LabFolder
+from halab.spec.models import Needs
+
+DEFAULT_LAB = "ha-web"
+
+
+class Selection(BaseModel):
+    """None means: what the lab, or halab, has by default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lab: str = DEFAULT_LAB
+    instance: str | None = None
+    provider: str | None = None
+    distro: str | None = None
+    nodes: int | None = None
+    disk_only: bool | None = None
+    seed: str = ""  # of an exam's draw
+
+    @property
+    def instance_name(self) -> str:
+        return self.instance or self.lab
+
+    @classmethod
+    def remembered(cls) -> Self:
+        try:
+            return cls.model_validate_json((state_dir() / "selection.json").read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return cls()
+
+    def remember(self) -> None:
+        if self == self.remembered():  # the disk may be full, and `inv lab --instance X down` has to free it
+            return
+        write_atomically(state_dir() / "selection.json", self.model_dump_json(exclude_none=True))
+
+
+_of_this_command_line: Selection | None = None
+
+
+def current() -> Selection:
+    """What this very command line selected, whatever another one selects meanwhile; or else what was selected last."""
+    return _of_this_command_line or Selection.remembered()
+
+
+def select(
+    lab: str | None,
+    instance: str | None,
+    provider: str | None,
+    distro: str | None,
+    nodes: int | None,
+    disk_only: bool | None = None,
+    seed: str | None = None,
+) -> Selection:
+    """Change the remembered selection by what is given. Everything named must exist, else LabError.
+
+    Another lab, or another instance, starts from the defaults, or from what that instance already is.
+    """
+    old = Selection.remembered()
+    if (lab and lab != old.lab) or (instance and instance != old.instance_name):
+        known = _readable_state(instance or lab or "")
+        old = Selection(lab=lab or (known.lab if known else old.lab))
+    given = {"lab": lab, "instance": instance, "provider": provider, "distro": distro, "nodes": nodes}
+    given |= {"disk_only": disk_only, "seed": seed}
+    new = old.model_copy(update={key: value for key, value in given.items() if value is not None})
+    _refuse_what_does_not_exist(new)
+    _refuse_another_shape(new)
+    global _of_this_command_line  # tasks of one command line share nothing but their process
+    _of_this_command_line = new
+    try:
+        new.remember()
+    except OSError as error:
+        full = full_disk.advice(error)
+        if not full or "down" not in sys.argv:
+            raise
+        print(f"{new.instance_name} is selected for this command line only: {full}", file=sys.stderr)
+    return new
+
+
+def default_provider() -> tuple[str, str]:
+    """The provider for a user who did not ask for one, and why it is that."""
+    if obstacle := host.no_machines_because():
+        return "podman", obstacle
+    return "vagrant", "this host has KVM, Vagrant and libvirt"
+
+
+def instance_to_make(selection: Selection) -> Instance:
+    """The selected instance: as it is when it is up, and else as `up` is to make it."""
+    state = read_state(instances_dir() / selection.instance_name)
+    return Instance(selection.instance_name, state or _new_state(selection))
+
+
+def instance_to_remove(selection: Selection) -> Instance | None:
+    """The selected instance, even with a state that cannot be read; None when nothing of it is there."""
+    directory = instances_dir() / selection.instance_name
+    if not directory.exists():
+        return None
+    return Instance(selection.instance_name, _readable_state(selection.instance_name) or _new_state(selection))
+
+
+def obstacle(needs: Needs) -> str | None:
+    """Why a lab with these needs cannot run on this host; None when it can."""
+    if needs.providers == ("vagrant",) and (reason := host.no_machines_because()):
+        return f"it is for virtual machines, and {reason}"
+    if needs.distros:
+        reasons = {name: images.available(distros.load(name)) for name in needs.distros}
+        if all(reasons.values()):
+            return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return None
+
+
+def refuse_name(instance: str) -> None:
+    """Raises LabError for what cannot name an instance."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,40}", instance):
+        raise LabError(f'"{instance}" is no name for an instance: up to 41 of a-z, 0-9, dot, dash, underscore')
+
+
+def _readable_state(instance: str) -> State | None:
+    """None too when the state is spoilt: such an instance can still be selected, to be removed."""
+    try:
+        return read_state(instances_dir() / instance)
+    except LabError:
+        return None
+
+
+def _new_state(selection: Selection) -> State:
+    folder = labs.load(selection.lab)
+    spec = folder.spec if selection.nodes is None else folder.with_nodes(selection.nodes).spec
+    distro = selection.distro or _default_distro(folder)
+    provider = selection.provider or _default_provider(folder)
+    disk_only = bool(selection.disk_only)
+    state = State(lab=selection.lab, provider=provider, distro=distro, spec=spec, disk_only=disk_only)
+    if folder.paper is None:
+        return state
+    spec, sitting = draw(folder, spec, selection.instance_name, selection.seed)
+    return state.model_copy(update={"spec": spec, "sitting": sitting})
+
+
+def _default_distro(folder: LabFolder) -> str:
+    """The first that can be had of those that the lab is limited to, or the one for everybody."""
+    wanted = folder.spec.needs.distros
+    if not wanted:
+        return images.choose_default(print).name
+    return next((name for name in wanted if images.available(distros.load(name)) is None), wanted[0])
+
+
+def _default_provider(folder: LabFolder) -> str:
+    return next(iter(folder.spec.needs.providers), None) or default_provider()[0]
+
+
+def _refuse_what_does_not_exist(selection: Selection) -> None:
+    refuse_name(selection.instance_name)
+    state = _readable_state(selection.instance_name)
+    if state and state.lab == selection.lab:  # it can be removed, whatever has become of its lab
+        return
+    folder = labs.load(selection.lab)
+    if selection.provider and selection.provider not in providers.PROVIDERS:
+        raise LabError(
+            f'there is no provider "{selection.provider}", {suggestion(selection.provider, list(providers.PROVIDERS))}'
+        )
+    if selection.disk_only and (selection.provider or default_provider()[0]) != "vagrant":
+        raise LabError("disk-only is for virtual machines; checkpoints of containers are of their files anyway")
+    if selection.distro:
+        distros.load(selection.distro)
+    if selection.nodes is not None:
+        folder.with_nodes(selection.nodes)
+    for key, allowed in (("provider", folder.spec.needs.providers), ("distro", folder.spec.needs.distros)):
+        wanted = getattr(selection, key)
+        if wanted and allowed and wanted not in allowed:
+            raise LabError(f"lab {folder.name} is for {key} {' or '.join(allowed)}, not {wanted}")
+
+
+def _refuse_another_shape(selection: Selection) -> None:
+    state = _readable_state(selection.instance_name)
+    if not state:
+        return
+    there = {"lab": state.lab, "provider": state.provider, "distro": state.distro, "nodes": len(state.spec.nodes)}
+    there["disk_only"] = state.disk_only
+    for key, value in there.items():
+        if (wanted := getattr(selection, key)) not in (None, value):
+            raise LabError(
+                f"instance {selection.instance_name} is up with {key} {value}, not {wanted}; "
+                f"try: inv down, or another instance with --instance"
+            )

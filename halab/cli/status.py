@@ -1,0 +1,109 @@
+"""One look at a whole instance: nodes, power, BMCs, steps, resources, and where the VIP is."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from halab.instance.cluster import ClusterStatus
+from halab.instance.crm import ADDRESS_AGENT
+from halab.instance.instance import Instance
+from halab.kit.errors import HalabError
+from halab.kit.wait import patience
+from halab.spec.models import mac
+from halab.walk.lab import Lab
+
+ARP_PATIENCE = 0.25  # seconds in which every node that has the address answers
+
+
+LIMITS = {  # what is said of a node that has met one
+    "memory": "{0} had no memory left of its {1.memory} MiB: some of its processes were killed, or all of them",
+    "processes": "{0} could start no more than its {1.processes} processes",
+    "disk": "{0} has no room left on its disk of {1.disk} GiB",
+}
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """`cluster` is None when no node has one to tell of; then `reason` says why. `vip_owners` is seen by ARP."""
+
+    instance: Instance
+    power: dict[str, str]
+    limits_met: dict[str, list[str]]
+    dead_bmcs: list[str]
+    cluster: ClusterStatus | None
+    reason: str | None
+    vip_owners: tuple[str, ...]
+
+
+def look(instance: Instance) -> StatusReport:
+    power = instance.provider.power_states()
+    lab = Lab(instance)
+    cluster, reason = None, None
+    try:
+        cluster = lab.status()
+    except HalabError as error:
+        reason = str(error)
+    has_vip = cluster is not None and any(resource.started for resource in cluster.of_agent(ADDRESS_AGENT))
+    owners = vip_owners(lab) if has_vip else ()
+    return StatusReport(instance, power, instance.provider.limits_met(), instance.dead_bmcs(), cluster, reason, owners)
+
+
+def vip_owners(lab: Lab) -> tuple[str, ...]:
+    """The nodes that answer ARP for the VIP on `lan`: none, one, or in a split brain several."""
+    listening = f"{patience(ARP_PATIENCE):g}"  # arping(8) by itself ends with the first answer, or after whole seconds
+    ask = ("timeout", "--signal=INT", listening, "arping", "-I", "lan", str(lab.vip))
+    answer = lab.workstation.run(*ask).stdout
+    return tuple(node.name for node in lab.nodes if mac(node.lan.packed).upper() in answer.upper())
+
+
+def limits_met(report: StatusReport) -> list[str]:
+    """A sentence for each limit that a node has met since it was powered on."""
+    machine = report.instance.spec.machine
+    return [LIMITS[limit].format(node, machine) for node, met in report.limits_met.items() for limit in met]
+
+
+def as_data(report: StatusReport) -> dict[str, Any]:
+    """What `inv status --json` prints."""
+    instance, cluster = report.instance, report.cluster
+    members = cluster.nodes if cluster else {}
+
+    def member(name: str) -> str:
+        if name not in members:
+            return ""
+        node = members[name]
+        signs = {
+            "unclean": node.unclean,
+            "offline": not node.online,
+            "pending": node.pending,
+            "standby": node.standby,
+            "maintenance": node.maintenance,
+        }
+        return next((sign for sign, shown in signs.items() if shown), "online")
+
+    return {
+        "instance": instance.name,
+        "lab": instance.state.lab,
+        "provider": instance.state.provider,
+        "distro": instance.state.distro,
+        "restoring": instance.state.restoring,
+        "faults": [fault.model_dump() for fault in instance.state.faults],
+        "nodes": [
+            {
+                "name": node.name,
+                "lan": str(node.lan),
+                "power": report.power[node.name],
+                "bmc": "dead" if node.name in report.dead_bmcs else str(node.bmc),
+                "member": member(node.name),
+                "limits_met": report.limits_met[node.name],
+            }
+            for node in instance.spec.nodes
+        ],
+        "steps": [
+            {"name": step.name, "title": step.title, "outcome": instance.state.outcome(step.name)}
+            for step in instance.folder.steps
+        ],
+        "cluster": {"quorate": cluster.quorate, "dc": cluster.dc, "fencing": cluster.fencing} if cluster else None,
+        "resources": [dataclasses.asdict(resource) for resource in cluster.resources.values()] if cluster else [],
+        "reason": report.reason,
+        "vip": {"address": str(instance.spec.vip), "owners": list(report.vip_owners)},
+    }

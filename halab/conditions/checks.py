@@ -1,0 +1,100 @@
+"""A check: one sentence about the cluster that is passed, failed or unknown, within a deadline, with hints."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from halab.kit.errors import CheckFailed, HalabError
+from halab.kit.wait import LOOKS, Clock, TimedOut, wait
+
+if TYPE_CHECKING:
+    from halab.walk.lab import Lab
+
+
+class Outcome(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look: whether it is as expected, and what was seen in words. `known` is false when nothing could be seen."""
+
+    ok: bool
+    seen: str
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that is expected of the cluster, in words, and the way to look.
+
+    `look` returns an Observation; it may raise CheckFailed for "no", and LabError for "cannot be told". `hints` are
+    for a learner: where to look, what is probably wrong, and the command, in this order. What is `steady` changes only
+    by somebody's hands, so to see it once is to know it; anything else has to be seen several times in a row.
+    """
+
+    expected: str
+    look: Callable[["Lab"], Observation]
+    hints: tuple[str, ...] = ()
+    steady: bool = False
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    sentence: str
+    outcome: Outcome
+    expected: str
+    seen: str
+    hints: tuple[str, ...]
+    seconds: float
+
+
+def evaluate(
+    sentence: str,
+    condition: Condition,
+    lab: "Lab",
+    *,
+    within: float,
+    hints: tuple[str, ...] = (),
+    clock: Clock | None = None,
+) -> CheckResult:
+    """Look until the condition holds, at most `within` seconds.
+
+    Only an observation that is false is a failure. A look that could not be taken, for whatever reason, is unknown:
+    a broken lab never marks a learner wrong.
+    """
+    started = time.monotonic()
+    try:
+        needed = 1 if condition.steady else LOOKS
+        look = partial(observe, condition, lab)
+        last = wait(look, lambda seen: seen.ok, within=within, successes=needed, clock=clock)
+        outcome = Outcome.PASSED
+    except TimedOut as error:
+        last = error.last
+        outcome = Outcome.FAILED if last.known else Outcome.UNKNOWN
+    return CheckResult(sentence, outcome, condition.expected, last.seen, hints, time.monotonic() - started)
+
+
+def observe(condition: Condition, lab: "Lab") -> Observation:
+    """One look, which raises nothing."""
+    try:
+        return condition.look(lab)
+    except CheckFailed as error:
+        return Observation(False, str(error))
+    except HalabError as error:
+        return Observation(False, str(error), known=False)
+    except Exception as error:  # noqa: BLE001  # whatever goes wrong in looking, the learner is not to blame
+        return Observation(False, f"the check itself broke: {type(error).__name__}: {error}", known=False)
+
+
+def overall(results: list[CheckResult]) -> Outcome:
+    """Failed when a check failed; unknown when none failed but one could not be told, or there was none at all."""
+    outcomes = {result.outcome for result in results}
+    if Outcome.FAILED in outcomes:
+        return Outcome.FAILED
+    return Outcome.PASSED if outcomes == {Outcome.PASSED} else Outcome.UNKNOWN

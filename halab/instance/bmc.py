@@ -1,0 +1,157 @@
+"""The emulated IPMI 2.0 controller (BMC) of one node: RMCP+ on UDP 623 of an address of its own.
+
+Run as `python -m halab.instance.bmcd`, one process a node, because one BMC must answer while another one is busy, and
+must outlive its node. Chassis commands: IPMI 2.0 specification, 28.2 and 28.3.
+"""
+
+import json
+import threading
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from pyghmi.ipmi.bmc import Bmc
+
+from halab.instance.power_on_due import PowerOnDue
+from halab.kit.errors import HalabError
+from halab.spec.models import Credentials, NodeSpec
+
+NODE_BUSY = 0xC0  # completion codes: IPMI 2.0, table 5-2
+NOT_NOW = 0xD5
+
+
+# Seconds between power on and the system's start, which firmware takes on real hardware. Without it a container is
+# back before fence_ipmilan is done (it waits 2 s after "on"); then peers tell a member that it was fenced, and its
+# Pacemaker shuts down for good: "We were allegedly just fenced".
+POST = 5.0
+
+
+class PowerSwitch(Protocol):
+    """The part of a provider that a BMC is wired to."""
+
+    def power_states(self) -> dict[str, str]: ...
+    def power_on(self, node: str) -> None: ...
+    def power_off(self, node: str) -> None: ...
+    def shut_down(self, node: str) -> None: ...
+
+
+class EventLog:
+    """Mixed into a pyghmi BMC: every command that changes power is written to `event_log` first, with who gave it.
+
+    One JSON object a line: `time` (since the epoch), `action`, `from` (address).
+    """
+
+    event_log: Path
+
+    def control_chassis(self, request: dict[str, Any], session: Any) -> None:
+        actions = {0: "off", 1: "on", 2: "cycle", 3: "reset", 4: "diag", 5: "soft"}
+        asked = actions.get(request["data"][0], "unknown")
+        event = {"time": time.time(), "action": asked, "from": session.sockaddr[0].removeprefix("::ffff:")}
+        with self.event_log.open("a") as log:
+            log.write(json.dumps(event) + "\n")
+        super().control_chassis(request, session)  # type: ignore[misc]
+
+
+class NodeBmc(EventLog, Bmc):  # type: ignore[misc]
+    """A pyghmi BMC wired to one node.
+
+    After "on" the chassis has power at once, and the node's system starts when the firmware is through (`post`): also
+    when this process is ended meanwhile, and another one takes its place.
+    """
+
+    def __init__(
+        self,
+        node: NodeSpec,
+        credentials: Credentials,
+        switch: PowerSwitch,
+        log: Path,
+        post: float = POST,
+        port: int = 623,
+    ) -> None:
+        self._post = post
+        self._firmware: threading.Timer | None = None
+        self._node = node.name
+        self._switch = switch
+        self.event_log = log
+        self._due = PowerOnDue(log)
+        self._guid = uuid.uuid5(uuid.NAMESPACE_URL, f"halab:{node.bmc}")
+        accounts = {credentials.bmc_user: credentials.bmc_password}
+        super().__init__(accounts, bmcuuid=self._guid, address=str(node.bmc), port=port)
+        if (left := self._due.left()) is not None:
+            self._start_in(min(left, post))
+
+    def control_chassis(self, request: dict[str, Any], session: Any) -> None:
+        try:
+            super().control_chassis(request, session)
+        except (HalabError, OSError) as error:  # OSError: what it keeps cannot be written, as the disk is full
+            _log(str(error))
+            session.send_ipmi_response(code=NODE_BUSY)
+
+    def get_power_state(self) -> str:
+        return "on" if self._is_on() else "off"
+
+    def power_on(self) -> int:
+        if not self._is_on():
+            self._due.accept(self._post)
+            self._start_in(self._post)
+        return 0
+
+    def power_off(self) -> int:
+        self._leave_firmware()
+        self._due.forget()
+        self._switch.power_off(self._node)
+        return 0
+
+    def power_cycle(self) -> int:
+        if not self._is_on():
+            return NOT_NOW
+        self._leave_firmware()
+        self._due.accept(self._post)  # before the power goes: this process may be ended in between
+        try:
+            self._switch.power_off(self._node)
+        except BaseException:
+            self._due.forget()
+            raise
+        self._start_in(self._post)
+        return 0
+
+    def power_reset(self) -> int:
+        return self.power_cycle()
+
+    def power_shutdown(self) -> int:
+        self._switch.shut_down(self._node)
+        return 0
+
+    def cold_reset(self) -> int:
+        return 0
+
+    def get_system_guid(self) -> uuid.UUID:
+        return self._guid
+
+    def _leave_firmware(self) -> None:
+        if self._firmware:
+            self._firmware.cancel()
+            self._firmware.join()
+            self._firmware = None
+
+    def _start_in(self, seconds: float) -> None:
+        self._firmware = threading.Timer(seconds, self._start)
+        self._firmware.start()
+
+    def _start(self) -> None:
+        try:
+            self._switch.power_on(self._node)
+        except (HalabError, OSError) as error:
+            _log(f"the system did not start: {error}")
+        self._due.forget()
+
+    def _is_on(self) -> bool:
+        in_firmware = self._firmware is not None and self._firmware.is_alive()
+        return in_firmware or self._switch.power_states()[self._node] != "off"
+
+
+def _log(text: str) -> None:
+    with suppress(OSError):  # the disk that the log is on may be full
+        print(text, flush=True)

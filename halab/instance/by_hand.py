@@ -1,0 +1,43 @@
+"""What is done on the nodes by hand: the shells that are open, and whether somebody has worked there since."""
+
+from datetime import datetime
+from pathlib import Path
+
+from halab.instance.instance import Instance
+from halab.kit.process import find_daemons
+
+
+def shell_mark(instance: Instance, node: str) -> str:
+    """What a shell on a node is found by, see process.start_daemon."""
+    return f"{instance.directory}/shell/{node}"
+
+
+def open_shells(instance: Instance) -> list[str]:
+    """The nodes on which `inv ssh` has opened a shell that is open still."""
+    marks = set(find_daemons(f"{instance.directory}/shell").values())
+    return [node.name for node in instance.spec.nodes if shell_mark(instance, node.name) in marks]
+
+
+def note(instance: Instance) -> None:
+    """Remember that somebody may have worked on the nodes just now. Needs no lock."""
+    _noted(instance).touch()
+
+
+def forget(instance: Instance) -> None:
+    """All that was done by hand is saved, or gone. Needs the lock."""
+    _noted(instance).unlink(missing_ok=True)
+
+
+def may_have_worked(instance: Instance, since: datetime | None = None) -> bool:
+    """Whether somebody may have worked on the nodes since they were saved or put back, or since a later time."""
+    if open_shells(instance):
+        return True
+    try:
+        at = _noted(instance).stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return since is None or at > since.timestamp()
+
+
+def _noted(instance: Instance) -> Path:
+    return instance.directory / "worked-by-hand"

@@ -1,0 +1,123 @@
+"""A terminal on a node, driven as a person would: type a command, answer its prompts, read what it printed.
+
+The shell's own prompt is replaced by a marker of control characters that carries the exit status. It is made by
+printf from an octal escape, so that neither a typed command nor its output contains it by accident.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pexpect
+
+from halab.kit.errors import LabError
+from halab.kit.wait import timeout_factor
+
+COLUMNS, LINES = 200, 50
+SHELL = ("bash", "--noprofile", "--norc", "--noediting", "-i")
+ENVIRONMENT = {
+    "TERM": "dumb",
+    "LANG": "C.UTF-8",
+    "COLUMNS": str(COLUMNS),
+    "PAGER": "cat",
+    "SYSTEMD_PAGER": "cat",
+    "HISTFILE": "/root/.bash_history",
+    "PS1": "",
+    "PS2": "",
+    "PROMPT_COMMAND": r"printf '\036%d\037' $?",
+}
+END = re.compile("\x1e(\\d+)\x1f")
+CONTROL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command that was typed: what it printed, without control characters, and its exit status."""
+
+    command: str
+    output: str
+    rc: int
+
+
+class Screen:
+    """Turns what a terminal is sent into what a person sees: whole lines, without control characters or markers.
+
+    A line that is drawn again and again after a carriage return (a progress bar) is shown as it was in the end.
+    """
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._line = ""
+
+    def write(self, text: str) -> None:
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._show(_visible(line) + "\n")
+
+    def flush(self) -> None:
+        """Called by pexpect after each write; a line that is not finished yet stays back."""
+
+    def end(self) -> None:
+        """Show what is left of an unfinished line, a prompt for example."""
+        if left := _visible(self._line):
+            self._show(left)
+        self._line = ""
+
+
+class Console:
+    """`show` is given what appears, line by line, as it appears."""
+
+    def __init__(self, argv: Sequence[str], name: str, show: Callable[[str], None]) -> None:
+        self._name = name
+        self._show = show
+        self._screen = Screen(show)
+        self._child: Any = pexpect.spawn(argv[0], list(argv[1:]), encoding="utf-8", codec_errors="replace", echo=False)
+        self._child.delaybeforesend = None
+        self._child.setwinsize(LINES, COLUMNS)
+        patience = 20 * timeout_factor()
+        self._read_to_end({}, within=patience)
+        self._child.sendline("stty -echo")
+        self._read_to_end({}, within=patience)
+        self._child.logfile_read = self._screen
+
+    def type(self, command: str, answers: Mapping[str, str], within: float) -> Typed:
+        """Type a command and wait for its end, at most `within` seconds.
+
+        `answers` maps what a prompt says (a regular expression) to the line to type at it, which is not shown.
+        Raises LabError when the command does not end, or the terminal does.
+        """
+        self._show(f"[root@{self._name} ~]# " + command.replace("\n", "\n> ") + "\n")
+        # Several lines are one command to bash, so that there is one prompt, and one marker, at its end.
+        self._child.sendline(f"{{ {command}\n}}" if "\n" in command else command)
+        output, rc = self._read_to_end(answers, within * timeout_factor())
+        return Typed(command, output, rc)
+
+    def close(self) -> None:
+        self._child.close(force=True)
+
+    def _read_to_end(self, answers: Mapping[str, str], within: float) -> tuple[str, int]:
+        patterns: list[Any] = [END, pexpect.TIMEOUT, pexpect.EOF, *map(re.compile, answers)]
+        replies = list(answers.values())
+        printed = ""
+        deadline = time.monotonic() + within
+        while True:
+            index = self._child.expect(patterns, timeout=max(0, deadline - time.monotonic()))
+            self._screen.end()
+            printed += self._child.before + (self._child.after if index > 2 else "")
+            output = "\n".join(map(_visible, printed.split("\n")))
+            if index == 0:
+                return output, int(self._child.match.group(1))
+            if index == 1:
+                self._child.sendintr()
+                last = (output.strip().splitlines() or ["nothing"])[-1]
+                raise LabError(f"{self._name}: expected the command to end within {within:g} s; last line was {last!r}")
+            if index == 2:
+                raise LabError(f"{self._name}: the terminal was closed; is the node still on? try: inv status")
+            self._child.sendline(replies[index - 3])
+
+
+def _visible(line: str) -> str:
+    """A terminal line without the marker and control sequences, as its last carriage return left it."""
+    return CONTROL.sub("", END.sub("", line).rstrip("\r").rpartition("\r")[2])

@@ -1,0 +1,85 @@
+"""What Pacemaker would do: its policy engine is asked about a changed copy of the cluster, and nothing happens.
+
+Pure functions: the first ones change a copy of the CIB (`cibadmin --query`), the others read what `crm_simulate`
+makes of it. Constraints are judged by this, and not by what they are called: a group, a colocation with an order, and
+resource sets all lead to the same answers. The formats are those of Pacemaker Explained (rsc_location) and of its
+published schemas (xml/api/crm_simulate-*.rng); the transition graph is described in Pacemaker Administration.
+"""
+
+from collections.abc import Iterable, Mapping
+from xml.etree.ElementTree import SubElement, tostring
+
+from halab.kit.errors import LabError
+from halab.kit.xml import parse_xml
+
+SIMULATE = ("crm_simulate", "--simulate", "--xml-pipe", "--output-as=xml")
+GRAPH = (  # which crm_simulate writes to a file only
+    "sh",
+    "-c",
+    "trap 'rm -f \"$graph\"' EXIT; graph=$(mktemp) &&"
+    ' crm_simulate --simulate --xml-pipe --save-graph="$graph" >&2 && cat "$graph"',
+)
+
+
+def node_names(cib: str) -> tuple[str, ...]:
+    return tuple(node.get("uname", "") for node in parse_xml(cib).findall("configuration/nodes/node"))
+
+
+def ban(cib: str, resource: str, nodes: Iterable[str]) -> str:
+    """A copy of the CIB in which a resource, a group's member too, may not run on those nodes."""
+    root = parse_xml(cib)
+    constraints = root.find("configuration/constraints")
+    if constraints is None:
+        raise LabError("the cluster's CIB has no <constraints>; is this output of cibadmin --query?")
+    for node in nodes:
+        name = f"halab-ban-{resource}-{node}"
+        SubElement(constraints, "rsc_location", id=name, rsc=resource, node=node, score="-INFINITY")
+    return tostring(root, encoding="unicode")
+
+
+def cold(cib: str) -> str:
+    """A copy of the CIB as when its nodes have just come online: no resource was started or looked at yet."""
+    root = parse_xml(cib)
+    for history in root.findall("status/node_state/lrm/lrm_resources"):
+        history.clear()
+    return tostring(root, encoding="unicode")
+
+
+def places(answer: str) -> Mapping[str, tuple[str, ...]]:
+    """Where each resource runs in the end, by name, from `SIMULATE`; an empty tuple for one that is stopped."""
+    root = parse_xml(answer)
+    revised = root.find("revised_cluster_status")
+    if revised is None:
+        status = root.find("status")
+        said = status.get("message") if status is not None else "nothing"
+        raise LabError(f"crm_simulate told no revised_cluster_status; it said {said!r}")
+    return {
+        resource.get("id", ""): tuple(node.get("name", "") for node in resource.findall("node"))
+        for resource in revised.findall("resources//resource")
+        if resource.get("role") != "Stopped"
+    }
+
+
+def starts_after(graph: str, then: str, first: str) -> bool:
+    """Whether the start of `then` waits for the start of `first`, directly or by way of other actions.
+
+    Read from `GRAPH`: each synapse is a set of actions, and the actions that must be complete before they begin.
+    False when either is not started at all.
+    """
+    waits_for: dict[str, set[str]] = {}
+    names: dict[str, str] = {}
+    for synapse in parse_xml(graph).findall("synapse"):
+        inputs = {action.get("id", "") for action in synapse.findall("inputs/trigger/*")}
+        for action in synapse.findall("action_set/*"):
+            waits_for[action.get("id", "")] = inputs
+            names[action.get("id", "")] = action.get("operation_key", "")
+    ahead = [number for number, name in names.items() if name == f"{then}_start_0"]
+    seen: set[str] = set()
+    while ahead:
+        number = ahead.pop()
+        if names.get(number) == f"{first}_start_0":
+            return True
+        if number not in seen:
+            seen.add(number)
+            ahead.extend(waits_for.get(number, ()))
+    return False

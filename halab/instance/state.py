@@ -1,0 +1,146 @@
+"""What is remembered of an instance between two commands, and the lock that one command at a time holds."""
+
+import getpass
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from halab.kit.errors import LabError, Locked
+from halab.kit.files import write_atomically
+from halab.kit.process import is_alive
+from halab.spec.models import LabSpec
+
+OWNER = "lock-owner"
+
+
+class StepRecord(BaseModel):
+    """What became of a step. `performing` outlives a command that was killed in the middle of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: str  # performing, performed, passed, failed, unknown
+    at: datetime
+    hints_shown: int = 0
+
+
+class InjectedFault(BaseModel):
+    """A fault that was injected and not healed yet: on which node (none: on all), and what was asked for besides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    node: str = ""
+    options: dict[str, str] = {}
+    measured: bool = False  # by a measurement that was to heal it
+
+    @property
+    def words(self) -> str:
+        return f"{self.name} on {self.node}" if self.node else self.name
+
+
+class Sitting(BaseModel):
+    """An exam as this learner has it: the seed of the draw, what was drawn, and when it began and was handed in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: str
+    drawn: dict[str, Any]
+    began: datetime | None = None
+    finished: datetime | None = None
+    attempts: int = 0
+    practice: bool = False
+    replaced: tuple[str, ...] = ()  # what the last grading found that is not its package's, and so graded nothing
+    hints: dict[str, int] = {}  # by the sentence of a check: how many were given
+
+
+class State(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lab: str
+    provider: str
+    distro: str
+    spec: LabSpec  # as it was when the instance was made, whatever becomes of the lab file
+    disk_only: bool = False  # checkpoints of virtual machines without memory
+    steps: dict[str, StepRecord] = {}
+    faults: tuple[InjectedFault, ...] = ()
+    measurements: tuple[str, ...] = ()  # directories below measurements/, oldest first
+    sitting: Sitting | None = None  # of an exam
+    removing: bool = False  # a `down` is at it, or was killed: nothing of this is of use any more
+    restoring: str | None = None  # the checkpoint that a restore, unfinished so far, goes to
+
+    def with_step(self, name: str, outcome: str) -> "State":
+        hints = self.steps[name].hints_shown if name in self.steps else 0
+        record = StepRecord(outcome=outcome, at=datetime.now().astimezone(), hints_shown=hints)
+        return self.model_copy(update={"steps": {**self.steps, name: record}})
+
+    def with_hints(self, name: str, shown: int) -> "State":
+        record = self.steps[name].model_copy(update={"hints_shown": shown})
+        return self.model_copy(update={"steps": {**self.steps, name: record}})
+
+    def with_fault(self, fault: InjectedFault) -> "State":
+        return self.model_copy(update={"faults": (*self.faults, fault)})
+
+    def without_fault(self, fault: InjectedFault) -> "State":
+        return self.model_copy(update={"faults": tuple(there for there in self.faults if there != fault)})
+
+    def with_measurement(self, directory: str) -> "State":
+        return self.model_copy(update={"measurements": (*self.measurements, directory)})
+
+    def outcome(self, step: str) -> str | None:
+        return self.steps[step].outcome if step in self.steps else None
+
+
+def read_state(directory: Path) -> State | None:
+    """The state of the instance in `directory`, or None when there is no such instance."""
+    file = directory / "state.json"
+    try:
+        return State.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise LabError(f"{file} is not readable ({error.error_count()} problems); try: inv down") from error
+
+
+def write_state(directory: Path, state: State) -> None:
+    write_atomically(directory / "state.json", state.model_dump_json(indent=2))
+
+
+def holder(directory: Path) -> str | None:
+    """Who holds the instance's lock now, in words; None when nobody does."""
+    try:
+        who = (directory / OWNER).read_text()
+    except OSError:
+        return None
+    pid = re.search(r"\(pid (\d+), ", who)
+    return who if pid and int(pid[1]) != os.getpid() and is_alive(int(pid[1])) else None
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the instance's lock; raises Locked, with the owner, when another command holds it.
+
+    The lock dies with its process, so a command that was killed leaves none.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    owner = directory / OWNER
+    lock = FileLock(directory / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = owner.read_text() if owner.exists() else "another command"
+        raise Locked(f"instance {directory.name} is being changed by {who}; wait for it, or end it") from None
+    try:
+        typed = sys.argv[3:] if sys.argv[1:2] == ["--search-root"] else sys.argv[1:]  # which ./inv adds
+        with suppress(OSError):  # on a full disk too, an instance can be removed
+            owner.write_text(f"`{' '.join(['inv', *typed])}` (pid {os.getpid()}, user {getpass.getuser()})")
+        yield
+    finally:
+        lock.release()

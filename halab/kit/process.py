@@ -1,0 +1,204 @@
+"""Running programs: results with exit status and text, and processes found again by a mark in their environment."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from halab.kit import pipes
+from halab.kit.errors import LabError
+from halab.kit.families import end_family, running
+
+MOST = 16 * 2**20  # bytes that a program may print
+MARK = b"HALAB_MARK="
+
+
+class PrintedTooMuch(LabError):
+    """A program printed more than can be kept, be it a page of a server or what a file has in it."""
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a finished program left: exit status, standard output and standard error as text."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        return self.rc == 0
+
+    def last_line(self) -> str:
+        """The last line printed, errors first: what a one-sentence message quotes."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return lines[-1] if lines else "(it printed nothing)"
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    input: str | None = None,
+    timeout: float = 60,
+    errors: str = "replace",
+    most: int = MOST,
+) -> CommandResult:
+    """Run a program to its end, in a session of its own, so that nothing it starts has the caller's terminal.
+
+    A non-zero exit status is a result. Raises LabError when the program is missing or hangs, PrintedTooMuch when it
+    prints too much; it is ended then, and with it whatever it has started, as it is when it is interrupted.
+
+    `timeout` is in seconds. `errors` says what becomes of bytes that are not UTF-8 (see the codecs module); with
+    `surrogateescape` every byte is kept, and else the ends of lines are those of Unix. `most` is how many bytes may be
+    printed, output and errors together: what a node prints is anybody's.
+    """
+    given = None if input is None else input.encode("utf-8", errors)
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise LabError(f"{argv[0]} is not installed; `inv doctor` tells what is missing") from error
+    except PermissionError as error:
+        raise LabError(f"{argv[0]} may not be executed; is it a program, and are you allowed to?") from error
+    with child, running(child.pid):
+        try:
+            printed = pipes.talk(child, given, timeout=timeout, most=most)
+        except BaseException as error:
+            end_family(child.pid, asking=isinstance(error, KeyboardInterrupt))
+            if isinstance(error, pipes.TooLate):
+                raise LabError(f"`{' '.join(argv)}` did not finish within {timeout:g} s") from None
+            if isinstance(error, pipes.TooMuch):
+                raise PrintedTooMuch(
+                    f"`{' '.join(argv)}` printed more than {most >> 20} MiB, and was ended; does it print for ever?"
+                ) from None
+            raise
+    stdout, stderr = (_as_text(data, errors) for data in printed)
+    return CommandResult(tuple(argv), child.returncode, stdout, stderr)
+
+
+def _as_text(data: bytes, errors: str) -> str:
+    text = data.decode("utf-8", errors)
+    return text if errors == "surrogateescape" else text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def must(
+    argv: Sequence[str],
+    *,
+    input: str | None = None,
+    timeout: float = 60,
+    errors: str = "replace",
+    most: int = MOST,
+) -> CommandResult:
+    """Like run(), but a non-zero exit status raises LabError with the last two lines printed."""
+    result = run(argv, input=input, timeout=timeout, errors=errors, most=most)
+    if not result.ok:
+        said = " / ".join((result.stderr.strip() or result.last_line()).splitlines()[-2:])
+        raise LabError(f"`{' '.join(argv)}` failed with exit status {result.rc}: {said}")
+    return result
+
+
+def start_daemon(
+    argv: Sequence[str], mark: str, *, log: Path | None = None, env: Mapping[str, str] = {}
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, findable by `mark`.
+
+    The mark lives in the process's environment, so there is no pid file that could outlive the process or be lost
+    when the starter is killed: the process table is the truth.
+    """
+    with (log or Path(os.devnull)).open("ab") as output:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, **env, "HALAB_MARK": mark},
+        )
+
+
+def find_daemons(mark: str) -> dict[int, str]:
+    """The living processes that were started with `mark`, or with a mark below it (`mark/...`): pid -> mark."""
+    found = {}
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and (its := mark_of(int(entry.name))) and (its == mark or its.startswith(f"{mark}/")):
+            found[int(entry.name)] = its
+    return found
+
+
+def mark_of(pid: int) -> str | None:
+    """The mark that a process of ours was started with, or None: it has none, is somebody else's, or is gone (a zombie
+    has no environment).
+    """
+    try:
+        environ = Path(f"/proc/{pid}/environ").read_bytes() if is_ours(pid) else b""
+    except OSError:
+        return None
+    marks = [item for item in environ.split(b"\0") if item.startswith(MARK)]
+    return marks[0].removeprefix(MARK).decode(errors="replace") if marks else None
+
+
+def find_program(name: str, argument: str) -> list[int]:
+    """The living processes of ours of a program (proc(5), comm) that have `argument` among their arguments."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            is_it = is_ours(int(entry.name)) and (entry / "comm").read_text().strip() == name
+            if is_it and argument.encode() in (entry / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+def is_ours(pid: int) -> bool:
+    """Whether a process is of the user who asks, in all of its user ids, and in the same user namespace.
+
+    Anybody can give a process any name, arguments and environment, root of a node too. So this is asked before those
+    are read, as reading them may hang: they are in the process's own memory, and that may be a file of a file system
+    that the process serves (fuse(4)).
+    """
+    process, me = Path(f"/proc/{pid}"), os.geteuid()
+    try:
+        if process.stat().st_uid != me or not (process / "ns/user").samefile("/proc/self/ns/user"):
+            return False
+        status = (process / "status").read_text(errors="replace")
+    except OSError:
+        return False
+    ids = next(line for line in status.splitlines() if line.startswith("Uid:"))
+    return {int(number) for number in ids.split()[1:]} == {me}
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for (a zombie) does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def end_daemons(mark: str, *, grace: float = 3) -> None:
+    """End every process of a mark, SIGTERM first, SIGKILL after `grace` seconds, and wait until they are gone."""
+    deadline = time.monotonic() + grace
+    while pids := find_daemons(mark):
+        late = time.monotonic() >= deadline
+        for pid in pids:
+            _signal(pid, signal.SIGKILL if late else signal.SIGTERM)
+        time.sleep(0.02)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,95 @@
+"""Running a program on this terminal, or in these pipes, as if it alone was there, while what appears is recorded."""
+
+import codecs
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import pexpect
+
+from halab.kit.recording import Recording
+
+SIZE = os.terminal_size((80, 24))  # columns and lines of what is no terminal, or does not know
+STDIN, STDOUT, STDERR = 0, 1, 2
+Decoder = codecs.getincrementaldecoder("utf-8")
+
+
+def size() -> os.terminal_size:
+    """That of the terminal on standard input, if there is one."""
+    if not os.isatty(STDIN):
+        return SIZE
+    found = os.get_terminal_size(STDIN)
+    return found if found.columns and found.lines else SIZE
+
+
+def run(argv: Sequence[str], recording: Recording) -> int:
+    """Returns the program's exit status; of one that a signal has killed, 128 more than the signal's number."""
+    sys.stdout.flush()
+    status = _on_terminal(argv, recording) if os.isatty(STDIN) else _in_pipes(argv, recording)
+    return status if status >= 0 else 128 - status
+
+
+def _on_terminal(argv: Sequence[str], recording: Recording) -> int:
+    """On a terminal of its own, which has the size of this one, and goes on having it."""
+    decoder, shape = Decoder("replace"), size()
+
+    def record(data: bytes) -> bytes:
+        nonlocal shape
+        if (now := size()) != shape:
+            shape = now
+            recording.resized(now.columns, now.lines)
+        recording.wrote(decoder.decode(data))
+        return data
+
+    child: Any = pexpect.spawn(argv[0], list(argv[1:]), dimensions=(shape.lines, shape.columns))
+
+    def resize(number: int, frame: FrameType | None) -> None:
+        child.setwinsize(size().lines, size().columns)
+
+    before = signal.signal(signal.SIGWINCH, resize)
+    resize(signal.SIGWINCH, None)  # as it may be another one by now
+    try:
+        with suppress(OSError):  # of a terminal whose program has just ended, while somebody typed on
+            child.interact(escape_character=None, output_filter=record)
+        with suppress(pexpect.EOF, pexpect.TIMEOUT):  # interact() leaves what was printed at the very end
+            while True:
+                os.write(STDOUT, record(child.read_nonblocking(65536, timeout=0)))
+    finally:
+        signal.signal(signal.SIGWINCH, before)
+    recording.wrote(decoder.decode(b"", final=True))
+    child.wait()
+    return -child.signalstatus if child.exitstatus is None else int(child.exitstatus)
+
+
+def _in_pipes(argv: Sequence[str], recording: Recording) -> int:
+    """Standard input is the program's own; output and errors are recorded in the order in which they come."""
+    with (
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child,
+        selectors.DefaultSelector() as waiting,
+    ):
+        for pipe, to in ((child.stdout, STDOUT), (child.stderr, STDERR)):
+            assert pipe  # noqa: S101  # as it was asked for
+            waiting.register(pipe, selectors.EVENT_READ, (to, Decoder("replace")))
+        while waiting.get_map():
+            ended, ready = child.poll() is not None, waiting.select(timeout=0.1)
+            if ended and not ready:  # what it left in the background has its pipes still
+                break
+            for key, _ in ready:
+                to, decoder = key.data
+                data = os.read(key.fd, 65536)
+                recording.printed(decoder.decode(data, final=not data))
+                if not data:
+                    waiting.unregister(key.fileobj)
+                _write(to, data)
+        return child.wait()
+
+
+def _write(to: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(to, data) :]

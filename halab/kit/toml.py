@@ -1,0 +1,96 @@
+"""Reading a TOML file into a frozen model, with messages that name the file, the place and the likely typo."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from halab.kit.errors import LabError
+from halab.kit.paths import short
+
+Model = TypeVar("Model", bound=BaseModel)
+Place = tuple[int | str, ...]
+
+
+def read(path: Path, model: type[Model]) -> Model:
+    """Raises LabError with every problem of the file, one per line: `file: key: what is wrong with it`."""
+    return check(load(path), path, model)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Raises LabError when there is no such file, or no TOML in it."""
+    if path.exists() and not path.is_file():
+        raise LabError(f"{short(path)}: expected a regular file, which it is not")
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise LabError(f"{short(path)}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LabError(f"{short(path)}: not valid TOML: {error}") from error
+    except RecursionError:
+        raise LabError(f"{short(path)}: not valid TOML: it is nested too deeply") from None
+
+
+def check(content: dict[str, Any], path: Path, model: type[Model]) -> Model:
+    """What `path` contains, as a model. Raises LabError as `read` does."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise LabError("\n".join(f"{short(path)}: {problem}" for problem in _problems(error, model))) from error
+
+
+def suggestion(wrong: str, known: Sequence[str]) -> str:
+    """What to say after an unknown name: the nearest known one, or all of them when none is near."""
+    near = difflib.get_close_matches(wrong, known, n=1)
+    return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
+
+
+def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    details = error.errors(include_url=False)
+    misspelt = {_meant(detail["loc"], model) for detail in details if detail["type"] == "extra_forbidden"}
+    for detail in details:
+        if detail["type"] == "missing" and detail["loc"] in misspelt:
+            continue
+        place = _dotted(detail["loc"])
+        yield f"{place}: {_reason(detail, model)}" if place else _reason(detail, model)
+
+
+def _reason(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown key, {suggestion(str(detail['loc'][-1]), _keys(detail['loc'], model))}"
+        case "missing":
+            return "missing"
+        case "value_error":
+            return str(detail["ctx"]["error"])
+        case _:
+            return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, not {detail['input']!r}"
+
+
+def _meant(place: Place, model: type[BaseModel]) -> Place:
+    near = difflib.get_close_matches(str(place[-1]), _keys(place, model), n=1)
+    return (*place[:-1], *near)
+
+
+def _keys(place: Place, model: type[BaseModel]) -> list[str]:
+    """The keys known where `place` is: those of the innermost model on the way to it."""
+    for part in place[:-1]:
+        if part in model.model_fields:
+            model = next(_models(model.model_fields[str(part)].annotation), model)
+    return list(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models inside an annotation such as `Network`, `tuple[NodeSpec, ...]` or `Network | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _dotted(place: Place) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")

@@ -1,0 +1,284 @@
+"""What the host must have for labs on container nodes: commands, memory, disk and a podman that works."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sysconfig
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from halab.kit.errors import LabError
+from halab.kit.files import one_at_a_time
+from halab.kit.process import CommandResult, run
+
+INSTALL_TIMEOUT = 1800  # seconds; a slow mirror is not a broken one
+GIB = 2**30
+PYTHON_HEADERS = ("python3-dev", "python3-devel")
+VAGRANT_BY_HAND = """\
+this distribution has no package of Vagrant; as root, run:
+    dnf config-manager --add-repo https://rpm.releases.hashicorp.com/RHEL/hashicorp.repo
+    dnf install -y vagrant gcc make ruby-devel libvirt-devel libvirt-daemon-kvm qemu-kvm
+    vagrant plugin install vagrant-libvirt
+    systemctl enable --now libvirtd"""
+OLDEST_PLUG_IN = (0, 11)  # of vagrant-libvirt: tried with 0.11.2
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A command (or a file, by its path) the host needs, what for, and the package that brings it (None: no such).
+
+    `instead` is another command that does as well where it is there.
+    """
+
+    command: str
+    why: str
+    apt: str | None
+    dnf: str | None
+    instead: str | None = None
+
+
+TOOLS = (
+    Tool("podman", "makes the nodes", "podman", "podman"),
+    Tool("crun", "runs the nodes for podman", "crun", "crun"),
+    Tool("conmon", "watches over each node for podman", "conmon", "conmon"),
+    Tool("nsenter", "enters the namespaces of an instance", "util-linux", "util-linux"),
+    Tool("unshare", "makes the namespaces of an instance", "util-linux", "util-linux"),
+    Tool("ip", "makes the networks of an instance", "iproute2", "iproute"),
+    Tool("nft", "loses frames and silences BMCs, when that is asked for", "nftables", "nftables"),
+    Tool("mke2fs", "makes the file systems that limit what nodes may write", "e2fsprogs", "e2fsprogs"),
+    Tool("tar", "saves and restores checkpoints", "tar", "tar"),
+    Tool("ping", "asks from the workstation whether an address answers", "iputils-ping", "iputils"),
+    Tool("arping", "asks from the workstation which node holds an address", "iputils-arping", "iputils"),
+    Tool("curl", "asks the service through the VIP", "curl", "curl"),
+    Tool("ipmitool", "talks to the BMCs from the workstation", "ipmitool", "ipmitool"),
+    Tool("fence_ipmilan", "fences nodes from the workstation", "fence-agents", "fence-agents-ipmilan"),
+)
+"""What every lab on container nodes needs."""
+
+BOOTSTRAP_TOOLS = (Tool("mmdebstrap", "bootstraps the image of a Debian node", "mmdebstrap", None),)
+"""What the image of a Debian distro needs besides; on other hosts than Debian there may be no package of it."""
+
+
+MACHINE_TOOLS = (
+    Tool("vagrant", "makes virtual machines (with its plug-in vagrant-libvirt)", "vagrant-libvirt", None),
+    # one daemon, or a daemon for each driver (libvirt's "Daemons", Modular driver daemons)
+    Tool("libvirtd", "runs virtual machines", "libvirt-daemon-system", "libvirt-daemon", instead="virtqemud"),
+    Tool("/usr/share/qemu", "is what virtual machines run in", "qemu-system-x86", "qemu-kvm"),
+    Tool("dnsmasq", "gives machines addresses on Vagrant's own network", "dnsmasq-base", "dnsmasq"),
+    Tool("ssh", "runs commands on machines", "openssh-client", "openssh-clients"),
+    Tool("gcc", "compiles libvirt-python", "gcc", "gcc"),
+    Tool("pkg-config", "tells libvirt's version", "pkg-config", "pkgconf-pkg-config"),
+    Tool(
+        "/usr/include/libvirt/libvirt.h", "is what libvirt-python is compiled against", "libvirt-dev", "libvirt-devel"
+    ),
+    Tool(f"{sysconfig.get_paths()['include']}/Python.h", "is what libvirt-python is compiled against", *PYTHON_HEADERS),
+)
+"""What labs on virtual machines need besides."""
+
+BOX_TOOLS = (
+    Tool("xorriso", "makes a CD-ROM of the package pool", "xorriso", "xorriso"),
+    Tool("mke2fs", "makes the file system of a Debian machine", "e2fsprogs", "e2fsprogs"),
+    Tool("qemu-img", "makes the disk of a Debian machine", "qemu-utils", "qemu-img"),
+)
+"""What making the box of a distro needs besides."""
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A package manager: how it installs, and how it refreshes its lists unless it does so by itself."""
+
+    name: str
+    install: tuple[str, ...]
+    update: tuple[str, ...] | None
+
+    def package(self, tool: Tool) -> str | None:
+        return tool.apt if self is APT else tool.dnf
+
+
+APT = Manager(
+    "apt-get",
+    ("apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"),
+    ("apt-get", "update"),
+)
+# Fence agents may be in a disabled repository; where there is none such, --enablerepo would be an error.
+DNF = Manager(
+    "dnf",
+    ("dnf", "install", "-y", "--setopt=install_weak_deps=False", "--setopt=*highavailability*.enabled=1"),
+    None,
+)
+
+
+def missing(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    """The tools whose command is neither on PATH nor in the sbin directories, which PATH may lack."""
+    return tuple(tool for tool in tools if not any(_is_there(name) for name in (tool.command, tool.instead) if name))
+
+
+def ensure(tools: Iterable[Tool], say: Callable[[str], None]) -> None:
+    """Install the tools that are missing; `say` gets one line for each, before anything is installed.
+
+    Raises LabError with what to do when not root, when no package has a tool, or when installing failed.
+    """
+    lacking = missing(tools)
+    if not lacking:
+        return
+    manager = _manager(lacking)
+    packages = _packages(lacking, manager)
+    install = (*manager.install, *packages)
+    if os.geteuid() != 0:
+        by_hand = " && ".join(shlex.join(argv) for argv in (manager.update, install) if argv)
+        raise LabError(f"the host lacks {_commands(lacking)}; as root, run: {by_hand}")
+
+    for tool in lacking:
+        say(f"installing {manager.package(tool)} with {manager.name}: {tool.command} {tool.why}")
+    with one_at_a_time("installing"):
+        _install(manager, install)
+    if still := missing(lacking):
+        raise LabError(f"{manager.name} installed {' '.join(packages)}, but not {_commands(still)}")
+
+
+def _install(manager: Manager, install: tuple[str, ...]) -> None:
+    result = _run(install)
+    if not result.ok and manager.update:  # its lists are missing or out of date
+        _run(manager.update)
+        result = _run(install)
+    if not result.ok:
+        raise LabError(f"`{shlex.join(install)}` failed: {result.last_line()}; run it by hand to see it all")
+
+
+def shortage(
+    memory_bytes_needed: int, disk_bytes_needed: int, where: Path, *, meminfo: Path = Path("/proc/meminfo")
+) -> list[str]:
+    """One sentence for memory (MemAvailable) and one for disk, when less is available than needed.
+
+    `where` need not exist yet: its nearest existing parent is looked at.
+    """
+    while not where.exists():
+        where = where.parent
+    memory, disk = mem_available(meminfo), shutil.disk_usage(where).free
+    rows = (
+        ("memory", memory_bytes_needed, memory, "end other programs or instances, or choose fewer nodes"),
+        (f"disk at {where}", disk_bytes_needed, disk, "remove what is not needed there"),
+    )
+    return [
+        f"{needed / GIB:.1f} GiB of {what} is needed, but {there / GIB:.1f} GiB is available; {advice}"
+        for what, needed, there, advice in rows
+        if there < needed
+    ]
+
+
+def podman_problem(*, timeout: float = 30) -> str | None:
+    """One sentence when podman does not answer within `timeout` seconds, is broken, or does not use overlay.
+
+    Checkpoints are made of the upper directories that only the overlay graph driver has.
+    """
+    try:
+        result = run(["podman", "info", "--format", "json"], timeout=timeout)
+    except LabError as error:
+        return str(error)
+    if not result.ok:
+        return f"podman is broken: `podman info` says: {result.last_line()}"
+    try:
+        driver = json.loads(result.stdout)["store"]["graphDriverName"]
+    except (ValueError, KeyError, TypeError):
+        return "podman is broken: `podman info --format json` does not name its graph driver"
+    if driver != "overlay":
+        return (
+            f"podman's graph driver is {driver}, but checkpoints need overlay: "
+            'set driver = "overlay" in /etc/containers/storage.conf, then run: podman system reset'
+        )
+    return None
+
+
+def no_machines_because(*, kvm: Path = Path("/dev/kvm"), run_dir: Path = Path("/run/libvirt")) -> str | None:
+    """Why virtual machines are not to be used unless somebody asks for them; None when all they need is there."""
+    if not os.access(kvm, os.R_OK | os.W_OK):
+        return "this host has no KVM"
+    if lacking := missing(MACHINE_TOOLS[:2]):
+        return f"this host has no {_commands(lacking)}"
+    if not any((run_dir / name).is_socket() for name in ("libvirt-sock", "virtqemud-sock")):
+        return "libvirt does not run on this host"
+    return None
+
+
+def vagrant_problem() -> str | None:
+    """One sentence when Vagrant does not work, or its plug-in vagrant-libvirt is missing or too old."""
+    listed = run(["vagrant", "plugin", "list", "--machine-readable"])
+    if not listed.ok:
+        return f"vagrant is broken: `vagrant plugin list` says: {listed.last_line()}"
+    found = re.search(r"vagrant-libvirt,plugin-version,([0-9.]+)", listed.stdout)
+    if not found:
+        return "vagrant lacks its plug-in vagrant-libvirt; try: vagrant plugin install vagrant-libvirt"
+    if tuple(map(int, found[1].split(".")))[:2] < OLDEST_PLUG_IN:
+        return f"vagrant-libvirt {found[1]} is older than 0.11; try: vagrant plugin update vagrant-libvirt"
+    return None
+
+
+def vagrant_public_key() -> str:
+    """The public half of the key that Vagrant opens new machines with, which ssh-keygen tells from the other half."""
+    home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
+    key = home / "insecure_private_key"
+    if not key.exists():
+        run(["vagrant", "global-status"])  # any command makes Vagrant lay out its home
+    told = run(["ssh-keygen", "-y", "-f", str(key)])
+    if not told.ok:
+        raise LabError(f"Vagrant's key {key} cannot be read: {told.last_line()}")
+    return told.stdout.strip()
+
+
+def _search_path() -> str:
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
+
+def _which(command: str) -> str | None:
+    return shutil.which(command, path=_search_path())
+
+
+def _is_there(command: str) -> bool:
+    return Path(command).exists() if command.startswith("/") else _which(command) is not None
+
+
+def _manager(lacking: tuple[Tool, ...]) -> Manager:
+    for manager in (APT, DNF):
+        if _which(manager.name):
+            return manager
+    raise LabError(
+        f"the host lacks {_commands(lacking)}, and has neither apt-get nor dnf to install it with; "
+        "install it by hand, then run this again"
+    )
+
+
+def _packages(lacking: tuple[Tool, ...], manager: Manager) -> list[str]:
+    packages: list[str] = []
+    for tool in lacking:
+        package = manager.package(tool)
+        if tool.command == "vagrant" and package is None:
+            raise LabError(VAGRANT_BY_HAND)
+        if package is None:
+            raise LabError(
+                f"the host lacks {tool.command}, which {tool.why}, and {manager.name} has no package of it; "
+                "choose a distro whose image is not bootstrapped, such as rocky9"
+            )
+        if package not in packages:
+            packages.append(package)
+    return packages
+
+
+def _run(argv: tuple[str, ...]) -> CommandResult:
+    settings = ("DEBIAN_FRONTEND=noninteractive", f"PATH={_search_path()}")
+    return run(["/usr/bin/env", *settings, *argv], timeout=INSTALL_TIMEOUT)
+
+
+def _commands(tools: tuple[Tool, ...]) -> str:
+    return ", ".join(tool.command for tool in tools)
+
+
+def mem_available(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """What programs may still take, in bytes (proc(5), MemAvailable)."""
+    for line in meminfo.read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            return int(value.split()[0]) * 1024
+    raise LabError(f"{meminfo} does not tell MemAvailable; a Linux kernel of 3.14 or later does")

@@ -1,0 +1,78 @@
+"""The instance's own namespaces, in which its workstation is.
+
+One holder process keeps a network namespace and a mount namespace. Nothing of them is visible in the host's own
+namespaces; all of it dies with the holder.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from halab.kit.errors import LabError
+from halab.kit.process import end_daemons, find_daemons, mark_of, start_daemon
+from halab.kit.wait import TimedOut, wait
+
+
+class Namespaces:
+    """What a holder process keeps. It, and all else that runs in them, is marked as the instance's: its directory's."""
+
+    def __init__(self, directory: Path) -> None:
+        self._instance = str(directory)
+        self._mark = f"{directory}/holder"
+        self._log = directory / "holder.log"
+        self._known: int | None = None
+
+    def holder(self) -> int | None:
+        """The pid that keeps the namespaces, or None when there are none. One that is still setting up is not it."""
+        if self._known is None or mark_of(self._known) != self._mark:
+            self._known = next((pid for pid in find_daemons(self._mark) if _program(pid) == "sleep"), None)
+        return self._known
+
+    def mounts(self) -> str:
+        """What is mounted in them: /proc/PID/mounts (proc(5)); nothing, when there are none."""
+        holder = self.holder()
+        return Path(f"/proc/{holder}/mounts").read_text() if holder else ""
+
+    def cgroups(self) -> Path:
+        """Where cgroup-v2 is mounted in them, to be read from anywhere."""
+        return Path(f"/proc/{self.holder()}/root/sys/fs/cgroup")
+
+    def hold(self, setup: str) -> None:
+        """Make the namespaces if they are not there, and run the shell commands `setup` in them."""
+        if self.holder():
+            return
+        end_daemons(self._instance)  # BMCs, for example, that live on in namespaces whose holder was killed
+        script = f"set -e\n{setup}\nexec sleep infinity\n"
+        argv = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script]
+        process = start_daemon(argv, self._mark, log=self._log)
+        try:
+            wait(lambda: self._is_ready(process), bool, within=10, successes=1, interval=0.01)
+        except TimedOut as error:
+            raise LabError(f"the instance's namespaces could not be made; see {self._log}") from error
+
+    def down(self) -> None:
+        end_daemons(self._mark, grace=0)
+
+    def enter(self, argv: Sequence[str]) -> list[str]:
+        """The command that runs `argv` on the workstation, with the working directory kept."""
+        holder = self.holder()
+        if holder is None:
+            raise LabError("the instance is not up, so its workstation is not there; try: inv up")
+        return ["nsenter", f"--target={holder}", "--net", "--mount", f"--wd={Path.cwd()}", *argv]
+
+    def _is_ready(self, process: subprocess.Popen[bytes]) -> bool:
+        if process.poll() is not None:
+            raise LabError(f"the instance's namespaces could not be made: {_last_line(self._log)}")
+        return self.holder() is not None
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else f"see {log}"

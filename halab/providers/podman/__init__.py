@@ -1,0 +1,1 @@
+"""Nodes as podman containers: making them, entering them, their networks, limits and checkpoints."""

@@ -1,0 +1,298 @@
+"""Nodes as podman containers: systemd as PID 1, a user namespace, and a network namespace that dies with the node.
+
+A node's network namespace belongs to its container, not to the host: then IPaddr2 and firewalld work in the node's
+user namespace, and a power cut is real, because addresses die with the processes.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+
+from filelock import FileLock
+
+from halab.kit.errors import LabError
+from halab.kit.files import write_atomically
+from halab.kit.parallel import for_each
+from halab.kit.process import CommandResult, end_daemons, is_alive, must, run
+from halab.kit.wait import TimedOut, patience, wait
+from halab.providers import BmcDaemon, Outside, Site, host, images, limits, tools_root
+from halab.providers.podman import cgroups, layers, quotas
+from halab.providers.podman.asking import Asking, answer
+from halab.providers.podman.containers import Containers
+from halab.providers.podman.disks import Disks
+from halab.providers.podman.inside import Running, RunningContainers, as_a_shell, enter
+from halab.providers.podman.network import Network, port_name
+from halab.spec.distros import load
+
+POWER = {"running": "on", "paused": "frozen", "stopping": "on"}  # in podman's words; what is stopping may live yet
+MEMORY_PER_NODE = 400 * 2**20  # bytes: a node with a running cluster uses 280 MiB
+DISK_PER_NODE = 1 * 2**30  # bytes: what the labs install, twice, and its checkpoints
+
+
+class Podman:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._nodes = {node.name: node for node in site.spec.nodes}
+        self._network = Network(site.directory, site.spec)
+        self._containers = Containers(site, self._network)
+        self._podman = self._containers.podman
+        self._cgroups = self._containers.cgroups
+        self._disks = Disks(site.directory / "disks", self._containers.upper_dirs)
+        self._running = RunningContainers(self._containers.of, self._podman)
+        self._asking = Asking(site.directory / "asking", lambda: self._image().tools)
+
+    slowness = 1.0
+    saves_memory = False
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        limits.raise_limits(say)
+
+    def problems(self) -> list[str]:
+        if os.geteuid() != 0:
+            return ["containers with networks of their own need root; become root and type the same again"]
+        needed = len(self._nodes)
+        found = host.shortage(needed * MEMORY_PER_NODE, needed * DISK_PER_NODE, self._site.directory)
+        # Asking podman about itself takes a quarter of a second; that it finds the image says as much.
+        broken = None if self._made_before else host.podman_problem()
+        return [*found, broken] if broken else found
+
+    def up(self) -> None:
+        begun = self._begun.exists()
+        image = self._image()
+        self._network.up()
+        states = self.power_states()
+        if begun and "absent" in states.values() and self._containers.rename_older():
+            end_daemons(f"{self._site.directory}/bmc")  # they know the old names
+            states = self.power_states()
+        powered = [name for name, state in states.items() if state in ("on", "frozen")]
+        # One that outlived its namespaces has lost its cables, and so has one whose power-off was killed in the middle
+        cut_off = [name for name in powered if not self._network.is_plugged(self._nodes[name])]
+        for_each(cut_off, self.power_off)
+        states |= dict.fromkeys(cut_off, "off")
+        self.thaw([name for name, state in states.items() if state == "frozen"])
+        absent = [node for node in self._site.spec.nodes if states[node.name] == "absent"]
+        for_each(absent, lambda node: self._containers.create(node, image))
+        for_each([name for name, state in states.items() if state in ("absent", "off")], self.power_on)
+
+    def down(self) -> None:
+        self._disks.forget()  # first, as podman writes when it removes, and the disk may be full
+        if found := [*self._containers.listed(), *self._containers.half_removed(self._nodes)]:
+            self._network.up()
+            for_each(found, self._containers.remove)
+        self._containers.end_monitors()
+        for container in self._containers.of.values():
+            self._cgroups.release(container)
+        self._network.down()
+
+    def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+        def act(running: Running) -> CommandResult:
+            entering = self._entering(node, enter(running.identity, argv))
+            return as_a_shell(run(entering, input=input, timeout=patience(timeout)), argv[0])
+
+        return self._on(node, argv[0], act)
+
+    def ask(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+        def act(running: Running) -> CommandResult:
+            entering = self._entering(node, self._asking.visiting(running, argv))
+            return answer(run(entering, input=input, timeout=patience(timeout)))
+
+        return self._on(node, argv[0], act)
+
+    def _entering(self, node: str, argv: Sequence[str]) -> list[str]:
+        """A command that enters a node, which its limits hold for, run where podman sees the node."""
+        return [*self._cgroups.joining(self._containers.of[node]), *self._network.enter(argv)]
+
+    def _on(self, node: str, program: str, act: Callable[[Running], CommandResult]) -> CommandResult:
+        running = self._running.find().get(node)
+        if running is None or running.is_frozen(self._network.cgroups()):
+            raise LabError(f"{node} is not reachable: it is {self.power_states()[node]}")
+        try:
+            result = act(running)
+            if result.ok or self._running.find().get(node) == running:
+                return result
+        except LabError:
+            if self._running.find().get(node) == running:
+                raise
+        raise LabError(f"{node} is not reachable: it lost its power while `{program}` ran")
+
+    def outside(self) -> Mapping[str, Outside]:
+        tools, layers = self._image().tools, self._containers.layers().items()
+
+        def first_of(node: str) -> Callable[[], int | None]:
+            def first() -> int | None:
+                running = self._running.find().get(node)
+                return running.first_process if running else None
+
+            return first
+
+        return {node: Outside(lower, upper, tools, first_of(node)) for node, (lower, upper) in layers}
+
+    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
+        settings = [f"--env={name}={value}" for name, value in env.items()]
+        container = self._containers.of[node]
+        return self._podman("exec", "--interactive", *(["--tty"] if terminal else []), *settings, container, *shell)
+
+    def workstation_argv(self, argv: Sequence[str]) -> list[str]:
+        return self._network.enter(argv)
+
+    def bmc_daemons(self) -> list[BmcDaemon]:
+        start = (sys.executable, "-m", "halab.instance.bmcd", self._site.instance)
+        return [BmcDaemon(node, (node,), (*start, node)) for node in self._nodes]
+
+    def power_states(self) -> dict[str, str]:
+        running = self._running.find() if self._network.holder() else {}
+        if len(running) == len(self._nodes):  # as mostly; then podman need not be asked, which takes long
+            cgroups = self._network.cgroups()
+            return {node: "frozen" if found.is_frozen(cgroups) else "on" for node, found in running.items()}
+        found = {node: POWER.get(state, "off") for node, state in self._containers.states().items()}
+        return dict.fromkeys(self._nodes, "absent") | found
+
+    def limits_met(self) -> dict[str, list[str]]:
+        running = self._running.find() if self._network.holder() else {}
+        found = {}
+        for node, container in self._containers.of.items():
+            first = running[node].first_process if node in running else None
+            full = ["disk"] if self._containers.disks.is_full(node) else []
+            found[node] = [*self._cgroups.met(container, first), *full]
+        return found
+
+    def not_limited(self) -> list[str]:
+        return [*self._cgroups.impossible(), *layers.impossible(), *quotas.impossible()]
+
+    def power_on(self, node: str) -> None:
+        with self._power_lock(node):
+            container = self._containers.of[node]
+            wanted = "{{.GraphDriver.Data.UpperDir}}\n{{.PidFile}}\n{{.StaticDir}}"
+            told = must(self._podman("inspect", f"--format={wanted}", container)).stdout
+            upper, pid_file, directory = map(Path, told.strip().splitlines())
+            self._containers.attach_disk(node, upper)
+            if not run(self._podman("init", container)).ok:
+                if self._containers.state(node) in ("running", "paused"):
+                    return
+                self._stop(node)  # a power-on or a power-off was killed in the middle
+                must(self._podman("init", container))
+            pid = int(pid_file.read_text())
+            # Of a node that lost its power podman may leave /dev/shm mounted, until Corosync finds no more room in it
+            must(self._network.enter(["find", f"{directory}/shm", "-mindepth", "1", "-delete"]))
+            self._cgroups.confine(container, pid, self._site.spec.machine)
+            must(self._network.enter(["sh", "-c", cgroups.LIMIT_CGROUPS, "sh", *self._cgroups.unified_of(pid)]))
+            quotas.confine(pid)
+            # or the node could write without a limit to the host's disk, or memory
+            os.chown(pid_file.with_name("hostname"), 0, 0)
+            self._network.plug(self._nodes[node], pid)
+            must(self._podman("start", container))
+
+    def power_off(self, node: str) -> None:
+        with self._power_lock(node):
+            self._network.unplug(self._nodes[node])
+            self._stop(node)
+            self._cgroups.release(self._containers.of[node])
+
+    def _stop(self, node: str) -> None:
+        """End a node's container, and wait until podman has cleaned up after it, which its conmon does in the end: it
+        takes a container that has just been made ready again for the one that ended, and ends it.
+
+        A podman that was killed as it mounted the node's root leaves it mounted for ever. The node would not see what
+        is put back below it then (see "Changes to underlying filesystems" in the kernel's overlayfs.rst).
+        """
+        container = self._containers.of[node]
+        wanted = "{{.State.Status}} {{.State.ConmonPid}} {{.GraphDriver.Data.UpperDir}}"
+        state, conmon, upper = must(self._podman("inspect", f"--format={wanted}", container)).stdout.split()
+        if state == "paused":
+            must(self._podman("unpause", container))
+        must(self._podman("stop", "--time=0", container))
+        try:
+            wait(lambda: is_alive(int(conmon)), lambda alive: not alive, within=30, successes=1, interval=0.02)
+        except TimedOut:
+            raise LabError(
+                f"{node} is off, but podman has not cleaned up after it within 30 s (pid {conmon})"
+            ) from None
+        if f"upperdir={upper}," in self._network.mounts():
+            must(self._podman("umount", "--force", container))
+
+    def shut_down(self, node: str) -> None:
+        with self._power_lock(node):
+            if self._containers.state(node) == "running":
+                self.run(node, ["systemctl", "poweroff"])
+
+    def freeze(self, nodes: Sequence[str]) -> None:
+        for name in nodes:
+            self._network.silence(self._nodes[name], True)
+        must(self._podman("pause", *(self._containers.of[name] for name in nodes)))
+
+    def thaw(self, nodes: Sequence[str]) -> None:
+        if not nodes:
+            return
+        states = self.power_states()
+        if frozen := [self._containers.of[name] for name in nodes if states[name] == "frozen"]:
+            must(self._podman("unpause", *frozen))
+        for name in nodes:
+            self._network.silence(self._nodes[name], False)
+
+    def port(self, node: str, network: str) -> str:
+        return port_name(self._nodes[node], network)
+
+    def bridge_argv(self, argv: Sequence[str]) -> list[str]:
+        return self._network.enter(argv)
+
+    def set_carrier(self, node: str, network: str, up: bool) -> None:
+        must(self.bridge_argv(["ip", "link", "set", "dev", self.port(node, network), "up" if up else "down"]))
+
+    def save(self, checkpoint: str) -> bool:
+        states = self.power_states()
+        running = [self._containers.of[name] for name, state in states.items() if state == "on"]
+        if running:
+            must(self._podman("pause", *running))
+        try:
+            self._disks.save(checkpoint, powered={name for name, state in states.items() if state != "off"})
+        finally:
+            if running:
+                must(self._podman("unpause", *running))
+        return False
+
+    def restore(self, checkpoint: str) -> None:
+        for_each(self._nodes, self.power_off)
+        for_each(self._disks.restore(checkpoint), self.power_on)
+
+    def lineage(self) -> str | None:
+        return self._image().image_id
+
+    def export(self, checkpoint: str, directory: Path) -> None:
+        self._disks.export(checkpoint, directory)
+
+    def adopt(self, checkpoint: str, directory: Path) -> None:
+        self._disks.adopt(checkpoint, directory)
+
+    def keep_only(self, checkpoints: set[str]) -> None:
+        self._disks.keep_only(checkpoints)
+
+    @property
+    def _begun(self) -> Path:
+        """Tells the image that this instance was begun with."""
+        return self._site.directory / "image.json"
+
+    def _image(self) -> images.Image:
+        """The image that this instance was begun with: its checkpoints are differences to that one."""
+        if self._begun.exists():
+            kept = json.loads(self._begun.read_text())
+            pool = Path(kept["pool"])
+            tools = tools_root.ensure(load(self._site.distro), kept["reference"], pool, print)
+            image = images.Image(kept["reference"], kept["image_id"], pool, tools)
+            if kept.get("tools") == str(tools):
+                return image
+        else:
+            image = self._made_before or images.ensure(load(self._site.distro), print)
+        write_atomically(self._begun, json.dumps(asdict(image), default=str))
+        return image
+
+    @cached_property
+    def _made_before(self) -> images.Image | None:
+        return images.Recipe(load(self._site.distro)).made()
+
+    def _power_lock(self, node: str) -> FileLock:
+        """A learner, a peer that fences and a BMC may all reach for the same switch at once."""
+        return FileLock(self._site.directory / f"power-{node}.lock", timeout=60)

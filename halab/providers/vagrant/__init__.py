@@ -1,0 +1,1 @@
+"""Nodes as virtual machines: Vagrant makes them, libvirt switches and saves them."""

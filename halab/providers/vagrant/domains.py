@@ -1,0 +1,176 @@
+"""An instance's machines as libvirt sees them: their power, their clocks, their networks.
+
+Every method speaks to libvirt itself, on all machines at once, where Vagrant would take one after the other.
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import SubElement, tostring
+from xml.sax.saxutils import escape
+
+from halab.kit.errors import LabError
+from halab.kit.parallel import for_each
+from halab.kit.xml import parse_xml
+from halab.providers.vagrant.libvirtd import asking, connection, library
+from halab.providers.vagrant.vagrantfile import Names
+
+AGENT_PATIENCE = 30  # seconds for a guest agent to set its clock
+
+
+class Domains:
+    """Nodes are named as in the lab; `source` is the Vagrantfile, by which a domain is known to be this instance's."""
+
+    def __init__(self, names: Names, nodes: Sequence[str], source: Path) -> None:
+        self._names = names
+        self._nodes = list(nodes)
+        self._source = f"Source: {source}"
+
+    def states(self) -> dict[str, str]:
+        """As Provider.power_states."""
+        libvirt = library()
+
+        off = dict.fromkeys((libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED), "off")
+        words = {**off, libvirt.VIR_DOMAIN_PAUSED: "frozen"}
+        found = dict.fromkeys(self._nodes, "absent")
+        with asking("its machines"):
+            for node, domain in self._mine().items():
+                found[node] = words.get(domain.state()[0], "on")
+        return found
+
+    def start_of(self, node: str) -> int:
+        """libvirt's number of the present start of a machine. Raises LabError when it is off."""
+        with asking(node):
+            number: int = self.domain(node).ID()
+        if number < 0:
+            raise LabError(f"{node} is not reachable: it is off")
+        return number
+
+    def power_on(self, node: str) -> None:
+        with asking(node, "already running"):
+            domain = self.domain(node)
+            if not domain.isActive():
+                domain.create()
+
+    def power_off(self, node: str) -> None:
+        with asking(node, "domain is not running"):
+            domain = self.domain(node)
+            if domain.isActive():
+                domain.destroy()
+
+    def shut_down(self, node: str) -> None:
+        with asking(node, "domain is not running"):
+            domain = self.domain(node)
+            if domain.isActive():
+                domain.shutdown()
+
+    def suspend(self, nodes: Collection[str]) -> None:
+        for_each(nodes, lambda node: self._do(node, "suspend"))
+
+    def resume(self, nodes: Collection[str]) -> None:
+        for_each(nodes, lambda node: self._do(node, "resume"))
+
+    def set_carrier(self, node: str, port: str, up: bool) -> None:
+        with asking(f"{node}'s cable"):
+            domain = self.domain(node)
+            devices = parse_xml(domain.XMLDesc())
+            interface = next(
+                found
+                for found in devices.findall("devices/interface")
+                if (target := found.find("target")) is not None and target.get("dev") == port
+            )
+            for old in interface.findall("link"):
+                interface.remove(old)
+            SubElement(interface, "link", state="up" if up else "down")
+            domain.updateDeviceFlags(tostring(interface, encoding="unicode"))
+
+    def set_clocks(self, nodes: Collection[str]) -> None:
+        """Tell guests what time it is, by way of their agents: a machine that was stopped believes it is still then."""
+        libvirt = library()
+
+        def tell(node: str) -> None:
+            with asking(f"{node}, setting its clock"):
+                domain = self.domain(node)
+                libvirt.virDomain.agentSetResponseTimeout(domain, AGENT_PATIENCE)
+                now = time.time()
+                domain.setTime({"seconds": int(now), "nseconds": int(now % 1 * 1e9)})
+
+        for_each(nodes, tell)
+
+    def disks(self) -> dict[str, str]:
+        """The image of each machine's disk."""
+        found = {}
+        with asking("its machines"):
+            for node, domain in self._mine().items():
+                source = parse_xml(domain.XMLDesc()).find("devices/disk[@device='disk']/source")
+                found[node] = (source.get("file") if source is not None else None) or ""
+        return found
+
+    def boots_by_uefi(self) -> bool:
+        with asking("its machines"):
+            return any(by_uefi(domain.XMLDesc()) for domain in self._mine().values())
+
+    def bridge(self, network: str) -> str:
+        """The bridge of one of the lab's networks, which is started if it is not active (after the host was)."""
+        with asking(f"network {self._names.network(network)}"):
+            found = connection().networkLookupByName(self._names.network(network))
+            if not found.isActive():
+                found.create()
+            return str(found.bridgeName())
+
+    def strangers(self) -> list[str]:
+        """Domains that have the names of this instance's, and are not."""
+        with asking("its machines"):
+            wanted = {self._names.domain(node) for node in self._nodes}
+            there = {domain.name() for domain in connection().listAllDomains()} & wanted
+            return sorted(there - {domain.name() for domain in self._mine().values()})
+
+    def remove(self, networks: Sequence[str]) -> None:
+        """Remove what Vagrant does not know (any more): domains with disks and snapshots, and networks."""
+        libvirt = library()
+
+        flags = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+        disks = self.disks()
+        with asking("its machines"):
+            for node, domain in self._mine().items():
+                if domain.isActive():
+                    domain.destroy()
+                domain.undefineFlags(flags)
+                self._delete_volume(disks[node])
+            there = {network.name(): network for network in connection().listAllNetworks()}
+            for name in map(self._names.network, networks):
+                if network := there.get(name):
+                    if network.isActive():
+                        network.destroy()
+                    if network.isPersistent():
+                        network.undefine()
+
+    def _delete_volume(self, path: str) -> None:
+        with asking(path, "no storage vol"):
+            connection().storageVolLookupByPath(path).delete()
+
+    def _mine(self) -> dict[str, Any]:
+        """This instance's domains, by node. Vagrant writes the Vagrantfile's path into each that it makes."""
+        by_name = {self._names.domain(node): node for node in self._nodes}
+        found = {}
+        for domain in connection().listAllDomains():
+            if domain.name() in by_name and f"<description>{escape(self._source)}</description>" in domain.XMLDesc():
+                found[by_name[domain.name()]] = domain
+        return found
+
+    def domain(self, node: str) -> Any:
+        return connection().lookupByName(self._names.domain(node))
+
+    def _do(self, node: str, what: str) -> None:
+        with asking(f"{node}, to {what}"):
+            getattr(self.domain(node), what)()
+
+
+def by_uefi(xml: str) -> bool:
+    """Whether a domain's XML says that it boots by UEFI: firmware chosen by libvirt, or given as a flash image."""
+    system = parse_xml(xml).find("os")
+    loader = system.find("loader") if system is not None else None
+    return (system is not None and system.get("firmware") == "efi") or (
+        loader is not None and loader.get("type") == "pflash"
+    )

@@ -1,0 +1,122 @@
+"""How Vagrant makes the machines that an instance's nodes are, and how they are removed."""
+
+import os
+import re
+import subprocess
+from contextlib import suppress
+from functools import cached_property
+
+from halab.kit.errors import LabError
+from halab.kit.files import write_atomically
+from halab.kit.process import end_daemons
+from halab.kit.wait import allow_for
+from halab.providers import Site, host
+from halab.providers.images import ROOT_PASSWORD
+from halab.providers.vagrant import boxes, libvirtd
+from halab.providers.vagrant.domains import Domains
+from halab.providers.vagrant.shells import Shells
+from halab.providers.vagrant.vagrantfile import VAGRANTFILE, Names, render, render_script
+from halab.spec.distros import load
+
+UEFI_SAVED_SINCE = (10, 10, 0)  # libvirt's news: internal snapshots of machines with UEFI firmware
+EMULATED = 10.0  # how many times slower than a container, or with KVM, a machine is that QEMU emulates
+
+
+class Machines:
+    """Those of one instance. Once they are made, `shells` knows how they are reached."""
+
+    def __init__(self, site: Site, names: Names, domains: Domains, shells: Shells) -> None:
+        self._site = site
+        self._names = names
+        self._domains = domains
+        self._shells = shells
+        self._vagrantfile = site.directory / VAGRANTFILE
+        self._whole = site.directory / "made"
+        self._log = site.directory / "vagrant.log"
+        self._mark = f"{site.directory}/vagrant"
+
+    @property
+    def slowness(self) -> float:
+        """As Provider.slowness; 1 as long as no machine was begun."""
+        emulated = self.were_begun() and 'driver = "qemu"' in self._vagrantfile.read_text()
+        return EMULATED if emulated else 1.0
+
+    def were_begun(self) -> bool:
+        """Whether something of them may be there."""
+        return self._vagrantfile.exists()
+
+    def are_whole(self) -> bool:
+        """Whether all of them were made, to the end."""
+        return self._whole.exists()
+
+    def make(self) -> None:
+        """Make all machines, from nothing."""
+        distro, spec = load(self._site.distro), self._site.spec
+        self.remove()
+        driver = "kvm" if libvirtd.has_kvm() else "qemu"
+        folder = boxes.ensure(distro, host.vagrant_public_key(), print)
+        box = boxes.upload(distro, folder)
+        script = self._site.directory / "provision.sh"
+        if distro.box:
+            write_atomically(script, render_script(distro, ROOT_PASSWORD))
+        write_atomically(self._vagrantfile, render(spec, self._names, distro, box, driver, script))
+        allow_for(self.slowness)
+        if driver == "qemu":
+            print(f"this host has no KVM, so the machines are emulated: they take {EMULATED:g} times as long")
+        self._vagrant("up")
+        if libvirtd.version() < UEFI_SAVED_SINCE and not self._site.disk_only and self._domains.boots_by_uefi():
+            raise LabError(
+                "this libvirt cannot save the memory of machines that boot by UEFI, as these do; "
+                "try: inv down, then: inv lab --disk-only up"
+            )
+        self._shells.know({node.name: self._ssh_options(node.name) for node in spec.nodes})
+        self._whole.touch()
+
+    def remove(self) -> None:
+        """Remove all machines: those that Vagrant knows of, and then whatever is left of them."""
+        end_daemons(self._mark)  # a Vagrant that outlived the command that started it
+        if self.were_begun():
+            with suppress(LabError):  # what Vagrant cannot remove, libvirt can
+                self._vagrant("destroy")
+        self._domains.remove([name for name, _ in self._site.spec.networks.by_name()])
+        for node in self._site.spec.nodes:
+            self._names.serial_log(node.name).unlink(missing_ok=True)
+        self._whole.unlink(missing_ok=True)
+
+    def _vagrant(self, what: str) -> None:
+        """`vagrant up` or `vagrant destroy`. Raises LabError with the first thing that Vagrant complained about."""
+        import vagrant
+
+        self._log.touch()
+        begin = self._log.stat().st_size
+        out = vagrant.make_file_cm(str(self._log))
+        made = vagrant.Vagrant(str(self._site.directory), out_cm=out, err_cm=out, env=self._environment)
+        try:
+            made.up(provider="libvirt") if what == "up" else made.destroy()
+        except subprocess.CalledProcessError:
+            said = self._log.read_bytes()[begin:].decode(errors="replace")
+            raise LabError(f"`vagrant {what}` failed: {complaint(said)}; the log is {self._log}") from None
+
+    def _ssh_options(self, node: str) -> dict[str, str]:
+        """How Vagrant reaches a machine."""
+        import vagrant
+
+        made = vagrant.Vagrant(str(self._site.directory), env=self._environment)
+        known = made.conf(vm_name=node)
+        return {option: known[option] for option in ("HostName", "Port", "IdentityFile")}
+
+    @cached_property
+    def _environment(self) -> dict[str, str]:
+        settings = {"VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_NO_COLOR": "1", "HALAB_MARK": self._mark}
+        return {**os.environ, **settings}
+
+
+def complaint(said: str) -> str:
+    """The first paragraph that Vagrant printed and that tells of no progress, as one line."""
+    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", said)  # ECMA-48: progress clears its line
+    lines = [line.strip() for line in plain.replace("\r", "\n").splitlines()]
+    left = [line for line in lines if not re.match(r"==> |\S+: |Bringing machine |Progress:", line)]
+    paragraphs = [" ".join(paragraph.split("\n")) for paragraph in "\n".join(left).split("\n\n")]
+    first = next((text.strip() for text in paragraphs if text.strip()), "it printed nothing")
+    raised = re.match(r"\S+\.rb:\d+:in \S+ (.*?) \([A-Z]\w*(::\w+)*\) from ", first)  # Ruby's traceback
+    return raised[1] if raised else first

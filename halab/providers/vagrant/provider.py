@@ -1,0 +1,232 @@
+"""Nodes as virtual machines: Vagrant makes and removes them, libvirt switches, suspends and snapshots them.
+
+The lab's networks are isolated networks of libvirt, without an address of the host. The workstation is a network
+namespace, as with containers, joined to their bridges by a cable (a veth pair) of its own.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from halab.kit.errors import LabError
+from halab.kit.parallel import for_each
+from halab.kit.paths import name_on_host
+from halab.kit.process import CommandResult, must, run
+from halab.kit.wait import patience
+from halab.providers import SYSTEM_PATH, BmcDaemon, Outside, Site, host
+from halab.providers.namespaces import Namespaces
+from halab.providers.vagrant import packages
+from halab.providers.vagrant.domains import Domains
+from halab.providers.vagrant.machines import Machines
+from halab.providers.vagrant.shells import UNREACHABLE, Shells, quoted
+from halab.providers.vagrant.snapshots import DiskSnapshots, Snapshots, SystemSnapshots
+from halab.providers.vagrant.vagrantfile import VAGRANTFILE, Names
+from halab.spec.models import mac
+
+MIB = 2**20
+DISK_PER_NODE = 8 * 2**30  # bytes: what the labs install, and a checkpoint of disk and memory after each step
+WORKSTATION = "\0workstation"  # stands for the workstation where a node's name is asked for; no node has it
+SETUP = """\
+echo 0 > /proc/sys/net/ipv4/ip_forward
+echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
+ip link set lo up
+"""
+
+
+class Vagrant:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._names = Names.of(site.directory)
+        self._nodes = {node.name: node for node in site.spec.nodes}
+        self._domains = Domains(self._names, list(self._nodes), site.directory / VAGRANTFILE)
+        self._snapshots: Snapshots = (DiskSnapshots if site.disk_only else SystemSnapshots)(self._domains)
+        self._shells = Shells(site.directory)
+        self._machines = Machines(site, self._names, self._domains, self._shells)
+        self._namespaces = Namespaces(site.directory)
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        host.ensure(host.MACHINE_TOOLS, say)
+        packages.ensure(say)
+
+    @property
+    def slowness(self) -> float:
+        return self._machines.slowness
+
+    @property
+    def saves_memory(self) -> bool:
+        return not self._snapshots.needs_power_off
+
+    def problems(self) -> list[str]:
+        if os.geteuid() != 0:
+            return ["networks of the instance's own need root; become root and type the same again"]
+        if missing := packages.missing():
+            return [f"the Python packages {', '.join(missing)} are missing; `inv up` installs them"]
+        try:
+            strangers = self._domains.strangers()
+        except LabError as error:
+            return [f"{error}; is libvirt running? try: systemctl start libvirtd (or virtqemud.socket)"]
+        needed = len(self._nodes)
+        memory = 0 if self._machines.are_whole() else needed * self._site.spec.machine.memory * MIB
+        found = host.shortage(memory, needed * DISK_PER_NODE, Path("/var/lib/libvirt/images"))
+        found += [f"there is a virtual machine {name} already, which is not halab's; rename it" for name in strangers]
+        plug_in = None if self._machines.are_whole() else host.vagrant_problem()
+        return [*found, plug_in] if plug_in else found
+
+    def up(self) -> None:
+        if not self._machines.are_whole():
+            self._machines.make()
+        if gone := [node for node, state in self._domains.states().items() if state == "absent"]:
+            machines = ", ".join(map(self._names.domain, gone))
+            raise LabError(f"{machines} was removed by other means, and its checkpoints with it; try: inv down up")
+        self._plug_workstation()
+        states = self._domains.states()
+        self._domains.resume([name for name, state in states.items() if state == "frozen"])
+        for_each([name for name, state in states.items() if state == "off"], self.power_on)
+
+    def down(self) -> None:
+        self._shells.hang_up()
+        self._namespaces.down()
+        for name, _ in self._site.spec.networks.by_name():  # at once, and not when the kernel comes to it
+            run(["ip", "link", "del", "dev", self._names.port(WORKSTATION, name)])
+        for name in {name_on_host(self._site.directory), self._names.instance}:
+            run(["nft", f"delete table bridge halab-{name}"])  # the rules of faults, if there are any
+        if self._machines.were_begun():
+            self.prepare(print)  # .venv may have been made anew since
+            self._machines.remove()
+
+    def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
+        start = self._domains.start_of(node)
+        self._shells.keep_open(node, start)
+        result = run(
+            self._shells.argv(node, start, quoted(argv, {"PATH": SYSTEM_PATH})), input=input, timeout=patience(timeout)
+        )
+        if result.rc == UNREACHABLE:
+            state = self.power_states()[node]
+            raise LabError(f"{node} is not reachable: {result.last_line() if state == 'on' else f'it is {state}'}")
+        return result
+
+    def outside(self) -> Mapping[str, Outside]:
+        return {}  # a machine's disk and its processes are its own while it runs
+
+    ask = run  # by what the machine's own programs say: halab does not see into a machine
+
+    def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
+        return self._shells.argv(node, self._domains.start_of(node), quoted(shell, env), terminal=terminal)
+
+    def workstation_argv(self, argv: Sequence[str]) -> list[str]:
+        return self._namespaces.enter(argv)
+
+    def bmc_daemons(self) -> list[BmcDaemon]:
+        argv = [sys.executable, "-m", "halab.instance.vbmcd", self._site.instance]
+        return [BmcDaemon("vbmcd", tuple(self._nodes), tuple(argv))]
+
+    def power_states(self) -> dict[str, str]:
+        return self._domains.states()
+
+    def limits_met(self) -> dict[str, list[str]]:
+        return {node.name: [] for node in self._site.spec.nodes}  # its own kernel tells: a machine has what it has
+
+    def not_limited(self) -> list[str]:
+        return []
+
+    def power_on(self, node: str) -> None:
+        self._domains.power_on(node)
+
+    def power_off(self, node: str) -> None:
+        self._shells.hang_up(node)
+        self._domains.power_off(node)
+
+    def shut_down(self, node: str) -> None:
+        self._domains.shut_down(node)
+
+    def freeze(self, nodes: Sequence[str]) -> None:
+        self._domains.suspend(nodes)
+
+    def thaw(self, nodes: Sequence[str]) -> None:
+        states = self.power_states()
+        self._domains.resume([name for name in nodes if states[name] == "frozen"])
+
+    def port(self, node: str, network: str) -> str:
+        return self._names.port(node, network)
+
+    def bridge_argv(self, argv: Sequence[str]) -> list[str]:
+        return list(argv)
+
+    def set_carrier(self, node: str, network: str, up: bool) -> None:
+        self._domains.set_carrier(node, self.port(node, network), up)
+
+    def save(self, checkpoint: str) -> bool:
+        if self._snapshots.needs_power_off:  # what a machine has in memory only, its disk would not have
+            for_each([node for node, state in self.power_states().items() if state == "on"], self._sync)
+        running = self._stop()
+        try:
+            self._snapshots.save(checkpoint, running)
+        finally:
+            self._go_on(running)
+        return self._snapshots.needs_power_off
+
+    def restore(self, checkpoint: str) -> None:
+        self._shells.hang_up()
+        self._stop()
+        self._go_on(self._snapshots.revert(checkpoint))
+
+    def lineage(self) -> str | None:
+        """Snapshots live inside the disks of their machines."""
+        return None
+
+    def export(self, checkpoint: str, directory: Path) -> None:
+        raise NotImplementedError
+
+    def adopt(self, checkpoint: str, directory: Path) -> None:
+        raise NotImplementedError
+
+    def keep_only(self, checkpoints: set[str]) -> None:
+        there = self._snapshots.names()
+        others = {node: [name for name in names if name not in checkpoints] for node, names in there.items()}
+        if not any(others.values()):
+            return
+        running = self._stop()
+        try:
+            self._snapshots.forget(others)
+        finally:
+            self._go_on(running)
+
+    def _sync(self, node: str) -> None:
+        if not (result := self.run(node, ["sync"])).ok:
+            raise LabError(f"{node}: its disk could not be brought up to date: {result.last_line()}")
+
+    def _stop(self) -> list[str]:
+        """Stop all machines at once, and only then do anything to one: one that runs on sees its peer vanish.
+
+        Returns those that ran.
+        """
+        running = [node for node, state in self._domains.states().items() if state == "on"]
+        self._domains.suspend(running)
+        if self._snapshots.needs_power_off:
+            for_each(self._nodes, self.power_off)
+        return running
+
+    def _go_on(self, nodes: list[str]) -> None:
+        if self._snapshots.needs_power_off:
+            for_each(nodes, self.power_on)
+            return
+        self._domains.resume(nodes)
+        self._domains.set_clocks(nodes)
+
+    def _plug_workstation(self) -> None:
+        """Join the workstation to the lab's networks, with its own addresses and those of the BMCs."""
+        self._namespaces.hold(SETUP)
+        lines = []
+        for name, network in self._site.spec.networks.by_name():
+            bridge, port = self._domains.bridge(name), self._names.port(WORKSTATION, name)
+            if not run(["ip", "link", "show", "dev", port]).ok:
+                peer = ["peer", "name", name, "address", mac(network.workstation.packed)]
+                netns = ["netns", str(self._namespaces.holder())]
+                must(["ip", "link", "add", port, "type", "veth", *peer, *netns])
+            must(["ip", "link", "set", port, "master", bridge, "up"])
+            length = network.subnet.prefixlen
+            lines += [f"link set {name} up", f"addr replace {network.workstation}/{length} brd + dev {name}"]
+        length = self._site.spec.networks.mgmt.subnet.prefixlen
+        lines += [f"addr replace {node.bmc}/{length} dev mgmt" for node in self._site.spec.nodes]
+        must(self._namespaces.enter(["ip", "-batch", "-"]), input="\n".join(lines) + "\n")

@@ -1,0 +1,96 @@
+"""The Vagrantfile of an instance: a pure function of the lab, the distro's box and what the host can do."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from halab.kit import templates
+from halab.kit.paths import PROVISION, ROOT, name_on_host
+from halab.spec.distros import Distro
+from halab.spec.models import LabSpec, NodeSpec, mac
+
+TEMPLATE = ROOT / "Vagrantfile.j2"
+VAGRANTFILE = "Vagrantfile"  # in the instance's directory
+SCRIPT = PROVISION / "vm.sh.j2"
+REPOSITORY = PROVISION / "files/dnf/etc/yum.repos.d/halab-pool.repo"
+SERIAL_LOGS = Path("/var/log/libvirt/qemu")  # where libvirt may write on hosts with SELinux or AppArmor
+
+
+@dataclass(frozen=True)
+class Box:
+    """A Vagrant box by name, and its URL unless it is a public one. The others are paths that libvirt can read:
+    the package pool (an ISO 9660 image), and, for a box without a boot loader, what it starts.
+    """
+
+    name: str
+    url: str | None
+    pool: str
+    kernel: str | None = None
+    initrd: str | None = None
+
+
+@dataclass(frozen=True)
+class Names:
+    """How an instance's domains, networks and interfaces are called on the host, where many instances meet."""
+
+    instance: str  # as name_on_host()
+
+    @classmethod
+    def of(cls, directory: Path) -> Self:
+        """Those of the instance in a directory. Machines that are there keep theirs, which once did not tell it."""
+        made = directory / VAGRANTFILE
+        prefix = re.search(r'default_prefix = "halab-(.+)-"', made.read_text()) if made.exists() else None
+        return cls(prefix[1] if prefix else name_on_host(directory))
+
+    @property
+    def prefix(self) -> str:
+        return f"halab-{self.instance}-"
+
+    def domain(self, node: str) -> str:
+        return f"{self.prefix}{node}"
+
+    def network(self, network: str) -> str:
+        return f"{self.prefix}{network}"
+
+    def serial_log(self, node: str) -> Path:
+        return SERIAL_LOGS / f"{self.prefix}{node}-console.log"
+
+    def port(self, node: str, network: str) -> str:
+        """The bridge port of a node, or of the workstation. Linux gives 15 characters to the name of an interface."""
+        tag = hashlib.sha256(f"{self.instance}\0{node}".encode()).hexdigest()[:8]
+        return f"h{tag}-{network}"
+
+
+def render(spec: LabSpec, names: Names, distro: Distro, box: Box, driver: str, script: Path) -> str:
+    """The Vagrantfile. `driver` is `kvm` or `qemu`; `script` makes a bare server of a public box."""
+    return templates.render(
+        TEMPLATE,
+        box=box,
+        driver=driver,
+        spec=spec,
+        prefix=names.prefix,
+        nodes=[_node(node, spec, names) for node in spec.nodes],
+        provision=str(script) if distro.box else None,
+    )
+
+
+def render_script(distro: Distro, root_password: str) -> str:
+    """What is run once on a machine from a public box."""
+    repository = REPOSITORY.read_text().splitlines()
+    return templates.render(SCRIPT, distro=distro, root_password=root_password, pool_repo=repository)
+
+
+def _node(node: NodeSpec, spec: LabSpec, names: Names) -> dict[str, object]:
+    cables = [
+        {
+            "address": getattr(node, name),
+            "netmask": network.subnet.netmask,
+            "mac": mac(getattr(node, name).packed),
+            "network": names.network(name),
+            "port": names.port(node.name, name),
+        }
+        for name, network in spec.networks.by_name()
+    ]
+    return {"name": node.name, "cables": cables, "serial_log": names.serial_log(node.name)}

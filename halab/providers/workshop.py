@@ -1,0 +1,90 @@
+"""Where images are made: one maker at a time, a folder that starts empty and is gone in the end, and a log.
+
+What is made gets its real name when it is whole. Whatever else lies about is the leftover of a maker that was killed,
+and the next one removes it.
+"""
+
+import fcntl
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from halab.kit.errors import LabError
+from halab.kit.paths import cache_dir
+from halab.providers import limits
+
+Say = Callable[[str], None]
+
+
+class Workshop:
+    """The tools that it runs inherit its lock, so that it lasts until the last one ends, even when halab is killed.
+
+    (filelock's locks are not inherited.)
+    """
+
+    def __init__(self, name: str, lock: int, say: Say) -> None:
+        self.folder = cache_dir() / "building" / name
+        self.log = cache_dir() / f"{name}.log"
+        self._name = name
+        self._lock = lock
+        self._say = say
+
+    def say(self, text: str) -> None:
+        self._say(f"{self._name}: {text}")
+
+    def run(self, *argv: str) -> None:
+        """Run a tool, its output going to the log. Raises LabError with the reason that it gave."""
+        with self.log.open("a+") as log:
+            log.write(f"$ {shlex.join(argv)}\n")
+            log.flush()
+            begin = log.tell()
+            environment = {**os.environ, "TMPDIR": str(self.folder)}
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                pass_fds=[self._lock],
+                check=False,
+            )
+            log.seek(begin)
+            if done.returncode:
+                reason = _reason(log.read()) or f"exit status {done.returncode}"
+                raise LabError(f"{self._name}: `{argv[0]} {argv[1]}` failed: {reason} (the log is {self.log})")
+
+    def build(self, containerfile: Path, tag: str, context: Path, *options: str) -> None:
+        """Make an image with podman. Raises LabError as `run` does."""
+        build = ["podman", "build", "--isolation=chroot", "--network=host", "--squash-all", "--pull=never"]
+        self.run(*build, *limits.ulimits(), *options, f"--file={containerfile}", f"--tag={tag}", str(context))
+
+
+@contextmanager
+def workshop(name: str, say: Say) -> Iterator[Workshop]:
+    """The workshop of that name, when nobody else is in it."""
+    path = cache_dir() / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{name}: waiting for another build of its image to end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        shop = Workshop(name, file.fileno(), say)
+        shutil.rmtree(shop.folder, ignore_errors=True)
+        shop.folder.mkdir(parents=True)
+        try:
+            yield shop
+        finally:
+            shutil.rmtree(shop.folder, ignore_errors=True)
+
+
+def _reason(output: str) -> str:
+    """The last error that a tool printed, or its last line. Podman's own line only repeats the command it ran."""
+    errors = re.findall(r"^(?:E|Error): (?!building at STEP).+", output, re.MULTILINE)
+    return (errors or output.strip().splitlines() or [""])[-1]

@@ -1,0 +1,1 @@
+"""What files say: labs, exams and distros, read and checked."""

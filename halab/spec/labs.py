@@ -1,0 +1,211 @@
+"""The labs: folders with a `lab.toml`, a README.md and numbered step files, read and checked as a whole."""
+
+import importlib.util
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from halab.kit import toml
+from halab.kit.errors import LabError
+from halab.kit.paths import LABS, short
+from halab.kit.toml import suggestion
+from halab.spec.lab_code import EndsProgram, Result, apart, blamed, blaming, is_apart, line_in
+from halab.spec.models import LabSpec, Needs, Sequel
+from halab.spec.paper import ExamFile, Paper, paper
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a lab. `perform` does it as a person would, `verify` states the checks; both take a `lab.Lab`."""
+
+    name: str
+    title: str
+    prose: str
+    path: Path
+    perform: Callable[[Any], None]
+    verify: Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class LabFolder:
+    name: str
+    path: Path
+    spec: LabSpec
+    steps: tuple[Step, ...]
+    continues: "LabFolder | None" = None  # the lab whose finished cluster this one starts from
+    cluster_nodes: int | None = None  # how many of the nodes are in that cluster, the first ones; None for all
+    paper: Paper | None = None  # of an exam, which has tasks in place of steps
+
+    def step(self, name: str) -> Step:
+        """Raises LabError, with the nearest name, when there is no such step."""
+        names = [step.name for step in self.steps]
+        if name in names:
+            return self.steps[names.index(name)]
+        raise LabError(f'lab {self.name} has no step "{name}", {suggestion(name, names)}')
+
+    def with_nodes(self, count: int) -> "LabFolder":
+        try:
+            return replace(self, spec=self.spec.with_nodes(count))
+        except ValueError as error:
+            raise LabError(
+                f"{short(self.path / 'lab.toml')} cannot have {count} nodes: {first_reason(error)}"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A lab as it is listed; one that is broken has no title."""
+
+    name: str
+    title: str = ""
+    continues: str | None = None
+    steps: tuple[str, ...] = ()
+    needs: Needs = field(default_factory=Needs)
+    broken: str = ""  # why
+
+
+def root() -> Path:
+    """The folder that labs are folders of."""
+    return LABS
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """Of labs, and of exams, which are labs as well."""
+    root = folder or LABS
+    return sorted(path.parent.name for name in ("lab.toml", "exam.toml") for path in root.glob(f"*/{name}"))
+
+
+def load(name: str, folder: Path | None = None) -> LabFolder:
+    """Read a lab and all its steps, after they were read in a process apart. Raises LabError with file, place and
+    reason.
+    """
+    if not is_apart():
+        _apart(lambda: _load(name, folder) and None, name)
+    return _load(name, folder)
+
+
+def entry(name: str) -> Entry:
+    """Whatever is wrong with a lab, it is listed."""
+
+    def read() -> Entry:
+        lab = _load(name, None)
+        continues = lab.continues.name if lab.continues else None
+        return Entry(name, lab.spec.title, continues, tuple(step.name for step in lab.steps), lab.spec.needs)
+
+    try:
+        return _apart(read, name)
+    except LabError as error:
+        return Entry(name, broken=str(error))
+
+
+def _apart(read: Callable[[], Result], name: str) -> Result:
+    import_module("halab.conditions")  # as nearly all steps do: once here, and not in each child
+    return apart(read, f"lab {name}")
+
+
+def _load(name: str, folder: Path | None) -> LabFolder:
+    path = (folder or LABS) / name
+    if (path / "exam.toml").exists():
+        return _load_exam(name, path, folder)
+    if not (path / "lab.toml").exists():
+        raise LabError(f'there is no lab "{name}", {suggestion(name, names(folder))}')
+    spec, sequel, continues = _read_lab(path / "lab.toml", folder)
+    files = step_files(path)
+    if not files:
+        raise LabError(f"{short(path)} has no steps: expected files such as 10_install.py")
+    steps = tuple(load_step(file) for file in files)
+    names_so_far = {"start"}  # the checkpoint before all steps
+    for step in steps:
+        if step.name in names_so_far:
+            raise LabError(f"{short(step.path)}: another step, or the checkpoint of bare nodes, is called {step.name}")
+        names_so_far.add(step.name)
+    return LabFolder(name, path, spec, steps, continues, sequel.cluster_nodes if sequel else None)
+
+
+def _read_lab(file: Path, folder: Path | None) -> tuple[LabSpec, Sequel | None, LabFolder | None]:
+    content = toml.load(file)
+    if "continues" not in content:
+        return toml.check(content, file, LabSpec), None, None
+    sequel = toml.check(content, file, Sequel)
+    spec, before = _continue(sequel, file, folder)
+    return spec, sequel, before
+
+
+def _continue(sequel: Sequel, file: Path, folder: Path | None) -> tuple[LabSpec, LabFolder]:
+    place = (folder or LABS) / sequel.continues
+    if (place / "exam.toml").is_file():
+        raise LabError(f"{short(file)}: continues: {sequel.continues} is an exam")
+    if (place / "lab.toml").is_file() and (other := toml.load(place / "lab.toml").get("continues")):
+        raise LabError(f"{short(file)}: continues: {sequel.continues} goes on from {other} itself")
+    if sequel.continues not in names(folder):
+        known = suggestion(sequel.continues, names(folder))
+        raise LabError(f'{short(file)}: continues: there is no lab "{sequel.continues}", {known}')
+    before = _load(sequel.continues, folder)
+    spec = before.spec.model_copy(update={"title": sequel.title, "needs": sequel.needs})
+    wanted = sequel.needs.nodes or (len(spec.nodes),)
+    try:
+        spec = spec if len(spec.nodes) in wanted else spec.with_nodes(wanted[0])
+    except ValueError as error:
+        raise LabError(f"{short(file)} cannot have {wanted[0]} nodes: {first_reason(error)}") from None
+    if (count := sequel.cluster_nodes or 0) > len(spec.nodes):
+        raise LabError(f"{short(file)}: cluster_nodes: there are no {count} nodes, only {len(spec.nodes)}")
+    return spec, before
+
+
+def _load_exam(name: str, path: Path, folder: Path | None) -> LabFolder:
+    file = toml.read(path / "exam.toml", ExamFile)
+    spec, before = _continue(file, path / "exam.toml", folder)
+    module = import_file(path / "grade.py")
+    begins_with = before if file.begins == "finished" else None
+    return LabFolder(name, path, spec, (), begins_with, file.cluster_nodes, paper(file, path, module))
+
+
+def first_reason(error: ValueError) -> str:
+    """The first reason in a ValueError, which pydantic makes a long list of."""
+    problems = getattr(error, "errors", None)
+    return str(problems()[0]["msg"]).removeprefix("Value error, ") if problems else str(error)
+
+
+def step_files(lab: Path) -> list[Path]:
+    """In the order in which the steps are walked."""
+    return sorted(lab.glob("[0-9]*_*.py"))
+
+
+def step_name(file: Path) -> str:
+    return file.stem.partition("_")[2]
+
+
+def load_step(file: Path) -> Step:
+    """Raises LabError with file, line and reason."""
+    where, module = short(file), import_file(file)
+    for function in ("perform", "verify"):
+        if not callable(getattr(module, function, None)):
+            raise LabError(f"{where}: expected a function {function}(lab), found none")
+    title, _, prose = (inspect.getdoc(module) or "").partition("\n")
+    if not title:
+        raise LabError(f"{where}: expected a docstring, whose first line is the step's title")
+    functions = (blaming(function, file) for function in (module.perform, module.verify))
+    return Step(step_name(file), title, prose.strip(), file, *functions)
+
+
+def import_file(file: Path) -> Any:
+    """A step file's, or an exam's, module. Raises LabError with file, line and reason."""
+    where = short(file)
+    if not file.is_file():
+        raise LabError(f"{where} is {'no regular file' if file.exists() else 'missing'}")
+    module_spec = importlib.util.spec_from_file_location(f"halab_step_{file.stem}", file)
+    if module_spec is None or module_spec.loader is None:
+        raise LabError(f"{where}: Python finds no way to import it")
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        with blamed(file):
+            module_spec.loader.exec_module(module)
+    except EndsProgram:
+        raise
+    except Exception as error:
+        line = getattr(error, "lineno", None) or line_in(error, file)
+        raise LabError(f"{where}, line {line}: it does not import: {type(error).__name__}: {error}") from error
+    return module

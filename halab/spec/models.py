@@ -1,0 +1,143 @@
+"""The lab file as typed, frozen models, with every rule that can be checked before anything is created."""
+
+import re
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+MOST_NODES = 16  # what Pacemaker supports without remote nodes (Clusters from Scratch; corosync's practical limit)
+
+
+def _node_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,9}", name):
+        raise ValueError(f"{name!r} is no node name: a letter, then up to nine letters, digits or dashes")
+    return name
+
+
+NodeName = Annotated[str, AfterValidator(_node_name)]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Network(Frozen):
+    """A bridge inside the instance, and the workstation's own address on it."""
+
+    subnet: IPv4Network
+    workstation: IPv4Address
+
+
+class Networks(Frozen):
+    lan: Network
+    mgmt: Network
+
+    def by_name(self) -> tuple[tuple[str, Network], ...]:
+        """Pairs of name and network, `lan` first, as nodes number their interfaces: eth0, eth1."""
+        return ("lan", self.lan), ("mgmt", self.mgmt)
+
+
+class NodeSpec(Frozen):
+    """One node: its address on each network, and its BMC's address on `mgmt`."""
+
+    name: NodeName
+    lan: IPv4Address
+    mgmt: IPv4Address
+    bmc: IPv4Address
+
+
+class Credentials(Frozen):
+    hacluster: str = Field(min_length=1)
+    bmc_user: str = Field(min_length=1, max_length=16)  # IPMI 2.0, 22.28: user names have 16 bytes
+    bmc_password: str = Field(min_length=1, max_length=20)  # IPMI 2.0, 22.30: passwords have up to 20 bytes
+
+
+class Machine(Frozen):
+    """What a node has. A container is limited to it, and has as many processors as its host."""
+
+    cpus: int = Field(default=1, ge=1, le=64)
+    memory: int = Field(default=1536, ge=512)  # MiB
+    processes: int = Field(default=1024, ge=256)  # threads are counted too; of containers
+    disk: int = Field(default=4, ge=1)  # GiB that a container may write over its image; a machine has its box's disk
+
+
+class Needs(Frozen):
+    """What a lab cannot do without. What is empty is not limited."""
+
+    providers: tuple[str, ...] = ()
+    distros: tuple[str, ...] = ()
+    nodes: tuple[int, ...] = ()
+
+
+class LabSpec(Frozen):
+    """What `lab.toml` says, and nothing else."""
+
+    title: str = Field(min_length=1)
+    needs: Needs = Needs()
+    cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,15}$")]
+    vip: IPv4Address
+    networks: Networks
+    nodes: tuple[NodeSpec, ...] = Field(min_length=1, max_length=MOST_NODES)
+    machine: Machine = Machine()
+    credentials: Credentials
+
+    @model_validator(mode="after")
+    def _addresses_make_sense(self) -> Self:
+        owners: dict[IPv4Address, str] = {}
+        for owner, address, network in self._addresses():
+            subnet = getattr(self.networks, network).subnet
+            if address not in subnet or address in (subnet.network_address, subnet.broadcast_address):
+                raise ValueError(f"{owner} = {address} is no address of network {network}, {subnet}")
+            if address in owners:
+                raise ValueError(f"{owner} and {owners[address]} have the same address, {address}")
+            owners[address] = owner
+        names = [node.name for node in self.nodes]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two nodes are called {min(twice)}")
+        if self.networks.lan.subnet.overlaps(self.networks.mgmt.subnet):
+            raise ValueError("networks.lan and networks.mgmt overlap")
+        return self
+
+    def _addresses(self) -> list[tuple[str, IPv4Address, str]]:
+        """Every address of the lab: who has it, the address, and the network that it must be in."""
+        found = [
+            (f"networks.{name}.workstation", network.workstation, name) for name, network in self.networks.by_name()
+        ]
+        for node in self.nodes:
+            found.append((f"{node.name}.lan", node.lan, "lan"))
+            found.append((f"{node.name}.mgmt", node.mgmt, "mgmt"))
+            found.append((f"{node.name}.bmc", node.bmc, "mgmt"))
+        return [*found, ("vip", self.vip, "lan")]
+
+    def with_nodes(self, count: int) -> "LabSpec":
+        """The same lab with `count` nodes: the first ones of the file, or the file's row of nodes continued.
+
+        Raises ValueError when the continued addresses clash or leave their network, or the lab is not for so many.
+        """
+        if self.needs.nodes and count not in self.needs.nodes:
+            raise ValueError(f"the lab is about {' or '.join(map(str, self.needs.nodes))} nodes")
+        nodes = list(self.nodes[: max(count, 0)])
+        while nodes and len(nodes) < count:
+            nodes.append(_following(nodes[-1]))
+        return LabSpec.model_validate({**dict(self), "nodes": nodes})
+
+
+class Sequel(Frozen):
+    """What the `lab.toml` of a lab says that goes on where another one ends: all else is that other lab's."""
+
+    title: str = Field(min_length=1)
+    continues: str
+    cluster_nodes: int | None = Field(default=None, ge=1)  # how many of its nodes that cluster has; all without
+    needs: Needs = Needs()
+
+
+def _following(node: NodeSpec) -> NodeSpec:
+    stem = node.name.rstrip("0123456789")
+    number = int(node.name[len(stem) :] or "1") + 1
+    return NodeSpec(name=f"{stem}{number}", lan=node.lan + 1, mgmt=node.mgmt + 1, bmc=node.bmc + 1)
+
+
+def mac(packed: bytes) -> str:
+    """A locally administered address that tells the IPv4 address it belongs to, so that it survives reboots."""
+    return "02:00:" + ":".join(f"{byte:02x}" for byte in packed)

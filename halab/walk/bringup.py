@@ -1,0 +1,96 @@
+"""Bringing an instance up, or back to a state that commands can work on after one was killed."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from halab.faults import registry
+from halab.faults.power import FREEZE
+from halab.instance import by_hand
+from halab.instance.instance import Instance
+from halab.kit import consent
+from halab.kit.errors import LabError
+from halab.walk import checkpoints, preparation
+from halab.walk.checkpoints import GRADING, START
+
+
+def up(instance: Instance, say: Callable[[str], None]) -> None:
+    """From nothing, or from whatever a killed command or a learner left, to booted nodes. Needs the lock."""
+    if problems := instance.provider.problems():
+        raise LabError("; ".join(problems))
+    if START in checkpoints.names(instance):
+        instance.up()
+        checkpoints.wait_booted(instance)
+    else:
+        preparation.make(instance, say)
+    instance.start_bmcs()
+    healed, unhealed = registry.try_to_heal(instance, instance.state.faults[::-1])
+    if healed:
+        say(f"Healed: {', '.join(fault.name for fault in healed)}.")
+    for sentence in unhealed:
+        say(f"{sentence}.")
+    _finish(instance, say)
+
+
+def settle(instance: Instance, say: Callable[[str], None]) -> None:
+    """Finish, or take back, what a killed command left half done. Needs the lock."""
+    states = instance.provider.power_states()
+    if "absent" in states.values() or START not in checkpoints.names(instance):
+        raise LabError(f"instance {instance.name} is only half up; try: inv up")
+    on_purpose = {fault.node for fault in instance.state.faults if fault.name == FREEZE}
+    frozen = [name for name, state in states.items() if state == "frozen" and name not in on_purpose]
+    instance.provider.thaw(frozen)  # by a save that was killed
+    _finish(instance, say)
+    instance.start_bmcs()  # those that have died
+
+
+def put_back(instance: Instance) -> None:
+    """A learner's work as it was before it was graded. Needs the lock."""
+    checkpoints.restore(instance, GRADING)
+    checkpoints.forget(instance, GRADING)
+
+
+def is_unfinished(instance: Instance) -> bool:
+    """Whether a command was killed, or is at it, that `settle` or `up` finishes or takes back: that undoes what is
+    done to the nodes meanwhile.
+    """
+    there = checkpoints.names(instance)
+    return bool(START not in there or GRADING in there or instance.state.restoring or _half_done(instance))
+
+
+def _half_done(instance: Instance) -> list[str]:
+    return [name for name, record in instance.state.steps.items() if record.outcome == "performing"]
+
+
+def _finish(instance: Instance, say: Callable[[str], None]) -> None:
+    """A reset that was asked for after a grading was killed stands; the grading's own are part of it."""
+    if instance.state.restoring not in (None, GRADING):
+        say(f"The reset to {instance.state.restoring} was interrupted; doing it again.")
+        go_back(instance, instance.state.restoring)
+    elif GRADING in checkpoints.names(instance):
+        graded_at = checkpoints.find(instance, GRADING).at
+        _say(instance, say, "The grading was interrupted; putting everything back as it was before.", graded_at)
+        put_back(instance)
+    if half_done := _half_done(instance):
+        before, begun = before_step(instance, half_done[0]), instance.state.steps[half_done[0]].at
+        _say(instance, say, f"Step {half_done[0]} was interrupted; going back to {before}.", begun)
+        go_back(instance, before)
+
+
+def _say(instance: Instance, say: Callable[[str], None], text: str, since: datetime) -> None:
+    """Say what is taken back, and ask whoever has a shell open, or had one since, in which the work went on."""
+    if by_hand.may_have_worked(instance, since):
+        consent.go_on(say, f"{text} What was done in shells since is lost.")
+    else:
+        say(text)
+
+
+def go_back(instance: Instance, checkpoint: str) -> None:
+    """Restore a checkpoint, and wait until the cluster is there again. Needs the lock."""
+    checkpoints.restore(instance, checkpoint)
+    preparation.assure(instance)
+
+
+def before_step(instance: Instance, step: str) -> str:
+    """The name of the checkpoint that a step starts from."""
+    names = [START, *(known.name for known in instance.folder.steps)]
+    return names[names.index(step) - 1]

@@ -1,0 +1,184 @@
+"""The running lab as a step sees it: what `perform(lab)` and `verify(lab)` are given."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address
+
+from halab.conditions.checks import CheckResult, Condition, Outcome, evaluate
+from halab.faults import registry
+from halab.instance import crm
+from halab.instance.cluster import ClusterStatus
+from halab.instance.instance import Instance
+from halab.instance.nodes import Node, Workstation
+from halab.kit.errors import CheckFailed, HalabError, LabError
+from halab.kit.parallel import for_each
+from halab.kit.toml import suggestion
+from halab.measure import records, run
+from halab.measure.report import Measurement
+from halab.spec import distros
+
+Show = Callable[[str], None]
+
+
+class Lab:
+    """Everything a step may use. `show` is given what is typed and printed, `on_check` each check's result.
+
+    `nodes` are all of them, or the first `cluster_nodes` where that is how many the cluster has.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        show: Show = lambda text: None,
+        on_check: Callable[[CheckResult], None] = lambda result: None,
+        cluster_nodes: int | None = None,
+    ) -> None:
+        spec = instance.spec
+        self._instance = instance
+        self._show = show
+        self._on_check = on_check
+        self.vip: IPv4Address = spec.vip
+        self.prefix = spec.networks.lan.subnet.prefixlen
+        self.cluster = spec.cluster
+        self.credentials = spec.credentials
+        self.distro = distros.load(instance.state.distro)
+        self.nodes = [Node(node, instance.provider, show) for node in spec.nodes[:cluster_nodes]]
+        self.workstation = Workstation(instance.provider, show)
+        self.results: list[CheckResult] = []
+        self.outages: list[Measurement] = []
+
+    def node(self, name: str) -> Node:
+        """Raises LabError when the lab has no node of that name."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise LabError(f'there is no node "{name}", {suggestion(name, [node.name for node in self.nodes])}')
+
+    def others(self, node: Node) -> list[Node]:
+        return [other for other in self.nodes if other.name != node.name]
+
+    def type_on_all(self, commands: Sequence[str]) -> None:
+        """Type the same commands on every node at once.
+
+        The first node's terminal is shown as it goes, each other one as a whole when all are done.
+        """
+        first, *others = [node.spec for node in self.nodes]
+        recorded: list[list[str]] = [[] for _ in others]
+        shows = [self._show, *(pieces.append for pieces in recorded)]
+        typists = [
+            Node(spec, self._instance.provider, show) for spec, show in zip([first, *others], shows, strict=True)
+        ]
+
+        def type_all(typist: Node) -> None:
+            for command in commands:
+                typist.type(command)
+
+        def close() -> None:
+            for typist in typists:
+                typist.close()
+
+        try:
+            for_each(typists, type_all, cancel=close)
+        finally:
+            close()
+            for pieces in recorded:
+                self._show("".join(pieces))
+
+    def ask(self, *argv: str, input: str | None = None) -> str:
+        """What one of the cluster's commands prints, out of band, on the first node where it succeeds.
+
+        Raises CheckFailed when nodes answer and it fails on each of them, LabError when no node answers.
+        """
+        return crm.ask(self._instance, *argv, input=input)
+
+    def status(self) -> ClusterStatus:
+        """The cluster as the first node that answers sees it. Raises as `ask` does."""
+        return crm.status(self._instance)
+
+    def where(self, resource: str) -> Node:
+        """The one node that a resource is active on. Raises CheckFailed when it is on none or on several."""
+        names = self.status().where(resource)
+        if len(names) != 1:
+            raise CheckFailed(f"{resource} is active on {', '.join(names) or 'no node'}, expected one node")
+        return self.node(names[0])
+
+    def own_name(self, node: Node) -> str:
+        """What the cluster calls a node, which its members' names in the lab file need not be; as that, where there is
+        no cluster to ask.
+        """
+        try:
+            return self.status().own_name(node.name)
+        except HalabError:
+            return node.name
+
+    def power_events(self, node: Node) -> list[dict[str, object]]:
+        """What the node's BMC was told to do, oldest first (see Instance.power_events)."""
+        return self._instance.power_events(node.name)
+
+    def fault(self, name: str, node: Node | None = None, **options: str) -> None:
+        """Inject a fault, on the active node if none is given, as `inv fault` does."""
+        where = node.name if node else None
+        self._show(f"$ {registry.typed('fault', name, where, options)}\n")
+        injected = registry.inject(self._instance, name, where or registry.ACTIVE, options)
+        self._show(f"Injected {injected.words}.\n")
+
+    def heal(self) -> None:
+        """Heal all faults, as `inv heal` does."""
+        self._show("$ inv heal\n")
+        registry.heal(self._instance)
+
+    def measure(
+        self, name: str, node: Node | None = None, *, repeat: int = 1, writes: str = "", **options: str
+    ) -> None:
+        """Measure the outage that a fault causes, and writes that it loses, as `inv measure` does, and keep that."""
+        where = node.name if node else None
+        given = {**options, **({"repeat": str(repeat)} if repeat > 1 else {}), **({"writes": writes} if writes else {})}
+        self._show(f"$ {registry.typed('measure', name, where, given)}\n")
+        measurement = run.measure(
+            self._instance,
+            name,
+            where or registry.ACTIVE,
+            options,
+            repeat=repeat,
+            writes=writes,
+            say=lambda text: self._show(f"{text}\n"),
+        )
+        records.keep(self._instance, measurement)
+
+    def outage(self, name: str, node: Node, limit: float) -> Measurement:
+        """Measure one outage, of a cluster that need not be whole before or afterwards; `outages` has it then.
+
+        It is not watched for longer than `limit` seconds.
+        """
+        self.outages.append(run.once(self._instance, name, node.name, limit))
+        return self.outages[-1]
+
+    def measurements(self, fault: str) -> list[Measurement]:
+        """Those of one fault that were made since the lab began, oldest first."""
+        return [found for found in records.everything(self._instance) if found.fault == fault]
+
+    def configuration(self) -> str:
+        """A digest of how the cluster is configured now, as measurements have it."""
+        return run.configuration(self._instance)
+
+    def settle(self) -> None:
+        """Wait, half a minute at most, until nothing is under way in the cluster, if there is one."""
+        with suppress(CheckFailed, LabError):
+            self.ask("crm_resource", "--wait", "--timeout=30s")
+
+    def check(
+        self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()
+    ) -> None:
+        """State one check and look, at most `within` seconds. After one that is not passed, later ones do not wait.
+
+        The condition's own hints are given, unless the step has better ones.
+        """
+        hints = ((hint,) if isinstance(hint, str) else hint) or condition.hints
+        waited = any(result.outcome is not Outcome.PASSED for result in self.results)
+        result = evaluate(sentence, condition, self, within=0 if waited else within, hints=hints)
+        self.results.append(result)
+        self._on_check(result)
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.close()

@@ -1,0 +1,205 @@
+"""Performing and verifying steps, in order, with a record of each and a checkpoint after each that is verified."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from halab.conditions.checks import CheckResult, Condition, Outcome, overall
+from halab.instance import by_hand
+from halab.instance.console import COLUMNS, LINES
+from halab.instance.instance import Instance
+from halab.kit import consent
+from halab.kit.errors import CheckFailed, HalabError, LabError, NothingChecked
+from halab.kit.printable import printable
+from halab.kit.recording import Recording
+from halab.spec.labs import Step
+from halab.walk import bringup, checkpoints
+from halab.walk.evidence import collect
+from halab.walk.lab import Lab
+
+KEPT = "my-work"  # a name for a checkpoint of it
+
+
+@dataclass
+class StepReport:
+    """What one command did with one step. `outcome` is as in checks.Outcome; `reason` says why performing failed."""
+
+    step: str
+    title: str
+    outcome: str
+    log: Path
+    checks: list[CheckResult] = field(default_factory=list)
+    reason: str | None = None
+    seconds: float = 0
+
+
+class Audience(Protocol):
+    """Who watches: told of each thing as it happens."""
+
+    def say(self, text: str) -> None: ...
+    def step_begins(self, step: Step, doing: str) -> None: ...
+    def shows(self, text: str) -> None: ...
+    def checked(self, result: CheckResult) -> None: ...
+    def step_ends(self, report: StepReport) -> None: ...
+
+
+class _Now(Lab):
+    """The lab as it is now: no check waits."""
+
+    def check(
+        self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()
+    ) -> None:
+        super().check(sentence, condition, hint=hint)
+
+
+class Walk:
+    """Needs the instance's lock for as long as it is used."""
+
+    def __init__(self, instance: Instance, audience: Audience) -> None:
+        self._instance = instance
+        self._audience = audience
+        self._untouched = False  # by hand, since this very command saved the nodes
+        bringup.settle(instance, audience.say)
+
+    def left(self, to: str | None = None) -> list[Step]:
+        """The steps that are not passed, up to and with `to`."""
+        steps = list(self._instance.folder.steps)
+        if to:
+            steps = steps[: steps.index(self._instance.folder.step(to)) + 1]
+        return [step for step in steps if self._instance.state.outcome(step.name) != Outcome.PASSED]
+
+    def current(self) -> Step:
+        """The first step that is not passed. Raises NothingChecked when all are."""
+        left = self.left()
+        if not left:
+            raise NothingChecked("every step is passed; go back to one with: inv reset --to STEP")
+        return left[0]
+
+    def step(self, name: str) -> Step:
+        return self._instance.folder.step(name)
+
+    def hint(self, step: Step) -> str:
+        """Verify, and return one hint more for the first check that does not pass."""
+        report = self.verify(step)
+        failing = next((result for result in report.checks if result.outcome != Outcome.PASSED), None)
+        if failing is None and report.outcome == Outcome.PASSED:
+            return f"Step {step.name} is passed; nothing to hint at."
+        if failing is None:
+            kind = CheckFailed if report.outcome == Outcome.FAILED else LabError
+            raise kind(
+                f"step {step.name} cannot be checked to its end: {report.reason or 'no checks'}; see {report.log}"
+            )
+        record = self._instance.state.steps[step.name]
+        shown = min(record.hints_shown + 1, len(failing.hints))
+        self._instance.remember(self._instance.state.with_hints(step.name, shown))
+        hints = failing.hints[:shown] or (f"expected: {failing.expected}",)
+        return "\n".join([f"{failing.sentence}:", *(f"  {number}. {hint}" for number, hint in enumerate(hints, 1))])
+
+    def perform(self, step: Step) -> StepReport:
+        """Perform a step and verify it. Raises LabError when a step before it is not passed.
+
+        Where somebody may have done it by hand, it is looked at first: what is right is passed as it is, and what is
+        not is done afresh from the checkpoint before it, once that was said, and on a terminal asked.
+        """
+        waiting = [before.name for before in self.left(step.name) if before.name != step.name]
+        if waiting:
+            raise LabError(
+                f"step {step.name} comes after {waiting[0]}, which is not passed; try: inv walk --to {step.name}"
+            )
+        outcome = self._instance.state.outcome(step.name)
+        worked = not self._untouched and by_hand.may_have_worked(self._instance)
+        if outcome == Outcome.PASSED:
+            self._go_back(step, f"Step {step.name} was done before", ask=worked)
+        elif outcome is not None or worked:
+            if self._is_right(step):
+                self._audience.say(f"Step {step.name} is right as it is, so nothing is typed.")
+                return self.verify(step)
+            self._go_back(step, f"Step {step.name} is not right as it is", ask=True)
+        self._remember(step, "performing")
+        with Recording(self._instance.directory, step.name, COLUMNS, LINES) as recording:
+            return self._run(step, "perform", lambda lab: self._perform_and_verify(step, lab), recording.printed)
+
+    def _is_right(self, step: Step) -> bool:
+        """Whether all of its checks pass now, without waiting for any."""
+        lab = _Now(self._instance)
+        try:
+            step.verify(lab)
+        except HalabError:
+            return False
+        finally:
+            lab.close()
+        return overall(lab.results) is Outcome.PASSED
+
+    def _go_back(self, step: Step, why: str, ask: bool) -> None:
+        """To the checkpoint before a step; says first what that costs whoever has worked on the nodes."""
+        before = bringup.before_step(self._instance, step.name)
+        going = f"{why}; going back to {before} to do it afresh."
+        if ask:
+            lost = f"What was done on the nodes since then is lost; to keep it, type first: inv save {KEPT}"
+            consent.go_on(self._audience.say, f"{going} {lost}")
+        else:
+            self._audience.say(going)
+        bringup.go_back(self._instance, before)
+
+    def verify(self, step: Step) -> StepReport:
+        """Verify only: the learner did the work, or a checkpoint was restored."""
+        return self._run(step, "verify", step.verify)
+
+    def _perform_and_verify(self, step: Step, lab: Lab) -> None:
+        step.perform(lab)
+        self._remember(step, "performed")
+        step.verify(lab)
+
+    def _run(
+        self, step: Step, doing: str, act: Callable[[Lab], None], record: Callable[[str], None] = lambda text: None
+    ) -> StepReport:
+        started = time.monotonic()
+        log = self._instance.directory / "logs" / f"{step.name}.log"
+        log.parent.mkdir(exist_ok=True)
+        report = StepReport(step.name, step.title, Outcome.UNKNOWN, log)
+        with log.open("a", encoding="utf-8") as file:
+            print(f"\n=== {time.strftime('%F %T')} {doing} {step.name}", file=file)
+
+            def show(text: str) -> None:
+                file.write(printable(text))
+                file.flush()
+                record(text)
+                self._audience.shows(text)
+
+            def checked(result: CheckResult) -> None:
+                print(printable(f"[{result.outcome}] {result.sentence}: {result.seen}"), file=file, flush=True)
+                self._audience.checked(result)
+
+            self._audience.step_begins(step, doing)
+            lab = Lab(self._instance, show, checked)
+            try:
+                act(lab)
+                report.outcome = overall(lab.results)
+            except CheckFailed as error:
+                report.outcome, report.reason = Outcome.FAILED, str(error)
+            except HalabError as error:
+                report.outcome, report.reason = Outcome.UNKNOWN, str(error)
+            finally:
+                lab.close()
+            report.checks = lab.results
+            if report.reason:
+                print(printable(f"[{report.outcome}] {report.reason}"), file=file)
+        self._conclude(step, report)
+        report.seconds = time.monotonic() - started
+        self._audience.step_ends(report)
+        return report
+
+    def _conclude(self, step: Step, report: StepReport) -> None:
+        concluded = self._instance.state.with_step(step.name, report.outcome)
+        # A step is passed once its checkpoint is there: killed in between, it is done again rather than without one.
+        if report.outcome == Outcome.PASSED and self._instance.state.outcome(step.name) != Outcome.PASSED:
+            checkpoints.save(self._instance, step.name, concluded)
+            self._untouched = True
+        self._instance.remember(concluded)
+        if report.outcome != Outcome.PASSED:
+            collect(self._instance, report.log.with_suffix(".evidence"))
+
+    def _remember(self, step: Step, outcome: str) -> None:
+        self._instance.remember(self._instance.state.with_step(step.name, outcome))
