@@ -5,6 +5,7 @@ printf from an octal escape, so that neither a typed command nor its output cont
 """
 
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ ENVIRONMENT = {
     "PROMPT_COMMAND": r"printf '\036%d\037' $?",
 }
 END = re.compile("\x1e(\\d+)\x1f")
+# Threads open consoles; from Python 3.12 on, filelock lets forkpty(3) fail while another thread forks
+FORKING = threading.Lock()
 CONTROL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -73,7 +76,10 @@ class Console:
         self._name = name
         self._show = show
         self._screen = Screen(show)
-        self._child: Any = pexpect.spawn(argv[0], list(argv[1:]), encoding="utf-8", codec_errors="replace", echo=False)
+        with FORKING:
+            self._child: Any = pexpect.spawn(
+                argv[0], list(argv[1:]), encoding="utf-8", codec_errors="replace", echo=False
+            )
         self._child.delaybeforesend = None
         self._child.setwinsize(LINES, COLUMNS)
         patience = 20 * timeout_factor()

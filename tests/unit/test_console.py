@@ -1,6 +1,8 @@
 """The console, on a real bash of this machine."""
 
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,15 @@ from halab.instance.console import ENVIRONMENT, SHELL, Console, Screen
 from halab.kit.errors import LabError
 
 Open = Callable[[], Console]
+AT_ONCE = """\
+import os, time
+os.register_at_fork(before=lambda: time.sleep(0.2))  # so that each forks while the other one does
+import filelock
+from halab.instance.console import ENVIRONMENT, SHELL, Console
+from halab.kit.parallel import for_each
+os.environ.update(ENVIRONMENT)
+for_each(["node1", "node2"], lambda name: Console(SHELL, name, lambda text: None).close())
+"""
 
 
 class Terminal:
@@ -229,3 +240,10 @@ def test_the_screen_shows_what_a_person_sees(pieces: tuple[str, ...], seen: list
     shown = screened(*pieces)
 
     assert shown == seen
+
+
+def test_terminals_can_be_opened_at_the_same_moment() -> None:
+    """Fails on Python 3.12 and later only, where filelock watches forks."""
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, check=False, timeout=30)
+
+    assert (done.returncode, done.stderr) == (0, "")
