@@ -340,7 +340,11 @@ def test_a_full_disk_is_told_as_a_lab_error(debian: Distro, here: Path, monkeypa
         images.ensure(debian, quiet)
 
 
-ENSURE = "from halab.providers.images import ensure; from halab.spec.distros import load; ensure(load('debian12'), print)"
+ENSURE = """\
+from halab.providers.images import ensure
+from halab.spec.distros import load
+ensure(load("debian12"), print)
+"""
 
 
 @pytest.fixture
