@@ -1,4 +1,4 @@
-"""What runs in the nodes: one data file per distro under provision/distros, read into frozen models."""
+"""The distros that nodes can run: one data file each under provision/distros, read into frozen models."""
 
 from typing import Literal, Self
 
@@ -17,21 +17,21 @@ class Frozen(BaseModel):
 
 
 class Commands(Frozen):
-    """Whole commands as a person types them on a node, by purpose."""
+    """Commands by purpose. Each is whole, as a person types it on a node."""
 
-    refresh_packages: tuple[str, ...]  # before anything is installed on a bare machine
+    refresh_packages: tuple[str, ...]  # typed before anything is installed on a bare machine
     install_cluster: tuple[str, ...]
     open_cluster_ports: tuple[str, ...]
     enable_pcsd: tuple[str, ...]
     install_web: tuple[str, ...]
     start_qnetd: tuple[str, ...]
     open_web_port: tuple[str, ...]
-    take_writes: tuple[str, ...]  # nginx, at /counter/
-    let_web_use_shares: tuple[str, ...]  # as SELinux sees it
+    take_writes: tuple[str, ...]  # lets nginx take PUT at /counter/
+    let_web_use_shares: tuple[str, ...]  # the SELinux boolean for that, where SELinux is
 
 
 class Paths(Frozen):
-    """Files on a node."""
+    """Paths of files on a node."""
 
     web_page: str
     web_config: str
@@ -40,19 +40,19 @@ class Paths(Frozen):
 
 
 class DistroFile(Frozen):
-    """What a file under provision/distros says, and nothing else."""
+    """The keys that a file under provision/distros may have, and no others."""
 
     title: str = Field(min_length=1)
     package_manager: Literal["apt", "dnf"]
-    container: str | None = None  # a public container image, or
-    bootstrap: str | None = None  # a Debian suite, for mmdebstrap
-    box: str | None = None  # a public Vagrant box; without it, one is made here from the container image
-    release_packages: tuple[str, ...] = ()  # that bring further repositories, such as EPEL
-    repositories: tuple[str, ...] = ()  # ids of repositories to enable
-    packages: tuple[str, ...] = Field(min_length=1)  # of a bare server
-    pool: tuple[str, ...] = Field(min_length=1)  # what labs install later, without the Internet
+    container: str | None = None  # a public container image; either this or `bootstrap` is given
+    bootstrap: str | None = None  # a Debian suite, which mmdebstrap bootstraps
+    box: str | None = None  # a public Vagrant box; without it, a box is made here from the container image
+    release_packages: tuple[str, ...] = ()  # packages that add further repositories, such as EPEL
+    repositories: tuple[str, ...] = ()  # ids of the repositories to enable
+    packages: tuple[str, ...] = Field(min_length=1)  # the packages of a bare server
+    pool: tuple[str, ...] = Field(min_length=1)  # the packages that labs install later, without the Internet
     commands: Commands
-    called: dict[str, str] = {}  # packages by the name that most distros know them by, where theirs is another
+    called: dict[str, str] = {}  # the name most distros give a package -> this distro's, where it differs
     paths: Paths
 
     @model_validator(mode="after")
@@ -66,7 +66,7 @@ class Distro(DistroFile):
     name: str
 
     def install(self, *packages: str) -> str:
-        """What a person types to install packages, given by the names that most distros know them by."""
+        """Return the command that installs packages. They are given by the names that most distros use."""
         return f"{INSTALL[self.package_manager]} {' '.join(self.called.get(name, name) for name in packages)}"
 
 
@@ -75,7 +75,7 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Distro:
-    """Raises LabError when there is no such distro, or its file is wrong."""
+    """Return the distro of that name. Raises LabError when there is none, or when its file is wrong."""
     if name not in names():
         raise LabError(f'distro "{name}" does not exist, {toml.suggestion(name, names())}')
     return Distro(name=name, **dict(toml.read(FOLDER / f"{name}.toml", DistroFile)))

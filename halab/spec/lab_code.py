@@ -1,7 +1,8 @@
-"""Code of a lab (steps, grade.py, solutions.py), which may do anything to the process that runs it, by mistake or not.
+"""Code of a lab (steps, grade.py, solutions.py), run so that it cannot harm the process that runs it.
 
-It is tried out in a forked child, with a time limit, before anything depends on it. And what ends the process that it
-runs in is the lab's fault, and told so, in the child or not: an exit status of 0 would look like success.
+Such code may do anything, by mistake or not. So it is first tried in a forked child, with a time limit, before anything
+depends on it. If it ends the process that runs it, in the child or not, that is reported as the lab's fault: an exit
+status of 0 would look like success.
 """
 
 import os
@@ -22,16 +23,16 @@ from halab.kit.errors import HalabError, LabError
 from halab.kit.families import end_family
 from halab.kit.paths import short
 
-READING = 30.0  # seconds for importing all files of a lab, or for what a step does on a recorder
-CHUNK = 65_536  # bytes that are read at once
+READING = 30.0  # seconds for importing all files of a lab, or for running a step on a recorder
+CHUNK = 65_536  # bytes read at once
 Result = TypeVar("Result")
 
-_to_parent: IO[bytes] | None = None  # in a child
-_file: Path | None = None  # the one of the lab whose code runs, or ran last
+_to_parent: IO[bytes] | None = None  # the pipe to the parent; set in a child only
+_file: Path | None = None  # the lab's file whose code runs now, or ran last
 
 
 def line_in(error: BaseException, file: Path) -> int:
-    """The innermost line of that file which an error came through."""
+    """Return the innermost line of `file` that the error came through, or 1."""
     trace: TracebackType | None = error.__traceback__
     line = 1
     while trace:
@@ -47,7 +48,7 @@ class EndsProgram(LabError):
 
 @contextmanager
 def blamed(file: Path) -> Iterator[None]:
-    """Run code of this file. Raises LabError when it exits, or would become another program."""
+    """Run code of this file inside the `with`. Raises EndsProgram when it exits, or tries to become another program."""
     global _file
     _file = file
     _tell("at", str(short(file)))
@@ -56,7 +57,7 @@ def blamed(file: Path) -> Iterator[None]:
 
     def refusing(name: str) -> Callable[..., None]:
         def refuse(*arguments: object) -> None:
-            if os.getpid() != us:  # a child that was forked to become another program
+            if os.getpid() != us:  # a child that the code has forked, so that it becomes another program
                 real[name](*arguments)
             raise SystemExit(f"os.{name}")
 
@@ -80,7 +81,7 @@ def blamed(file: Path) -> Iterator[None]:
 
 
 def blaming(function: Callable[..., Result], file: Path) -> Callable[..., Result]:
-    """The function of this file, run as `blamed` says."""
+    """Return the function of this file, wrapped so that it runs inside `blamed`."""
 
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> Result:
@@ -91,21 +92,22 @@ def blaming(function: Callable[..., Result], file: Path) -> Callable[..., Result
 
 
 def is_apart() -> bool:
-    """Whether this is a child already."""
+    """Return whether this process is such a child already."""
     return _to_parent is not None
 
 
 def apart(work: Callable[[], Result], what: str, within: float | None = None) -> Result:
-    """The result of `work`, which is pickled, or the HalabError that it raises; it is done in a child.
+    """Run `work` in a forked child, and return its result, which is pickled on the way.
 
-    Raises LabError when the child ends in any other way, or is not done `within` so many seconds (READING); `what` is
-    told then, if no file of a lab was run. What the child prints goes to standard error.
+    A HalabError that `work` raises is raised here. Raises LabError when `work` raises anything else, when the child
+    ends in any other way, or when it takes longer than `within` seconds (READING by default). The message names the
+    file of the lab whose code ran last, or `what` if none ran. Whatever the child prints goes to standard error.
     """
     within = within or READING
     sys.stdout.flush()
     sys.stderr.flush()
     reading, writing = os.pipe()
-    with warnings.catch_warnings():  # Python warns of threads, which do nothing here but draw on the terminal
+    with warnings.catch_warnings():  # Python warns of threads; here they only draw on the terminal
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
@@ -133,11 +135,11 @@ def apart(work: Callable[[], Result], what: str, within: float | None = None) ->
 
 
 def _work(work: Callable[[], object], pipe: int) -> NoReturn:
-    """Be the child."""
+    """Do the work in the child, send its outcome to the parent, and exit."""
     global _to_parent
-    end = os._exit  # as it is now
+    end = os._exit  # kept now, as `blamed` replaces it
     try:
-        os.setsid()  # what it starts is ended with it, and it has no terminal to ask
+        os.setsid()  # so that what it starts is ended with it, and it has no terminal to ask
         _to_parent = os.fdopen(pipe, "wb")
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
@@ -157,13 +159,13 @@ def _work(work: Callable[[], object], pipe: int) -> NoReturn:
 def _tell(kind: str, value: object) -> None:
     if _to_parent is not None:
         frame = pickle.dumps((kind, value))
-        with suppress(OSError, ValueError):  # the code that ran may have closed it
+        with suppress(OSError, ValueError):  # the lab's code may have closed the pipe
             _to_parent.write(frame)
             _to_parent.flush()
 
 
 def _read(child: int, pipe: int, within: float) -> tuple[bool, bytes]:
-    """Whether time was up before the child ended, and what it sent."""
+    """Return whether time was up before the child ended, and the bytes that the child sent."""
     deadline, sent = time.monotonic() + within, bytearray()
     ended, handle = False, os.pidfd_open(child)
     open_ones = [pipe, handle]
@@ -171,11 +173,11 @@ def _read(child: int, pipe: int, within: float) -> tuple[bool, bytes]:
     try:
         while not ended and (seconds := deadline - time.monotonic()) > 0:
             ready, _, _ = select.select(open_ones, [], [], seconds)
-            ended = handle in ready  # its end of the pipe may be open still, in a process that it has started
+            ended = handle in ready  # a process that it started may still hold its end of the pipe open
             with suppress(BlockingIOError):
                 while data := os.read(pipe, CHUNK):
                     sent += data
-                open_ones = [handle]  # nobody writes any more
+                open_ones = [handle]  # nobody writes to the pipe any more
         return not ended, bytes(sent)
     finally:
         os.close(handle)
@@ -183,7 +185,7 @@ def _read(child: int, pipe: int, within: float) -> tuple[bool, bytes]:
 
 def _frames(sent: bytes) -> list[tuple[str, Any]]:
     found, stream = [], BytesIO(sent)
-    with suppress(Exception):  # the last one may be cut short
+    with suppress(Exception):  # the last frame may be cut short
         while True:
-            found.append(pickle.load(stream))  # noqa: S301  # by a child of our own
+            found.append(pickle.load(stream))  # noqa: S301  # a child of our own wrote it
     return found

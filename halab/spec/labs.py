@@ -1,4 +1,4 @@
-"""The labs: folders with a `lab.toml`, a README.md and numbered step files, read and checked as a whole."""
+"""Labs: folders with a `lab.toml`, a README.md and numbered step files, which are read and checked as a whole."""
 
 import importlib.util
 import inspect
@@ -19,7 +19,7 @@ from halab.spec.paper import ExamFile, Paper, paper
 
 @dataclass(frozen=True)
 class Step:
-    """One stage of a lab. `perform` does it as a person would, `verify` states the checks; both take a `lab.Lab`."""
+    """One step of a lab. `perform` does it as a person would, `verify` states its checks; both are given a `Lab`."""
 
     name: str
     title: str
@@ -36,11 +36,11 @@ class LabFolder:
     spec: LabSpec
     steps: tuple[Step, ...]
     continues: "LabFolder | None" = None  # the lab whose finished cluster this one starts from
-    cluster_nodes: int | None = None  # how many of the nodes are in that cluster, the first ones; None for all
-    paper: Paper | None = None  # of an exam, which has tasks in place of steps
+    cluster_nodes: int | None = None  # how many nodes, from the first on, are in that cluster; None means all
+    paper: Paper | None = None  # set for an exam, which has tasks in place of steps
 
     def step(self, name: str) -> Step:
-        """Raises LabError, with the nearest name, when there is no such step."""
+        """Return the step of that name. Raises LabError, which suggests the nearest name, when there is none."""
         names = [step.name for step in self.steps]
         if name in names:
             return self.steps[names.index(name)]
@@ -57,30 +57,31 @@ class LabFolder:
 
 @dataclass(frozen=True)
 class Entry:
-    """A lab as it is listed; one that is broken has no title."""
+    """A lab as it is listed. A broken one has no title."""
 
     name: str
     title: str = ""
     continues: str | None = None
     steps: tuple[str, ...] = ()
     needs: Needs = field(default_factory=Needs)
-    broken: str = ""  # why
+    broken: str = ""  # why it is broken
 
 
 def root() -> Path:
-    """The folder that labs are folders of."""
+    """Return the folder that holds the labs' folders."""
     return LABS
 
 
 def names(folder: Path | None = None) -> list[str]:
-    """Of labs, and of exams, which are labs as well."""
+    """Return the names of all labs, sorted. Exams are labs too."""
     root = folder or LABS
     return sorted(path.parent.name for name in ("lab.toml", "exam.toml") for path in root.glob(f"*/{name}"))
 
 
 def load(name: str, folder: Path | None = None) -> LabFolder:
-    """Read a lab and all its steps, after they were read in a process apart. Raises LabError with file, place and
-    reason.
+    """Read a lab and all its steps. A child process reads them first (see `lab_code`).
+
+    Raises LabError with file, place and reason.
     """
     if not is_apart():
         _apart(lambda: _load(name, folder) and None, name)
@@ -88,7 +89,7 @@ def load(name: str, folder: Path | None = None) -> LabFolder:
 
 
 def entry(name: str) -> Entry:
-    """Whatever is wrong with a lab, it is listed."""
+    """Return the lab as it is listed. A lab that cannot be read is listed too, with the reason in `broken`."""
 
     def read() -> Entry:
         lab = _load(name, None)
@@ -102,7 +103,7 @@ def entry(name: str) -> Entry:
 
 
 def _apart(read: Callable[[], Result], name: str) -> Result:
-    import_module("halab.conditions")  # as nearly all steps do: once here, and not in each child
+    import_module("halab.conditions")  # nearly all steps import it: do so once here, not in each child
     return apart(read, f"lab {name}")
 
 
@@ -117,7 +118,7 @@ def _load(name: str, folder: Path | None) -> LabFolder:
     if not files:
         raise LabError(f"{short(path)} has no steps: expected files such as 10_install.py")
     steps = tuple(load_step(file) for file in files)
-    names_so_far = {"start"}  # the checkpoint before all steps
+    names_so_far = {"start"}  # reserved for the checkpoint before all steps
     for step in steps:
         if step.name in names_so_far:
             raise LabError(f"{short(step.path)}: another step, or the checkpoint of bare nodes, is called {step.name}")
@@ -164,13 +165,13 @@ def _load_exam(name: str, path: Path, folder: Path | None) -> LabFolder:
 
 
 def first_reason(error: ValueError) -> str:
-    """The first reason in a ValueError, which pydantic makes a long list of."""
+    """Return the first reason in a ValueError. Pydantic makes a long list of reasons."""
     problems = getattr(error, "errors", None)
     return str(problems()[0]["msg"]).removeprefix("Value error, ") if problems else str(error)
 
 
 def step_files(lab: Path) -> list[Path]:
-    """In the order in which the steps are walked."""
+    """Return the lab's step files, in the order in which the steps are walked."""
     return sorted(lab.glob("[0-9]*_*.py"))
 
 
@@ -179,7 +180,7 @@ def step_name(file: Path) -> str:
 
 
 def load_step(file: Path) -> Step:
-    """Raises LabError with file, line and reason."""
+    """Return the step in a file. Raises LabError with file, line and reason."""
     where, module = short(file), import_file(file)
     for function in ("perform", "verify"):
         if not callable(getattr(module, function, None)):
@@ -192,7 +193,7 @@ def load_step(file: Path) -> Step:
 
 
 def import_file(file: Path) -> Any:
-    """A step file's, or an exam's, module. Raises LabError with file, line and reason."""
+    """Import a step's file or an exam's grade.py, and return the module. Raises LabError with file, line and reason."""
     where = short(file)
     if not file.is_file():
         raise LabError(f"{where} is {'no regular file' if file.exists() else 'missing'}")

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-MOST_NODES = 16  # what Pacemaker supports without remote nodes (Clusters from Scratch; corosync's practical limit)
+MOST_NODES = 16  # Pacemaker's limit without remote nodes (Clusters from Scratch; corosync's practical limit)
 
 
 def _node_name(name: str) -> str:
@@ -23,7 +23,7 @@ class Frozen(BaseModel):
 
 
 class Network(Frozen):
-    """A bridge inside the instance, and the workstation's own address on it."""
+    """A bridge inside the instance, with the workstation's own address on it."""
 
     subnet: IPv4Network
     workstation: IPv4Address
@@ -34,7 +34,7 @@ class Networks(Frozen):
     mgmt: Network
 
     def by_name(self) -> tuple[tuple[str, Network], ...]:
-        """Pairs of name and network, `lan` first, as nodes number their interfaces: eth0, eth1."""
+        """Return pairs of name and network, in the order of the nodes' interfaces: `lan` is eth0, `mgmt` is eth1."""
         return ("lan", self.lan), ("mgmt", self.mgmt)
 
 
@@ -49,21 +49,21 @@ class NodeSpec(Frozen):
 
 class Credentials(Frozen):
     hacluster: str = Field(min_length=1)
-    bmc_user: str = Field(min_length=1, max_length=16)  # IPMI 2.0, 22.28: user names have 16 bytes
-    bmc_password: str = Field(min_length=1, max_length=20)  # IPMI 2.0, 22.30: passwords have up to 20 bytes
+    bmc_user: str = Field(min_length=1, max_length=16)  # IPMI 2.0, 22.28: a user name has at most 16 bytes
+    bmc_password: str = Field(min_length=1, max_length=20)  # IPMI 2.0, 22.30: a password has at most 20 bytes
 
 
 class Machine(Frozen):
-    """What a node has. A container is limited to it, and has as many processors as its host."""
+    """The resources of a node. They limit a container, but for `cpus`: a container has all processors of its host."""
 
     cpus: int = Field(default=1, ge=1, le=64)
     memory: int = Field(default=1536, ge=512)  # MiB
-    processes: int = Field(default=1024, ge=256)  # threads are counted too; of containers
+    processes: int = Field(default=1024, ge=256)  # the most that a container may have; threads are counted too
     disk: int = Field(default=4, ge=1)  # GiB that a container may write over its image; a machine has its box's disk
 
 
 class Needs(Frozen):
-    """What a lab cannot do without. What is empty is not limited."""
+    """What a lab requires. An empty field sets no limit."""
 
     providers: tuple[str, ...] = ()
     distros: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Needs(Frozen):
 
 
 class LabSpec(Frozen):
-    """What `lab.toml` says, and nothing else."""
+    """The keys that a `lab.toml` may have, and no others."""
 
     title: str = Field(min_length=1)
     needs: Needs = Needs()
@@ -100,7 +100,7 @@ class LabSpec(Frozen):
         return self
 
     def _addresses(self) -> list[tuple[str, IPv4Address, str]]:
-        """Every address of the lab: who has it, the address, and the network that it must be in."""
+        """Return every address of the lab, as (owner, address, name of the network that must contain it)."""
         found = [
             (f"networks.{name}.workstation", network.workstation, name) for name, network in self.networks.by_name()
         ]
@@ -111,9 +111,10 @@ class LabSpec(Frozen):
         return [*found, ("vip", self.vip, "lan")]
 
     def with_nodes(self, count: int) -> "LabSpec":
-        """The same lab with `count` nodes: the first ones of the file, or the file's row of nodes continued.
+        """Return the same lab with `count` nodes: the first ones of its file, or those continued by counting up.
 
-        Raises ValueError when the continued addresses clash or leave their network, or the lab is not for so many.
+        Raises ValueError when the lab is not meant for so many nodes, when a new address is in use already, or when it
+        is outside its network.
         """
         if self.needs.nodes and count not in self.needs.nodes:
             raise ValueError(f"the lab is about {' or '.join(map(str, self.needs.nodes))} nodes")
@@ -124,11 +125,11 @@ class LabSpec(Frozen):
 
 
 class Sequel(Frozen):
-    """What the `lab.toml` of a lab says that goes on where another one ends: all else is that other lab's."""
+    """The `lab.toml` of a lab that goes on where another one ends. All else is that other lab's."""
 
     title: str = Field(min_length=1)
     continues: str
-    cluster_nodes: int | None = Field(default=None, ge=1)  # how many of its nodes that cluster has; all without
+    cluster_nodes: int | None = Field(default=None, ge=1)  # how many nodes that cluster has; all of them if None
     needs: Needs = Needs()
 
 
@@ -139,5 +140,5 @@ def _following(node: NodeSpec) -> NodeSpec:
 
 
 def mac(packed: bytes) -> str:
-    """A locally administered address that tells the IPv4 address it belongs to, so that it survives reboots."""
+    """Return a locally administered MAC address made of an IPv4 address, so that it is the same after each reboot."""
     return "02:00:" + ":".join(f"{byte:02x}" for byte in packed)

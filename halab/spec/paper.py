@@ -1,4 +1,4 @@
-"""What an exam's folder says: exam.toml, the text of its tasks (README.md), and grade.py, which draws and checks."""
+"""The files of an exam: exam.toml, README.md with the text of the tasks, and grade.py, which draws and checks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from halab.kit.errors import LabError
 from halab.spec.lab_code import blaming
 from halab.spec.models import Frozen, LabSpec, Sequel
 
-Drawn = dict[str, Any]  # what grade.py drew; it survives being written as JSON
+Drawn = dict[str, Any]  # what grade.py drew; it can be written as JSON and read back
 FUNCTIONS = ("draw", "begin", "look", "shake")
 
 
@@ -23,16 +23,16 @@ class Task(Frozen):
 
 
 class ExamFile(Sequel):
-    """What `exam.toml` says, and nothing else: a sequel of the lab whose nodes it uses."""
+    """The keys that an `exam.toml` may have, and no others. An exam is a sequel of the lab whose nodes it uses."""
 
-    begins: Literal["bare", "finished"] = "finished"  # with bare nodes, or with that lab's finished cluster
+    begins: Literal["bare", "finished"] = "finished"  # bare nodes, or the finished cluster of that lab
     pass_mark: int = Field(ge=1, le=100)  # per cent
     minutes: int = Field(ge=1)
-    hint_cost: int | None = Field(default=None, ge=0)  # points for each hint; without it there are none
-    # points that it costs when what runs on the nodes is not what their packages contain; without it, nothing is graded
-    # until that is put back
+    hint_cost: int | None = Field(default=None, ge=0)  # points that each hint costs; if None, there are no hints
+    # points that it costs when files on the nodes differ from what their packages contain; if None, nothing is graded
+    # until they are put back
     replaced_cost: int | None = Field(default=None, ge=0)
-    recording: bool = True  # of shells that are opened with `inv ssh`
+    recording: bool = True  # whether shells opened with `inv ssh` are recorded
     tasks: tuple[Task, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -49,8 +49,10 @@ class ExamFile(Sequel):
 
 @dataclass(frozen=True)
 class Paper:
-    """`draw(random, spec)` returns the lab's spec for this learner, and what else is drawn; `begin(lab, drawn)` makes
-    the start state. `look(exam, drawn)` states checks that only read, `shake(exam, drawn)` those that break things.
+    """An exam, ready to be used: its file, the path of its text, and the four functions of its grade.py.
+
+    `draw(random, spec)` returns the lab's spec for one learner, and whatever else is drawn. `begin(lab, drawn)` makes
+    the start state. `look(exam, drawn)` states the checks that only read, `shake(exam, drawn)` those that break things.
     """
 
     file: ExamFile
@@ -62,7 +64,7 @@ class Paper:
 
 
 def paper(file: ExamFile, folder: Path, module: Any) -> Paper:
-    """Raises LabError when grade.py lacks a function, or there is no task text."""
+    """Return the exam in a folder. Raises LabError when its grade.py lacks a function, or when it has no README.md."""
     for name in FUNCTIONS:
         if not callable(getattr(module, name, None)):
             raise LabError(f"{folder.name}/grade.py: expected a function {name}(), found none")
