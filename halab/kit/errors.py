@@ -1,7 +1,7 @@
-"""The two families of errors, and the exit codes that tell them apart.
+"""The two families of errors, and the exit statuses that tell them apart.
 
-`LabError` says that the lab, its host or its files are at fault; `CheckFailed` says that the cluster is not as a
-check says. Only the second ever counts against a learner.
+`LabError` says that the lab, its host or its files are at fault. `CheckFailed` says that the cluster is not as a check
+expects. Only a `CheckFailed` ever counts against a learner.
 """
 
 from enum import IntEnum
@@ -17,23 +17,23 @@ class Exit(IntEnum):
 
 
 class HalabError(Exception):
-    """Anything a user is told in one sentence, without a traceback."""
+    """Anything that a user is told in one sentence, without a traceback."""
 
     exit_code: Exit = Exit.LAB_BROKEN
 
 
 class LabError(HalabError):
-    """The lab, the host or a file is at fault: what, where, what was expected, what to do."""
+    """The lab, the host or a file is at fault. The message says what, where, what was expected, and what to do."""
 
 
 class CheckFailed(HalabError):
-    """The cluster is not as a check says."""
+    """The cluster is not as a check expects."""
 
     exit_code = Exit.CHECK_FAILED
 
 
 class NothingChecked(HalabError):
-    """There was nothing that could be checked, for example because no step is left."""
+    """Nothing could be checked, for example because no step is left."""
 
     exit_code = Exit.NOTHING_CHECKED
 

@@ -1,4 +1,4 @@
-"""Ending a program together with what it has started, in a node too, as all of that is seen from the host."""
+"""Ending a program together with everything it has started, in a node too. The host sees all of these processes."""
 
 import os
 import signal
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-GRACE = 2.0  # seconds for SIGINT, in which a package manager, for example, puts down what it has in hand
-PATIENCE = 5.0  # seconds for SIGKILL to take effect: what waits for a broken disk does not end
+GRACE = 2.0  # seconds after SIGINT; a package manager, for example, finishes what it has in hand
+PATIENCE = 5.0  # seconds after SIGKILL; a process that waits for a broken disk does not end
 _running: set[int] = set()
 
 
 @contextmanager
 def running(leader: int) -> Iterator[None]:
-    """Let `end_all` know of a program, which leads a session of its own."""
+    """Let `end_all` know, inside the `with`, of a program that leads a session of its own."""
     _running.add(leader)
     try:
         yield
@@ -23,19 +23,21 @@ def running(leader: int) -> Iterator[None]:
 
 
 def end_all() -> None:
-    """End whatever other threads are running: Ctrl-C reaches the main thread only, and no program."""
+    """End whatever other threads are running. Ctrl-C reaches the main thread only, and none of the programs."""
     end_family(*_running, asking=True)
 
 
 def end_family(*leaders: int, asking: bool = False) -> None:
-    """SIGKILL programs that lead a session and are not waited for yet, all of their descendants, and all that are in a
-    session with one of them, until none is left; with `asking`, they are given SIGINT first, as by Ctrl-C.
+    """End programs that lead a session and are not waited for yet, all of their descendants, and all that are in a
+    session with one of those.
 
-    What has made itself a daemon (a session of its own, and no parent) is nobody's family, on a node as anywhere.
+    SIGKILL is sent until none is left, but for at most PATIENCE seconds. With `asking`, SIGINT comes first, as by
+    Ctrl-C, and SIGKILL only after GRACE seconds. A process that has made itself a daemon (a session of its own, and no
+    parent) belongs to no family, on a node as anywhere.
     """
     began = time.monotonic()
     late = began + GRACE if asking else began
-    sessions = set(leaders)  # also those whose members have lost their parents meanwhile
+    sessions = set(leaders)  # these also find members that have lost their parents meanwhile
     if asking:
         _send(_family(leaders, sessions), signal.SIGINT)
     while (family := _family(leaders, sessions)) and (now := time.monotonic()) < late + PATIENCE:
@@ -51,7 +53,7 @@ def _send(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def _family(leaders: Iterable[int], sessions: set[int]) -> set[int]:
-    """The living ones, also by the sessions that are known, to which theirs are added. Zombies count as parents."""
+    """Return the living members, and add their sessions to `sessions`. Zombies count as parents."""
     stats = {int(entry.name): _stat(int(entry.name)) for entry in os.scandir("/proc") if entry.name.isdigit()}
     known = {pid: stat for pid, stat in stats.items() if stat}
     family, before = set(leaders), 0
@@ -63,7 +65,10 @@ def _family(leaders: Iterable[int], sessions: set[int]) -> set[int]:
 
 
 def _stat(pid: int) -> tuple[str, int, int] | None:
-    """State, parent and session of a process (proc(5)), which its own memory has no part in; None when it is gone."""
+    """Return state, parent and session of a process, or None when it is gone.
+
+    They come from /proc/PID/stat (proc(5)), which is not in the process's own memory.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:

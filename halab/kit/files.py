@@ -1,4 +1,4 @@
-"""Files that two commands may reach for at once, or that a kill may interrupt the writing of."""
+"""Files that two commands may use at once, or whose writing a kill may interrupt."""
 
 import os
 import secrets
@@ -13,16 +13,16 @@ from halab.kit.paths import cache_dir
 
 @contextmanager
 def one_at_a_time(what: str) -> Iterator[None]:
-    """Wait until no other command of this user's does the same."""
+    """Wait until no other command of this user's does the same. Others wait for the end of the `with`."""
     cache_dir().mkdir(parents=True, exist_ok=True)
     with FileLock(cache_dir() / f"{what}.lock"):
         yield
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o600) -> None:
-    """Replace the content of `path`, which is on disk when this returns. A reader finds the old or the new, whole.
+    """Replace the content of `path`. It is on disk when this returns, and a reader finds all of the old or of the new.
 
-    An OSError tells the path; nothing is left of what could not be written to its end.
+    An OSError names `path`. Nothing is left of content that could not be written completely.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -41,5 +41,5 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o600) -> Non
 
 
 def publish(path: Path, content: str | bytes) -> None:
-    """Write a file that is made to be handed out: the umask says who may read it (umask(2))."""
+    """Write a file that is made to be handed out. The umask says who may read it (umask(2))."""
     write_atomically(path, content, 0o666)

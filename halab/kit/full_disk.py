@@ -1,4 +1,4 @@
-"""What is told when a file system takes no more: which one it is, and how to get room."""
+"""What halab says when a file system takes no more data: which one it is, and how to make room."""
 
 import errno
 import os
@@ -12,13 +12,13 @@ REMEDIES = {
     errno.EDQUOT: "make room there, or remove an instance that is not needed: inv lab --instance NAME down",
     errno.EROFS: "mount it to be written to, or set XDG_STATE_HOME and XDG_CACHE_HOME to other places",
 }
-STORAGE = Path("/var/lib/containers")  # podman's
+STORAGE = Path("/var/lib/containers")  # where podman keeps its data
 
 
 def advice(error: BaseException) -> str | None:
-    """The file system and what to do, when an error, or what it was raised for, is that it takes no more; else None.
+    """Return which file system takes no more data, and what to do. Return None when the error has another cause.
 
-    A program that found it so says it in the words of strerror(3).
+    The causes of the error are looked at as well. A program that met a full disk says so in the words of strerror(3).
     """
     for cause in _causes(error):
         for number, remedy in REMEDIES.items():
@@ -44,7 +44,9 @@ def _place(file: str | os.PathLike[str] | int | None) -> str:
 
 
 def _is_full(place: Path) -> bool:
-    """Whether it has no blocks, or no inodes, for others than root (statvfs(3))."""
+    """Return whether others than root cannot write there: no block or inode is free for them (statvfs(3)), or it is
+    read-only.
+    """
     free = os.statvfs(place)
     return free.f_bavail == 0 or (free.f_files > 0 and free.f_favail == 0) or bool(free.f_flag & os.ST_RDONLY)
 

@@ -13,10 +13,10 @@ Result = TypeVar("Result")
 def for_each(
     items: Iterable[Item], act: Callable[[Item], Result], cancel: Callable[[], None] = lambda: None
 ) -> list[Result]:
-    """`act` on all items at once; the results in order. All are finished before the first error is raised.
+    """Run `act` on all items at once, and return the results in the items' order.
 
-    On Ctrl-C, which only this thread gets, the programs that the others run are ended, and `cancel` is called, to let
-    them end soon.
+    All of them finish before the first error is raised. Only this thread gets Ctrl-C: then the programs that the others
+    run are ended, and `cancel` is called, so that the others end soon.
     """
     todo = list(items)
     if not todo:

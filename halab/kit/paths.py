@@ -11,22 +11,27 @@ PROVISION = ROOT / "provision"
 
 
 def cache_dir() -> Path:
-    """Things that can be made again; honours XDG_CACHE_HOME."""
+    """Return the directory for things that can be made again. It honours XDG_CACHE_HOME."""
     return user_cache_path("halab")
 
 
 def state_dir() -> Path:
-    """Instances and the selection; honours XDG_STATE_HOME. It is one directory by whatever links it is reached."""
+    """Return the directory for instances and the selection. It honours XDG_STATE_HOME.
+
+    Links are resolved, so it is the same path whichever way it is reached.
+    """
     return user_state_path("halab").resolve()
 
 
 def short(path: Path) -> Path:
-    """A path as people are told of it: within the checkout, when it is there."""
+    """Return a path as people are told of it: relative to the checkout, when it is in there."""
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def name_on_host(instance: Path) -> str:
-    """What the instance in a directory is called where all instances of a host meet: its own name, and which state
-    directory it is in, as another user, or another XDG_STATE_HOME, may have one of the same name.
+    """Return the name of an instance for places that all instances of a host share.
+
+    It is the instance's own name and a hash of its directory: another user, or another XDG_STATE_HOME, may have an
+    instance of the same name.
     """
     return f"{instance.name}-{hashlib.sha256(str(instance).encode()).hexdigest()[:8]}"

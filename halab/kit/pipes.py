@@ -1,15 +1,15 @@
-"""Talking to a program through its pipes, for a limited time, and for no more output than can be kept in memory."""
+"""Talking to a program through its pipes, with a limit on its time and on its output, which is kept in memory."""
 
 import os
 import selectors
 import subprocess
 import time
 
-CHUNK = 65_536  # bytes that are read at once
+CHUNK = 65_536  # bytes read or written at once
 
 
 class TooLate(Exception):
-    """The program, or something it started that has its pipes still, did not end in time."""
+    """The program did not end in time, or something that it started still has its pipes."""
 
 
 class TooMuch(Exception):
@@ -17,15 +17,17 @@ class TooMuch(Exception):
 
 
 def talk(child: "subprocess.Popen[bytes]", given: bytes | None, *, timeout: float, most: int) -> tuple[bytes, bytes]:
-    """Give a program its input and read output and errors until it has ended. It is left as it is when it exceeds its
-    `timeout` (seconds), or `most` (bytes, output and errors together).
+    """Give a program its input, and return its output and its errors once it has ended.
+
+    Raises TooLate after `timeout` seconds, and TooMuch after `most` bytes of output and errors together. The program
+    then goes on running: the caller has to end it.
     """
     deadline = time.monotonic() + timeout
     printed: dict[object, bytearray] = {child.stdout: bytearray(), child.stderr: bytearray()}
     left = memoryview(given or b"")
     with selectors.DefaultSelector() as open_pipes:
         for pipe in (child.stdout, child.stderr):
-            assert pipe  # noqa: S101  # as it was asked for
+            assert pipe  # noqa: S101  # it was asked for
             open_pipes.register(pipe, selectors.EVENT_READ)
         if child.stdin:
             os.set_blocking(child.stdin.fileno(), False)
@@ -54,7 +56,7 @@ def talk(child: "subprocess.Popen[bytes]", given: bytes | None, *, timeout: floa
 
 
 def _give(pipe: int, data: memoryview) -> memoryview:
-    """Write what the pipe takes now; return what is left, which is nothing when nobody reads it any more."""
+    """Write as much as the pipe takes now, and return the rest. It is empty when nobody reads the pipe any more."""
     try:
         return data[os.write(pipe, data[:CHUNK]) :]
     except BlockingIOError:

@@ -17,12 +17,12 @@ MARK = b"HALAB_MARK="
 
 
 class PrintedTooMuch(LabError):
-    """A program printed more than can be kept, be it a page of a server or what a file has in it."""
+    """A program printed more than can be kept, for example a server's page or a file's content."""
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a finished program left: exit status, standard output and standard error as text."""
+    """What a finished program left: its exit status, and its standard output and standard error as text."""
 
     argv: tuple[str, ...]
     rc: int
@@ -34,7 +34,7 @@ class CommandResult:
         return self.rc == 0
 
     def last_line(self) -> str:
-        """The last line printed, errors first: what a one-sentence message quotes."""
+        """Return the last line printed, of the errors if there are any. One-sentence messages quote it."""
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
         return lines[-1] if lines else "(it printed nothing)"
 
@@ -47,14 +47,15 @@ def run(
     errors: str = "replace",
     most: int = MOST,
 ) -> CommandResult:
-    """Run a program to its end, in a session of its own, so that nothing it starts has the caller's terminal.
+    """Run a program to its end, and return its result. A non-zero exit status is a result too.
 
-    A non-zero exit status is a result. Raises LabError when the program is missing or hangs, PrintedTooMuch when it
-    prints too much; it is ended then, and with it whatever it has started, as it is when it is interrupted.
+    The program has a session of its own, so that nothing it starts has the caller's terminal. Raises LabError when the
+    program is missing or does not end within `timeout` seconds. Raises PrintedTooMuch when it prints more than `most`
+    bytes, output and errors together: anybody may have written what a node prints. The program is then ended, with
+    everything it has started; the same happens when the call is interrupted.
 
-    `timeout` is in seconds. `errors` says what becomes of bytes that are not UTF-8 (see the codecs module); with
-    `surrogateescape` every byte is kept, and else the ends of lines are those of Unix. `most` is how many bytes may be
-    printed, output and errors together: what a node prints is anybody's.
+    `errors` says what becomes of bytes that are not UTF-8 (see the codecs module). With `surrogateescape` every byte is
+    kept; otherwise the ends of lines become those of Unix.
     """
     given = None if input is None else input.encode("utf-8", errors)
     try:
@@ -98,7 +99,7 @@ def must(
     errors: str = "replace",
     most: int = MOST,
 ) -> CommandResult:
-    """Like run(), but a non-zero exit status raises LabError with the last two lines printed."""
+    """Do as run() does, but raise LabError, with the last two lines printed, for a non-zero exit status."""
     result = run(argv, input=input, timeout=timeout, errors=errors, most=most)
     if not result.ok:
         said = " / ".join((result.stderr.strip() or result.last_line()).splitlines()[-2:])
@@ -109,10 +110,10 @@ def must(
 def start_daemon(
     argv: Sequence[str], mark: str, *, log: Path | None = None, env: Mapping[str, str] = {}
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, findable by `mark`.
+    """Start a program in a session of its own, and return it. `find_daemons` finds it again by `mark`.
 
-    The mark lives in the process's environment, so there is no pid file that could outlive the process or be lost
-    when the starter is killed: the process table is the truth.
+    The mark is in the process's environment. There is no pid file that could outlive the process, or be lost when the
+    starter is killed: the process table is the truth.
     """
     with (log or Path(os.devnull)).open("ab") as output:
         return subprocess.Popen(
@@ -127,7 +128,7 @@ def start_daemon(
 
 
 def find_daemons(mark: str) -> dict[int, str]:
-    """The living processes that were started with `mark`, or with a mark below it (`mark/...`): pid -> mark."""
+    """Return the living processes that have `mark`, or a mark below it (`mark/...`), as pid -> mark."""
     found = {}
     for entry in os.scandir("/proc"):
         if entry.name.isdigit() and (its := mark_of(int(entry.name))) and (its == mark or its.startswith(f"{mark}/")):
@@ -136,8 +137,9 @@ def find_daemons(mark: str) -> dict[int, str]:
 
 
 def mark_of(pid: int) -> str | None:
-    """The mark that a process of ours was started with, or None: it has none, is somebody else's, or is gone (a zombie
-    has no environment).
+    """Return the mark that a process of ours was started with.
+
+    Return None when it has none, belongs to somebody else, or is gone (a zombie has no environment).
     """
     try:
         environ = Path(f"/proc/{pid}/environ").read_bytes() if is_ours(pid) else b""
@@ -148,24 +150,24 @@ def mark_of(pid: int) -> str | None:
 
 
 def find_program(name: str, argument: str) -> list[int]:
-    """The living processes of ours of a program (proc(5), comm) that have `argument` among their arguments."""
+    """Return our living processes of the program `name` (proc(5), comm) that have `argument` among their arguments."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             is_it = is_ours(int(entry.name)) and (entry / "comm").read_text().strip() == name
             if is_it and argument.encode() in (entry / "cmdline").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
     return found
 
 
 def is_ours(pid: int) -> bool:
-    """Whether a process is of the user who asks, in all of its user ids, and in the same user namespace.
+    """Return whether all user ids of a process are those of the user who asks, in the same user namespace.
 
-    Anybody can give a process any name, arguments and environment, root of a node too. So this is asked before those
-    are read, as reading them may hang: they are in the process's own memory, and that may be a file of a file system
-    that the process serves (fuse(4)).
+    Anybody can give a process any name, arguments and environment, and so can root of a node. So this is asked before
+    any of those is read. Reading them may hang: they are in the process's own memory, and that may be a file of a file
+    system that the process itself serves (fuse(4)).
     """
     process, me = Path(f"/proc/{pid}"), os.geteuid()
     try:
@@ -179,7 +181,7 @@ def is_ours(pid: int) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and was not waited for (a zombie) does not."""
+    """Return whether a process runs. One that has ended and was not waited for (a zombie) does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -188,7 +190,7 @@ def is_alive(pid: int) -> bool:
 
 
 def end_daemons(mark: str, *, grace: float = 3) -> None:
-    """End every process of a mark, SIGTERM first, SIGKILL after `grace` seconds, and wait until they are gone."""
+    """End every process that has a mark, and wait until all are gone. SIGKILL follows SIGTERM after `grace` seconds."""
     deadline = time.monotonic() + grace
     while pids := find_daemons(mark):
         late = time.monotonic() >= deadline

@@ -1,4 +1,4 @@
-"""Running a program on this terminal, or in these pipes, as if it alone was there, while what appears is recorded."""
+"""Running a program on this terminal, or in these pipes, as if nothing was in between, while its output is recorded."""
 
 import codecs
 import os
@@ -15,13 +15,13 @@ import pexpect
 
 from halab.kit.recording import Recording
 
-SIZE = os.terminal_size((80, 24))  # columns and lines of what is no terminal, or does not know
+SIZE = os.terminal_size((80, 24))  # columns and lines, when there is no terminal or it does not know its size
 STDIN, STDOUT, STDERR = 0, 1, 2
 Decoder = codecs.getincrementaldecoder("utf-8")
 
 
 def size() -> os.terminal_size:
-    """That of the terminal on standard input, if there is one."""
+    """Return the size of the terminal on standard input, or SIZE when there is none."""
     if not os.isatty(STDIN):
         return SIZE
     found = os.get_terminal_size(STDIN)
@@ -29,14 +29,17 @@ def size() -> os.terminal_size:
 
 
 def run(argv: Sequence[str], recording: Recording) -> int:
-    """Returns the program's exit status; of one that a signal has killed, 128 more than the signal's number."""
+    """Run a program, record what appears, and return its exit status.
+
+    If a signal killed the program, that is 128 plus the signal's number.
+    """
     sys.stdout.flush()
     status = _on_terminal(argv, recording) if os.isatty(STDIN) else _in_pipes(argv, recording)
     return status if status >= 0 else 128 - status
 
 
 def _on_terminal(argv: Sequence[str], recording: Recording) -> int:
-    """On a terminal of its own, which has the size of this one, and goes on having it."""
+    """Run it on a terminal of its own, which has the size of this one and follows its changes."""
     decoder, shape = Decoder("replace"), size()
 
     def record(data: bytes) -> bytes:
@@ -53,11 +56,11 @@ def _on_terminal(argv: Sequence[str], recording: Recording) -> int:
         child.setwinsize(size().lines, size().columns)
 
     before = signal.signal(signal.SIGWINCH, resize)
-    resize(signal.SIGWINCH, None)  # as it may be another one by now
+    resize(signal.SIGWINCH, None)  # the size may have changed meanwhile
     try:
-        with suppress(OSError):  # of a terminal whose program has just ended, while somebody typed on
+        with suppress(OSError):  # the program may end while somebody types
             child.interact(escape_character=None, output_filter=record)
-        with suppress(pexpect.EOF, pexpect.TIMEOUT):  # interact() leaves what was printed at the very end
+        with suppress(pexpect.EOF, pexpect.TIMEOUT):  # interact() leaves unread what was printed at the very end
             while True:
                 os.write(STDOUT, record(child.read_nonblocking(65536, timeout=0)))
     finally:
@@ -68,17 +71,17 @@ def _on_terminal(argv: Sequence[str], recording: Recording) -> int:
 
 
 def _in_pipes(argv: Sequence[str], recording: Recording) -> int:
-    """Standard input is the program's own; output and errors are recorded in the order in which they come."""
+    """Run it on this standard input. Its output and errors are recorded in the order in which they come."""
     with (
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child,
         selectors.DefaultSelector() as waiting,
     ):
         for pipe, to in ((child.stdout, STDOUT), (child.stderr, STDERR)):
-            assert pipe  # noqa: S101  # as it was asked for
+            assert pipe  # noqa: S101  # it was asked for
             waiting.register(pipe, selectors.EVENT_READ, (to, Decoder("replace")))
         while waiting.get_map():
             ended, ready = child.poll() is not None, waiting.select(timeout=0.1)
-            if ended and not ready:  # what it left in the background has its pipes still
+            if ended and not ready:  # processes that it left in the background still have its pipes
                 break
             for key, _ in ready:
                 to, decoder = key.data

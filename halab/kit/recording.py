@@ -1,4 +1,4 @@
-"""Recordings of terminals, as asciinema plays them: asciicast v2, recordings/<when>-<name>.cast of an instance."""
+"""Recordings of terminals, which asciinema plays (asciicast v2): recordings/<when>-<name>.cast in an instance."""
 
 import json
 import os
@@ -9,9 +9,10 @@ from typing import Self
 
 
 class Recording:
-    """Each event is a line of its own, written whole as it comes: a recording that is cut short can be played.
+    """A recording that is being written. Each event is one line, written whole as it comes.
 
-    Only what appears is recorded; nothing that is typed is, unless the terminal shows it.
+    So a recording that is cut short can be played. Only what appears is recorded. What somebody types is not, unless
+    the terminal shows it.
     """
 
     def __init__(self, directory: Path, name: str, columns: int, lines: int) -> None:
@@ -31,12 +32,12 @@ class Recording:
         )
 
     def wrote(self, text: str) -> None:
-        """What a terminal was sent."""
+        """Record text that a terminal was sent."""
         if text:
             self._event("o", text)
 
     def printed(self, text: str) -> None:
-        """What was printed where no terminal turned the end of a line into a return as well."""
+        """Record text that was printed without a terminal: a terminal would have put a return before each newline."""
         self.wrote(text.replace("\r\n", "\n").replace("\n", "\r\n"))
 
     def resized(self, columns: int, lines: int) -> None:
@@ -60,7 +61,7 @@ class Recording:
         try:
             while data:
                 data = data[os.write(self._file, data) :]
-        except OSError as error:  # the disk is full: half a line is no line
+        except OSError as error:  # the disk is full: take back the half-written line
             os.ftruncate(self._file, end)
             os.lseek(self._file, end, os.SEEK_SET)
             error.filename = str(self.path)
@@ -68,12 +69,12 @@ class Recording:
 
 
 def whole_lines(data: bytes) -> bytes:
-    """What a recording has so far, without an event that is just being written, so that it can be played to its end."""
+    """Return the recording so far, without an event that is just being written, so that it plays to its end."""
     return data[: data.rfind(b"\n") + 1]
 
 
 def _new(folder: Path, stem: str) -> tuple[Path, int]:
-    """A file that was not there: two shells may be opened in one second."""
+    """Create a file under a name that is not taken. Two shells may be opened within one second."""
     for number in count(1):
         path = folder / (f"{stem}.cast" if number == 1 else f"{stem}-{number}.cast")
         try:

@@ -1,4 +1,4 @@
-"""Rendering a Jinja template, in which a name that nothing stands for is an error."""
+"""Rendering of Jinja templates. A name that has no value is an error."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ def render(template: Path, **values: object) -> str:
 
 
 def render_html(template: Path, **values: object) -> str:
-    """What is put in is escaped, unless it is `Markup`."""
+    """Return the rendered template. Values are escaped for HTML, unless they are `Markup`."""
     return _render(template, True, values)
 
 
 def _render(template: Path, escapes: bool, values: dict[str, object]) -> str:
-    from jinja2 import Environment, StrictUndefined  # to import it takes longer than most commands do
+    from jinja2 import Environment, StrictUndefined  # importing it takes longer than most commands do
 
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
     environment.autoescape = escapes

@@ -1,4 +1,4 @@
-"""Reading a TOML file into a frozen model, with messages that name the file, the place and the likely typo."""
+"""Reading of TOML files into frozen models. Messages name the file, the place and the likely typo."""
 
 import difflib
 import tomllib
@@ -17,12 +17,17 @@ Place = tuple[int | str, ...]
 
 
 def read(path: Path, model: type[Model]) -> Model:
-    """Raises LabError with every problem of the file, one per line: `file: key: what is wrong with it`."""
+    """Return the file's content as a model.
+
+    Raises LabError with all problems of the file, one per line: `file: key: what is wrong with it`.
+    """
     return check(load(path), path, model)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Raises LabError when there is no such file, or no TOML in it."""
+    """Return the file's content as plain data. Raises LabError when there is no such file, or when it is not valid
+    TOML.
+    """
     if path.exists() and not path.is_file():
         raise LabError(f"{short(path)}: expected a regular file, which it is not")
     try:
@@ -36,7 +41,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def check(content: dict[str, Any], path: Path, model: type[Model]) -> Model:
-    """What `path` contains, as a model. Raises LabError as `read` does."""
+    """Return `content`, which was read from `path`, as a model. Raises LabError as `read` does."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -44,7 +49,7 @@ def check(content: dict[str, Any], path: Path, model: type[Model]) -> Model:
 
 
 def suggestion(wrong: str, known: Sequence[str]) -> str:
-    """What to say after an unknown name: the nearest known one, or all of them when none is near."""
+    """Return what to say after an unknown name: the nearest known name, or all known names when none is near."""
     near = difflib.get_close_matches(wrong, known, n=1)
     return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
 
@@ -77,7 +82,7 @@ def _meant(place: Place, model: type[BaseModel]) -> Place:
 
 
 def _keys(place: Place, model: type[BaseModel]) -> list[str]:
-    """The keys known where `place` is: those of the innermost model on the way to it."""
+    """Return the keys that are known at `place`: those of the innermost model on the way to it."""
     for part in place[:-1]:
         if part in model.model_fields:
             model = next(_models(model.model_fields[str(part)].annotation), model)
@@ -85,7 +90,7 @@ def _keys(place: Place, model: type[BaseModel]) -> list[str]:
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models inside an annotation such as `Network`, `tuple[NodeSpec, ...]` or `Network | None`."""
+    """Yield the models inside an annotation such as `Network`, `tuple[NodeSpec, ...]` or `Network | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):

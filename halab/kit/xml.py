@@ -1,4 +1,4 @@
-"""Reading XML that another program printed, and that may be anything."""
+"""Reading of XML that another program printed. It may be anything."""
 
 from xml.etree.ElementTree import Element
 
@@ -9,7 +9,7 @@ from halab.kit.errors import LabError
 
 
 def parse_xml(text: str) -> Element:
-    """Raises LabError when the text is no XML, or XML that defines entities."""
+    """Return the root element. Raises LabError when the text is not XML, or is XML that defines entities."""
     try:
         root: Element = fromstring(text)
     except (ParseError, DefusedXmlException) as error:
