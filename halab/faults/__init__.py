@@ -1,7 +1,7 @@
-"""Something broken on purpose, and how to heal it.
+"""Faults: things that are broken on purpose, each with its way to heal it.
 
-A fault acts on a node's power, on its bridge ports, on its BMC or on its processes, so that it is the same for every
-provider. It is remembered in the instance's state before it is injected: whoever comes later, and a `reset`, finds it
+A fault acts on a node's power, on its bridge ports, on its BMC or on its processes, so it is the same on every
+provider. The instance's state remembers a fault before it is injected. So whoever comes later, and a `reset`, finds it
 there and heals it, even when the command that injected it was killed in the middle.
 """
 
@@ -18,14 +18,14 @@ from halab.spec.distros import Distro
 
 @dataclass(frozen=True)
 class Scene:
-    """What a fault is given: the instance, the node it is about, and what was asked for."""
+    """What a fault is given: the instance, and what was asked for, which includes the node."""
 
     instance: Instance
     asked: InjectedFault
 
     @property
     def node(self) -> Node:
-        """Raises LabError when the lab has no such node."""
+        """Return the node that the fault is about. Raises LabError when the lab has no such node."""
         for spec in self.instance.spec.nodes:
             if spec.name == self.asked.node:
                 return Node(spec, self.instance.provider, lambda text: None)
@@ -37,9 +37,10 @@ class Scene:
 
 
 def is_running(scene: Scene) -> bool:
-    """Whether the node can be asked to heal something; without power it has nothing of what is only in memory.
+    """Return whether the node has power, so that it can be asked to heal something.
 
-    Raises LabError when it is frozen: it can be asked later.
+    Without power, whatever was only in its memory is gone. Raises LabError when the node is frozen: it can be asked
+    later.
     """
     state = scene.node.power()
     if state == "frozen":
@@ -49,13 +50,15 @@ def is_running(scene: Scene) -> bool:
 
 @dataclass(frozen=True)
 class Fault:
-    """`inject` and `heal` may raise LabError; both may be called again. `heal` is also called when a kill has left
-    nothing or only half of the fault, and when what has become of the node since has left nothing of it: then it does
-    nothing. When it raises, it can be healed later.
+    """A fault: how to inject it, how to heal it, and what has to be known of it.
 
-    `outside`: it is neither in a node nor in its power, so a node that is put back from a checkpoint still has it.
-    `everywhere`: it is about all nodes, and none is chosen. `keeps_out`: while it lasts, some node cannot be a member.
-    `options`: what can be said about it besides, with the values it has then.
+    `inject` and `heal` may raise LabError, and both may be called again. `heal` is also called when a kill has left
+    only half of the fault, or nothing of it, and when the node has lost all of it since: then it does nothing. When it
+    raises, the fault can be healed later.
+
+    `outside`: the fault is neither in a node nor in its power, so a node that is put back from a checkpoint still has
+    it. `everywhere`: it is about all nodes, so none is chosen. `keeps_out`: while it lasts, some node cannot be a
+    member. `options`: the options that it takes, with their defaults.
     """
 
     name: str

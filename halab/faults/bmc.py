@@ -1,4 +1,4 @@
-"""Faults of a node's BMC: fencing cannot work, and the cluster must wait, and not guess."""
+"""Faults of a node's BMC. Fencing cannot work then, and the cluster must wait instead of guessing."""
 
 from halab.faults import Fault, Scene
 from halab.instance import crm
@@ -39,12 +39,12 @@ def _restore_password(scene: Scene) -> None:
 
 
 def _clean_up(scene: Scene) -> None:
-    """Have fence devices started again that failed to be meanwhile, which Pacemaker does not try twice on a node."""
+    """Have fence devices started again that failed to start meanwhile. Pacemaker does not try that twice on a node."""
     try:
         resources = crm.status(scene.instance).resources.values()
         for device in (found.id for found in resources if found.is_fence_device and not found.started):
             crm.ask(scene.instance, "crm_resource", "--cleanup", "--resource", device)
-    except HalabError:  # no cluster runs, or it does not know of fencing yet
+    except HalabError:  # no cluster runs, or it has no fence devices yet
         return
 
 

@@ -1,6 +1,6 @@
-"""Faults of the cables between nodes, made at the bridge ports that they end in, never in a node.
+"""Faults of the cables between nodes. They are made at the bridge ports where the cables end, never in a node.
 
-One table of nftables (bridge family, nft(8)) holds the rules of an instance, a chain for each fault.
+One nftables table (bridge family, nft(8)) holds all rules of an instance. Each fault has its own chains, one per hook.
 """
 
 from itertools import chain, permutations
@@ -24,7 +24,7 @@ def _port(scene: Scene, node: str) -> str:
 
 
 def _drop(scene: Scene, rules: dict[str, list[str]]) -> None:
-    """Replace what this fault has of rules, by hook, so that it may be injected again."""
+    """Set the rules of this fault, by hook. They replace its earlier ones, so it may be injected again."""
     lines = [f"add table {_table(scene)}"]
     for hook, its in rules.items():
         place = f"{_table(scene)} {_chain(scene)}-{hook}"
@@ -85,7 +85,7 @@ def _pull(scene: Scene) -> None:
 
 
 def _plug(scene: Scene) -> None:
-    if scene.node.power() != "off":  # without power there is no cable, and it comes back with a whole one
+    if scene.node.power() != "off":  # without power there is no cable, and the node boots with a whole one
         scene.instance.provider.set_carrier(scene.node.name, scene.asked.options["network"], True)
 
 

@@ -1,10 +1,10 @@
-"""Planned work. Nothing is broken by it, and clients may notice all the same."""
+"""Planned work. It breaks nothing, but clients may notice it all the same."""
 
 from halab.faults import Fault, Scene, is_running
 from halab.instance import crm
 from halab.kit.errors import CheckFailed, LabError
 
-CIB = "/var/lib/pacemaker/cib/cib.xml"  # where Pacemaker keeps a node's copy, and `pcs cluster destroy` removes it
+CIB = "/var/lib/pacemaker/cib/cib.xml"  # Pacemaker's copy of the CIB on a node; `pcs cluster destroy` removes it
 COROSYNC_CONF = "/etc/corosync/corosync.conf"
 
 
@@ -15,7 +15,7 @@ def _must(scene: Scene, *argv: str) -> None:
 
 
 def _name(scene: Scene) -> str:
-    """What the cluster calls the node. Raises CheckFailed when there is no cluster."""
+    """Return the cluster's own name for the node. Raises CheckFailed when there is no cluster."""
     return crm.status(scene.instance).own_name(scene.node.name)
 
 
@@ -40,13 +40,13 @@ def _ban(scene: Scene) -> None:
 
 
 def _clear(scene: Scene) -> None:
-    """Only the node's own bans: others may be a learner's."""
+    """Clear the bans of this node only. Others may be the learner's."""
     for address in _addresses(scene) if _is_kept(scene) else ():
         crm.ask(scene.instance, "crm_resource", "--clear", f"--resource={address}", f"--node={_name(scene)}")
 
 
 def _is_kept(scene: Scene) -> bool:
-    """Whether some node has a configuration in which it could be kept: else there is nothing to take back."""
+    """Return whether any node has a CIB, which could hold the change. Otherwise there is nothing to take back."""
     try:
         crm.ask(scene.instance, "test", "-e", CIB)
     except CheckFailed:
@@ -55,12 +55,12 @@ def _is_kept(scene: Scene) -> bool:
 
 
 def _stop(scene: Scene) -> None:
-    crm.status(scene.instance)  # tells why, when there is no cluster to stop
+    crm.status(scene.instance)  # raises an error that says why, when there is no cluster to stop
     _must(scene, "pcs", "cluster", "stop")
 
 
 def _start(scene: Scene) -> None:
-    """A node without power starts its cluster, or not, when it boots."""
+    """Start the cluster on a node that runs. When one without power boots, it starts its cluster, or not, by itself."""
     if is_running(scene) and scene.node.run("test", "-e", COROSYNC_CONF).ok:
         _must(scene, "pcs", "cluster", "start")
 

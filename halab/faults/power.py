@@ -1,4 +1,4 @@
-"""Faults of a whole node: no power, or no time."""
+"""Faults of a whole node: it has no power, or it is frozen."""
 
 from halab.faults import Fault, Scene
 
@@ -8,7 +8,7 @@ def _cut(scene: Scene) -> None:
 
 
 def _power_on(scene: Scene) -> None:
-    """One that is frozen has power, and has booted or does so once it is thawed."""
+    """Wait until the node has booted, with power. A frozen one has power: it has booted, or will once it is thawed."""
     if scene.node.power() == "frozen":
         return
     if scene.node.power() == "off":
@@ -26,7 +26,9 @@ def _freeze(scene: Scene) -> None:
 
 
 def _thaw(scene: Scene) -> None:
-    """A node that runs may be silent still, if whoever froze it was killed in the middle."""
+    """Thaw the node. Do so even if it runs: it may still be silent, if the command that froze it was killed in the
+    middle.
+    """
     if scene.node.power() != "off":
         scene.instance.provider.thaw([scene.node.name])
     _power_on(scene)

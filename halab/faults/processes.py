@@ -1,4 +1,4 @@
-"""Faults of what runs on a node, made by commands on it."""
+"""Faults of the processes and files on a node, made by commands that run there."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,9 @@ HOG = "halab-hog"
 
 
 def _break(script: str) -> Act:
-    """Run a shell script on the node; `{...}` in it stands for paths of the distro."""
+    """Return an `inject` that runs a shell script on the node. `{config}` in it stands for the web server's
+    configuration.
+    """
 
     def act(scene: Scene) -> None:
         result = scene.node.run(*_sh(scene, script), timeout=120)
@@ -21,8 +23,10 @@ def _break(script: str) -> Act:
 
 
 def _mend(script: str, *, lasting: bool = False) -> Act:
-    """Run a shell script, which may fail, on a node that has power. It may be fenced meanwhile: then once more when it
-    has booted. What is `lasting` is on the node's disk, and outlives its power.
+    """Return a `heal` that runs a shell script, which may fail, on a node that has power.
+
+    The node may be fenced meanwhile: the script then runs once more after the boot. A `lasting` fault is on the node's
+    disk and outlives its power.
     """
 
     def act(scene: Scene) -> None:
@@ -44,11 +48,11 @@ def _sh(scene: Scene, script: str) -> tuple[str, ...]:
 
 
 def _kill(process: str) -> Act:
-    return _break(f"pkill -KILL --exact {process[:15]}")  # all of a name that Linux keeps, see proc(5), comm
+    return _break(f"pkill -KILL --exact {process[:15]}")  # Linux keeps only 15 characters of a name: proc(5), comm
 
 
 def _join_again(scene: Scene) -> None:
-    """A node whose daemons died is fenced, where fencing is on, and then boots and joins by itself."""
+    """Start the cluster on the node again. Where fencing is on, the node is fenced, boots, and joins by itself."""
     if is_running(scene):
         scene.node.wait_booted()
         _mend("pcs cluster start")(scene)
@@ -63,7 +67,8 @@ test -e {config}.halab && mv {config}.halab {config}
 for resource in $(crm_mon --output-as=xml | grep --only-matching 'resource id="[^"]*"' | cut -d '"' -f 2); do
     pcs resource cleanup $resource
 done"""
-# A container's /var is on the host's own disk, and a machine's may be large: so what fills up is a copy in memory
+# A container's /var is on the host's own disk, and a machine's may be large. So a copy of it in memory is what fills
+# up.
 FULL = "/run/halab-full"
 FILL = f"""\
 mkdir -p {FULL} && mount -t tmpfs tmpfs {FULL} && cp --archive --one-file-system /var/. {FULL} || exit
@@ -71,7 +76,7 @@ used=$(df --output=used --block-size=1K {FULL} | tail --lines=1)
 mount -t tmpfs -o remount,size=$((used + 2048))k tmpfs {FULL} && mount --bind {FULL} /var || exit
 dd if=/dev/zero of=/var/full bs=1k 2>/dev/null
 ! (echo more > /var/more) 2>/dev/null"""
-# Either mount, both, or none may be there
+# Both mounts, either one, or none may be there.
 EMPTY = f"""\
 [ "$(stat --file-system --format=%T /var)" != tmpfs ] || umount --lazy /var
 ! mountpoint --quiet {FULL} || umount --lazy {FULL}"""

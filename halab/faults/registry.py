@@ -1,4 +1,4 @@
-"""All faults by name, and what becomes of an instance's state when one is injected or healed."""
+"""All faults by name, and what injecting and healing them changes in an instance's state."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ ACTIVE = "active"  # stands for the node that has the service's address
 
 
 def find(name: str) -> Fault:
-    """Raises LabError, with the nearest name, when there is no such fault."""
+    """Return the fault of that name. Raises LabError, which suggests the nearest name, when there is none."""
     if name not in FAULTS:
         raise LabError(f'there is no fault "{name}", {suggestion(name, list(FAULTS))}')
     return FAULTS[name]
@@ -30,9 +30,10 @@ def find(name: str) -> Fault:
 def inject(
     instance: Instance, name: str, node: str = ACTIVE, options: dict[str, str] | None = None, measured: bool = False
 ) -> InjectedFault:
-    """Break something. Needs the lock. `node` may be `active`; a fault of all nodes takes none.
+    """Inject a fault, and return what the state remembers of it. Needs the lock.
 
-    Raises LabError when it cannot be done; then what is half done is healed, and nothing is remembered.
+    `node` may be `active`. A fault of all nodes ignores it. Raises LabError when the fault cannot be injected. Whatever
+    is half done is then healed, and nothing is remembered.
     """
     fault = find(name)
     if unknown := sorted(set(options or {}) - set(fault.options)):
@@ -56,9 +57,10 @@ def inject(
 
 
 def heal(instance: Instance, name: str | None = None) -> list[InjectedFault]:
-    """Heal one kind of fault, or all, the last one first. Needs the lock.
+    """Heal all faults of one name, or all faults, the last one first, and return them. Needs the lock.
 
-    Raises NothingChecked when there is none, and LabError, once the others are healed, when one could not be.
+    Raises NothingChecked when there is no such fault. Raises LabError when a fault could not be healed, after the
+    others are healed.
     """
     if name:
         find(name)
@@ -72,8 +74,9 @@ def heal(instance: Instance, name: str | None = None) -> list[InjectedFault]:
 
 
 def try_to_heal(instance: Instance, faults: Sequence[InjectedFault]) -> tuple[list[InjectedFault], list[str]]:
-    """Heal these faults: those that are healed, and forgotten, and a sentence for each that could not be. That one is
-    still remembered. Needs the lock.
+    """Heal these faults. Return those that are healed, and a sentence for each that could not be. Needs the lock.
+
+    A healed fault is forgotten; one that could not be healed is still remembered.
     """
     healed, unhealed = [], []
     for asked in faults:
@@ -86,15 +89,15 @@ def try_to_heal(instance: Instance, faults: Sequence[InjectedFault]) -> tuple[li
 
 
 def heal_one(instance: Instance, asked: InjectedFault) -> None:
-    """Heal this very fault. Needs the lock."""
+    """Heal this one fault, and forget it. Needs the lock."""
     FAULTS[asked.name].heal(Scene(instance, asked))
     instance.remember(instance.state.without_fault(asked))
 
 
 def heal_outside(instance: Instance) -> None:
-    """Heal what a checkpoint does not bring back, as it is not in the nodes, and forget the rest. Needs the lock.
+    """Heal the faults that are outside of nodes, as a checkpoint does not undo them. Forget the others. Needs the lock.
 
-    What cannot be healed is still remembered, and keeps nobody from going back.
+    A fault that cannot be healed is still remembered. It does not keep anybody from going back.
     """
     faults = instance.state.faults[::-1]
     try_to_heal(instance, [asked for asked in faults if FAULTS[asked.name].outside])
@@ -103,7 +106,7 @@ def heal_outside(instance: Instance) -> None:
 
 
 def typed(command: str, name: str, node: str | None, options: dict[str, str]) -> str:
-    """What a person types for it."""
+    """Return the command that a person types to inject, heal or measure this fault."""
     place = [f"--node {node}"] if node else []
     return " ".join(["inv", command, name, *place, *(f"--{option} {value}" for option, value in options.items())])
 
