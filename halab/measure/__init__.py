@@ -1,9 +1,11 @@
-"""Breaking a cluster and measuring what its clients notice.
+"""Breaking a cluster, and measuring what its clients notice.
 
 probe     asks the service through the VIP, again and again, from the workstation
-events    what the nodes, their fencing and their BMCs told, on one clock
-outages   from samples and events to outages, their phases, and times with several owners of the VIP
+events    what the nodes, their fencing and their BMCs reported, on one clock
+outages   turns samples and events into outages, their phases, and times with several owners of the VIP
+writes    a counter that is written through the VIP, and which of its numbers the service still has
 report    what is kept of a measurement
-run       injecting, watching, healing
-timeline  the picture
+records   the folder of a measurement, with its report and pictures
+run       injects a fault, watches, and heals it
+timeline  draws the picture of a run
 """

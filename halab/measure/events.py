@@ -1,7 +1,7 @@
-"""What happened inside the cluster, told by the nodes' journals and by the BMCs, on the host's clock.
+"""What happened inside the cluster, as the nodes' journals and the BMCs report it, on the host's clock.
 
-Journals have microseconds where Corosync's own log file has seconds. The sentences are those of Corosync 3
-(exec/totemsrp.c), of Pacemaker 2.1 and 3.0 (fenced, controld).
+Journals have microseconds, while Corosync's own log file has only seconds. The sentences looked for are those of
+Corosync 3 (exec/totemsrp.c) and of Pacemaker 2.1 and 3.0 (fenced, controld).
 """
 
 import json
@@ -16,13 +16,15 @@ from halab.kit.parallel import for_each
 
 DAEMONS = ("corosync", "pacemaker-fenced", "pacemaker-controld")
 JOURNAL = ("journalctl", "--output=json", "--output-fields=MESSAGE", "--no-pager")
-ATTEMPTS = 3  # at reading a node's clock: the quickest answer is the most exact
+ATTEMPTS = 3  # readings of a node's clock; the quickest answer is the most exact
 
 
 @dataclass(frozen=True)
 class Event:
-    """`kind` is a key of SENTENCES, or `power`: a BMC was told something. `node` is whom it is about, `teller` the node
-    that told it, or `bmc`. `resource` is set where it is about one.
+    """Something that happened at a time, in seconds since the epoch.
+
+    `kind` is a key of SENTENCES, or `power` for an order to a BMC. `node` is the node that it happened to, and `teller`
+    the node that reported it, or `bmc`. `resource` is set when the event is about a resource.
     """
 
     at: float
@@ -48,9 +50,9 @@ SENTENCES = {
 
 
 def collect(instance: Instance, since: float, own_names: Mapping[str, str] = {}) -> list[Event]:
-    """All events since a time, oldest first. A node that cannot be asked tells nothing.
+    """Return all events since a time, oldest first. A node that cannot be asked contributes none.
 
-    `own_names` are the cluster's names of nodes that have other ones in the lab.
+    `own_names` maps the lab's name of a node to the cluster's name, where they differ.
     """
     names = {own: node for node, own in own_names.items()}
     found: list[Event] = []
@@ -77,7 +79,7 @@ def collect(instance: Instance, since: float, own_names: Mapping[str, str] = {})
 
 
 def offset(instance: Instance, node: str) -> float:
-    """By how many seconds the node's clock is ahead of the host's."""
+    """Return by how many seconds the node's clock is ahead of the host's."""
 
     def ask() -> tuple[float, float]:
         before = time.time()
@@ -91,12 +93,15 @@ def offset(instance: Instance, node: str) -> float:
 
 
 def parse_journal(lines: Iterable[str], teller: str, late: float = 0) -> list[Event]:
-    """The lines that say something of what is in SENTENCES (`journalctl --output=json`, systemd.journal-fields(7))."""
+    """Return the events in lines of `journalctl --output=json` (systemd.journal-fields(7)).
+
+    An event is a line that contains one of SENTENCES. `late` is by how many seconds the node's clock is ahead.
+    """
     found = []
     for line in lines:
         entry = json.loads(line)
         message = entry.get("MESSAGE")
-        if not isinstance(message, str):  # a message with other than printable characters is a list of bytes
+        if not isinstance(message, str):  # journalctl gives a message with unprintable characters as a list of bytes
             continue
         for kind, sentence in SENTENCES.items():
             if said := re.search(sentence, message):

@@ -1,4 +1,4 @@
-"""From what the probe saw to outages: pure functions over samples and events.
+"""Outages, computed from what the probe saw: pure functions over samples and events.
 
 All times are seconds since the epoch, on the host's clock.
 """
@@ -12,13 +12,13 @@ from halab.measure.events import Event
 from halab.measure.probe import ARP_INTERVAL, INTERVAL
 from halab.measure.writes import Write
 
-LATE = 2 * INTERVAL  # a probe whose next request left later than this was itself held up
+LATE = 2 * INTERVAL  # seconds between two requests, above which the probe itself was held up
 BEFORE = 1.0  # seconds before the first lost request in which its cause is looked for
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One GET; `page` is the first line of the answer, None when there was none in time."""
+    """One GET. `page` is the first line of the answer, or None when none came in time."""
 
     at: float
     took: float
@@ -27,7 +27,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Claim:
-    """Who answered for the VIP: node names, and MAC addresses that are of no node."""
+    """Who answered for the VIP at one moment: names of nodes, and MAC addresses that belong to no node."""
 
     at: float
     owners: tuple[str, ...]
@@ -35,14 +35,14 @@ class Claim:
 
 @dataclass
 class Seen:
-    """All that a probe saw so far; another thread may be reading on."""
+    """All that a probe has seen so far. Another thread may be adding to it."""
 
     samples: list[Sample] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
 
     def read(self, lines: Iterable[str], names: Mapping[str, str]) -> None:
-        """What the probe writes, to its end. `names` maps MAC addresses to nodes."""
+        """Add the probe's lines, until it ends. `names` maps MAC addresses to nodes."""
         for line in lines:
             match json.loads(line):
                 case ["http", at, took, page]:
@@ -53,13 +53,13 @@ class Seen:
                     self.writes.append(Write(at, number, acknowledged))
 
     def since(self, at: float) -> "Seen":
-        """What was seen from then on, in the order in which it was asked for: what is lost is told later than that."""
+        """Return what was seen from then on, in the order of the requests. The probe reports a lost request late."""
         samples = sorted((sample for sample in self.samples if sample.at >= at), key=lambda sample: sample.at)
         writes = sorted((write for write in self.writes if write.at >= at), key=lambda write: write.number)
         return Seen(samples, [claim for claim in self.claims if claim.at >= at], writes)
 
     def answered_for(self) -> float:
-        """For how many seconds, up to the last request told, all of them have been answered."""
+        """Return for how many seconds before the last reported request no request was lost."""
         last_lost = max((sample.at for sample in self.samples if sample.page is None), default=0.0)
         good = [sample.at for sample in self.samples if sample.at > last_lost]
         return max(good) - min(good) if good else 0.0
@@ -77,7 +77,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Phases:
-    """An outage in three parts, which add up to it; None is what did not happen in it.
+    """The three parts of an outage, in seconds. A part that did not occur is None; the others add up to the outage.
 
     detect: until the cluster noticed; fence: until the lost node was confirmed down; recover: until the next answer.
     """
@@ -89,9 +89,9 @@ class Phases:
 
 @dataclass(frozen=True)
 class Outage:
-    """From the first request that was lost until the first one after it that was answered.
+    """The time from a lost request to the next one that was answered.
 
-    `ended` is false when there was none until the watch was over.
+    `ended` is false when no request was answered until the watch was over.
     """
 
     span: Span
@@ -114,12 +114,12 @@ def outages(samples: Sequence[Sample], events: Sequence[Event]) -> list[Outage]:
 
 
 def gaps(samples: Sequence[Sample]) -> list[Span]:
-    """When the probe itself was held up, so that nothing is known: never a part of what is called an outage alone."""
+    """Return when the probe itself was held up, so that nothing is known. A gap alone is not called an outage."""
     return [Span(one.at, other.at) for one, other in pairwise(samples) if other.at - one.at > LATE]
 
 
 def split_brain(claims: Sequence[Claim]) -> list[Span]:
-    """When several nodes had the VIP at once. Two looks in a row make it so: a move may show both in one."""
+    """Return when several nodes had the VIP at once. Only two claims in a row count: a move may show both in one."""
     spans, run = [], list[Claim]()
     for claim in [*claims, Claim(float("inf"), ())]:
         if len(claim.owners) > 1:

@@ -1,16 +1,16 @@
-"""A client that asks the service again and again, and everyone on the network who has its address.
+"""A client that asks the service again and again, and asks everyone on the network who has its address.
 
-Run on the workstation, as `python -m halab.measure.probe VIP ADDRESS LINK [FOLDER SLOWNESS]`; it writes one JSON array
-a line:
+It runs on the workstation, as `python -m halab.measure.probe VIP ADDRESS LINK [FOLDER SLOWNESS]`, and writes one JSON
+array a line:
 
     ["http", sent, took, node]    one GET: seconds since the epoch, seconds, the first line of the page or null
-    ["arp", sent, [MAC, ...]]     who claimed the VIP in the tenth of a second after it was asked for
-    ["put", sent, number, there]  one PUT of FOLDER/number, where a folder is given: whether it was acknowledged
+    ["arp", sent, [MAC, ...]]     who claimed the VIP in the tenth of a second after the question was sent
+    ["put", sent, number, there]  one PUT of FOLDER/number, if a folder is given: whether it was acknowledged
 
-Requests leave at a fixed cadence whether or not earlier ones were answered, and each is bounded, so an outage is seen
-with the resolution of the cadence. Writes keep a node busy: on machines that are SLOWNESS times as slow as others they
-are that much rarer, and have as much more time. A reader can tell from `sent` when the probe itself was late. It ends
-when nobody reads any more, so it does not outlive the command that started it.
+Requests leave at a fixed cadence, whether or not earlier ones were answered, and each has a time limit. So an outage is
+seen with the resolution of the cadence. Writes keep a node busy: on machines that are SLOWNESS times as slow as others
+they are that much rarer, and have that much more time. `sent` shows a reader when the probe itself was late. The probe
+ends when nobody reads its output any more, so it does not outlive the command that started it.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from itertools import count
 INTERVAL = 0.05  # seconds from one request to the next
 PATIENCE = 0.9  # seconds; less than TCP waits before it sends a lost SYN again (RFC 6298: 1 s)
 MOST = 65_536  # bytes of an answer that are read: a node may go on sending as fast as it can
-SHOWN = 1_000  # characters of a page's first line that are told
+SHOWN = 1_000  # characters of a page's first line that are reported
 ARP_INTERVAL = 0.1
 WRITE_INTERVAL = 0.1
 ETHERTYPE_ARP = 0x0806
@@ -39,7 +39,9 @@ def tell(*record: object) -> None:
 
 
 async def exchange(vip: str, request: str, patience: float = PATIENCE) -> tuple[int, str]:
-    """Status and body of the answer to an HTTP request. Raises OSError, ValueError or TimeoutError without one."""
+    """Return status and body of the answer to an HTTP request. Raises OSError, ValueError or TimeoutError if none
+    comes.
+    """
     async with asyncio.timeout(patience):
         reader, writer = await asyncio.open_connection(vip, HTTP_PORT)
         try:
@@ -73,7 +75,7 @@ async def put(vip: str, folder: str, number: int, patience: float) -> None:
 
 
 async def at_intervals(interval: float, act: Callable[[], Coroutine[None, None, None]]) -> None:
-    """Begin it anew each time, whether or not the last one has ended."""
+    """Start `act` at each interval, whether or not the one before has ended."""
     async with asyncio.TaskGroup() as begun:
         due = time.monotonic()
         while True:
@@ -83,7 +85,10 @@ async def at_intervals(interval: float, act: Callable[[], Coroutine[None, None, 
 
 
 async def ask_for_owners(vip: str, own: str, link: str) -> None:
-    """ARP (RFC 826) on a packet(7) socket: arping(8) stops at the first answer, and the kernel keeps only one."""
+    """Report who answers ARP (RFC 826) for the VIP, on a packet(7) socket.
+
+    arping(8) would stop at the first answer, and the kernel keeps only one.
+    """
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE_ARP)) as wire:
         wire.bind((link, ETHERTYPE_ARP))
         wire.setblocking(False)
@@ -105,7 +110,7 @@ def arp_request(mac: bytes, own: IPv4Address, wanted: IPv4Address) -> bytes:
 
 
 def claimed_by(frame: bytes, address: IPv4Address) -> str | None:
-    """The MAC address that says in this frame, answering or of its own accord, that it has the IPv4 address."""
+    """Return the MAC address that claims the IPv4 address in this ARP frame, asked or unasked, or None."""
     *_, mac, sender, _target_mac, _target = struct.unpack("!HHBBH6s4s6s4s", frame[14:42])
     return mac.hex(":") if sender == address.packed else None
 
@@ -121,7 +126,7 @@ def received(wire: socket.socket) -> list[bytes]:
 
 async def main(vip: str, own: str, link: str, folder: str = "", slowness: str = "1") -> None:
     slow = float(slowness)
-    numbers = count(int(time.time() / WRITE_INTERVAL))  # no number is written twice, whoever wrote before
+    numbers = count(int(time.time() / WRITE_INTERVAL))  # no number is written twice, even by a later measurement
     async with asyncio.TaskGroup() as all_at_once:
         all_at_once.create_task(ask_for_owners(vip, own, link))
         all_at_once.create_task(at_intervals(INTERVAL, lambda: get(vip)))

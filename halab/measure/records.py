@@ -11,7 +11,7 @@ REPORT = "report.json"
 
 
 def keep(instance: Instance, measurement: Measurement) -> Path:
-    """Write report and pictures, and remember them. Needs the lock."""
+    """Write the report and its pictures, let the state remember them, and return their directory. Needs the lock."""
     directory = instance.directory / "measurements" / f"{measurement.at:%Y%m%d-%H%M%S}-{measurement.fault}"
     directory.mkdir(parents=True, exist_ok=True)
     for number, run in enumerate(measurement.runs, 1):
@@ -22,7 +22,7 @@ def keep(instance: Instance, measurement: Measurement) -> Path:
 
 
 def everything(instance: Instance) -> list[Measurement]:
-    """Those that count at the checkpoint that the instance goes on from, oldest first."""
+    """Return the measurements that count, oldest first. After a reset, those made after its checkpoint do not."""
     place = instance.directory / "measurements"
     return [
         Measurement.model_validate_json((place / name / REPORT).read_text()) for name in instance.state.measurements

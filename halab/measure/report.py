@@ -1,4 +1,4 @@
-"""What is kept of a measurement: plain data, written as JSON, from which tables and pictures are made."""
+"""What is kept of a measurement: plain data, written as JSON. Tables and pictures are made from it."""
 
 from datetime import datetime
 from statistics import median
@@ -12,7 +12,7 @@ from halab.measure.writes import Write
 
 
 class Run(BaseModel):
-    """One injection, which began at `injected`, watched until `until`; times are seconds since the epoch."""
+    """One injection. It began at `injected` and was watched until `until`; times are seconds since the epoch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,14 +25,14 @@ class Run(BaseModel):
     events: tuple[Event, ...]
     samples: tuple[Sample, ...]
     claims: tuple[Claim, ...]
-    writes: tuple[Write, ...] = ()  # where a counter was written, as were asked for
-    kept: tuple[int, ...] = ()  # the numbers of it that the service had in the end, before the fault was healed
+    writes: tuple[Write, ...] = ()  # the writes of the counter, if they were asked for, in order
+    kept: tuple[int, ...] = ()  # the numbers that the service had at the end, before the fault was healed
     members: dict[str, bool]  # by node: whether it was online before the fault
-    places: dict[str, tuple[str, ...]]  # by resource, fence devices left out: where it was before the fault
+    places: dict[str, tuple[str, ...]]  # by resource, without fence devices: where it was before the fault
 
     @property
     def seconds(self) -> float:
-        """All outages of the run together."""
+        """The sum of all outages of the run, in seconds."""
         return sum(outage.span.seconds for outage in self.outages)
 
     @property
@@ -45,14 +45,15 @@ class Run(BaseModel):
 
     @property
     def lost(self) -> tuple[int, ...]:
-        """What was acknowledged, and is not there."""
+        """The numbers that were acknowledged, and that the service does not have at the end."""
         kept = set(self.kept)
         return tuple(number for number in self.acknowledged if number not in kept)
 
     @property
     def recovery_point(self) -> float:
-        """How far back the service fell, in seconds: from the last write before all lost ones, or else from the first
-        of them, to their last one.
+        """How far back the service fell, in seconds: from the last write before all lost ones to the last lost one.
+
+        Without a write before them, it is the time from the first lost one to the last.
         """
         lost = set(self.lost)
         times = [write.at for write in self.writes if write.number in lost]
@@ -63,7 +64,9 @@ class Run(BaseModel):
 
 
 class Measurement(BaseModel):
-    """`configuration` is a digest of the cluster's configuration before the fault: what was measured holds for it."""
+    """All runs of one fault. `configuration` is a digest of the cluster's configuration before it: the results hold for
+    that.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -75,7 +78,7 @@ class Measurement(BaseModel):
 
     @property
     def unsafe(self) -> bool:
-        """Without fencing nobody made sure that the lost node was down, however short the outage was."""
+        """Whether fencing was off. Then nobody made sure that the lost node was down, however short the outage was."""
         return not self.fencing
 
     @property

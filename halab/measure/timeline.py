@@ -1,4 +1,4 @@
-"""A run as a picture: what clients got, who had the VIP, who was a member, who was fenced, where resources were."""
+"""The picture of a run: what clients got, who had the VIP, who was a member, who was fenced, where resources were."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from halab.measure.report import Measurement, Run
 
 NOBODY = "#d9d9d9"
 GOOD, BAD, UNKNOWN = "#4c9f5e", "#c8372d", "#f2c14e"
-PALETTE = ("#3b6fb6", "#e08a2c", "#7b5aa6", "#2a9d8f", "#8d6346", "#b5527b")  # nodes, in the order of the lab file
+PALETTE = ("#3b6fb6", "#e08a2c", "#7b5aa6", "#2a9d8f", "#8d6346", "#b5527b")  # of nodes, in the order of the lab file
 INCHES_PER_LANE = 0.42
 
 
@@ -31,7 +31,7 @@ class Lane:
 
 
 def lanes(run: Run) -> list[Lane]:
-    """What is drawn, from top to bottom."""
+    """Return the lanes of the picture, from top to bottom."""
     colours = dict(zip(run.members, PALETTE * len(run.members), strict=False))
     start, end = run.samples[0].at, run.until
     drawn = [
@@ -45,9 +45,9 @@ def lanes(run: Run) -> list[Lane]:
 
 
 def draw(measurement: Measurement, run: Run, files: Sequence[Path]) -> None:
-    """Write the picture to each file, in the format that its suffix says: .svg, .png."""
+    """Write the picture to each file, in the format of its suffix: .svg or .png."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure  # by itself, without pyplot, it needs no display and keeps no state
+    from matplotlib.figure import Figure  # used without pyplot, it needs no display and keeps no state
 
     shown = lanes(run)
     with mpl.rc_context({"svg.fonttype": "none", "font.size": 9}):
@@ -92,7 +92,10 @@ def _hold(claim: Claim, colour: str) -> str:
 
 
 def _membership(run: Run, node: str, colour: str) -> Lane:
-    """As Corosync tells it, by node numbers, which `pcs cluster setup` counts from 1 in the order of the lab file."""
+    """Return the lane of a node's membership, as Corosync reports it by node id.
+
+    `pcs cluster setup` numbers the nodes from 1, in the order of the lab file.
+    """
     number = list(run.members).index(node) + 1
     turns = [(run.samples[0].at, run.members[node])]
     for event in run.events:
@@ -104,7 +107,7 @@ def _membership(run: Run, node: str, colour: str) -> Lane:
 
 
 def _numbers(text: str, after: str) -> list[int]:
-    """The node numbers in `Members joined: 1 2 left: 3` after one of its words."""
+    """Return the node ids that follow one of the words in `Members joined: 1 2 left: 3`."""
     words = text.partition(f"{after}: ")[2].split()
     numbers = []
     for word in words:
@@ -151,7 +154,7 @@ def _spans(turns: Sequence[tuple[float, bool]], until: float, colour: str) -> It
 
 
 def _since_fault(lane: Lane, fault: float, start: float, end: float) -> Lane:
-    """Bars on the picture's own clock, cut to it, neighbours of one colour joined."""
+    """Return the lane in seconds since the fault, cut to start and end. Neighbouring bars of one colour are joined."""
     joined: list[Bar] = []
     for bar in lane.bars:
         begin, stop = max(bar.start, start) - fault, min(bar.end, end) - fault

@@ -1,4 +1,4 @@
-"""A counter that is written through the VIP, one number after the other, and what of it the service has afterwards."""
+"""A counter that is written through the VIP, one number after the other, and what the service has of it afterwards."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from halab.kit.process import run
 
 @dataclass(frozen=True)
 class Write:
-    """One PUT, of a file that is called after the number. `acknowledged`: the service said in time that it has it."""
+    """One PUT, of a file named after the number. `acknowledged`: the service said in time that it has it."""
 
     at: float
     number: int
@@ -19,7 +19,9 @@ class Write:
 
 
 def kept(instance: Instance, folder: str, numbers: Sequence[int]) -> tuple[int, ...]:
-    """Those that the service has now, as it answers through the VIP. Raises LabError when it does not."""
+    """Return the numbers that the service has now, asked through the VIP. Raises LabError when it gives no clear
+    answer.
+    """
     if not numbers:
         return ()
     address = f"http://{instance.spec.vip}{folder}"
