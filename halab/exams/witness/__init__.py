@@ -1,16 +1,16 @@
-"""What the host sees of nodes that no program in them can change: is what runs there what its packages contain?
+"""What the host sees of nodes and no program in them can change: does a node run what its packages contain?
 
-reference  the tools root of an image: what each package contains, and which package a file is of
+reference  the tools root of an image: what each package contains, and which package a file belongs to
 files      what a node wrote over its image, in the places that decide what runs
 units      what starts the cluster's daemons: unit files, environments
 mounts     what is mounted over such places
-daemons    the processes that the cluster is: their programs, their libraries
+daemons    the processes of the cluster: their programs, their libraries
 wire, ear  what nodes send to each other
-look       all of it, together
-watched    all of it, while nodes are graded
+look       all of these, together
+watched    all of these, while nodes are graded
 
-Nothing is run in a node for that, and nothing in it is stopped, so a node does not notice. Where it is in doubt, it
-accuses nobody: own programs, units and agents, under names of their own, are nobody's business.
+To look, nothing is run in a node and nothing in it is stopped, so the node does not notice. In doubt, nobody is
+accused. Programs, units and agents of the learner's own are ignored, as long as they have names of their own.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """Something on a node, a path or a process, that is not what its package contains, and how to put it back."""
+    """A path or a process of a node that is not what its package contains, and how to put it back."""
 
     node: str
     what: str
@@ -36,7 +36,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The same without the node: what one look at one file came to. `package` is what it should be of, if any is."""
+    """What a look at one file found, without the node. `package` is the one that the file should be of, if there is
+    one.
+    """
 
     wrong: str
     package: str | None = None

@@ -1,7 +1,7 @@
-"""The processes that a node's cluster is: do they run their packages' programs, with their packages' libraries?
+"""The processes of a node's cluster: do they run their packages' programs, with their packages' libraries?
 
-Read from the host's /proc, which a node does not shape. The files themselves are reached through /proc/PID/exe and
-/proc/PID/map_files, whatever is at their paths by now, or is mounted there.
+They are read from the host's /proc, which a node cannot change. The files are reached through /proc/PID/exe and
+/proc/PID/map_files, so it does not matter what is at their paths by now, or is mounted there.
 """
 
 import os
@@ -28,7 +28,7 @@ class Process:
     pid: int
 
     def read(self, name: str) -> bytes:
-        """Nothing, when the process has ended."""
+        """Return the content of a file of /proc/PID. It is empty when the process has ended."""
         try:
             return Path(f"/proc/{self.pid}/{name}").read_bytes()
         except OSError:
@@ -36,7 +36,11 @@ class Process:
 
     @property
     def names(self) -> set[str]:
-        """What it calls itself. A script that starts a daemon has the daemon's name (/etc/init.d), and is none."""
+        """The names that the process gives itself, as a set.
+
+        A script in /etc/init.d that starts a daemon has the daemon's name, but is not the daemon: for it the set is
+        empty.
+        """
         arguments = self.read("cmdline").split(b"\0")
         if arguments[1:] and arguments[1].startswith(b"/etc/init.d/"):
             return set()
@@ -45,28 +49,28 @@ class Process:
 
     @property
     def program(self) -> str | None:
-        """The path of what it runs, on the node; None when it has ended, or is the kernel's."""
+        """The path on the node of the program that runs. None when the process has ended, or is one of the kernel's."""
         try:
             return str(Path(f"/proc/{self.pid}/exe").readlink()).removesuffix(DELETED)
         except OSError:
             return None
 
     def code(self) -> Iterator[tuple[str, str]]:
-        """What it has mapped to be run: where to reach it, and its path on the node."""
+        """Yield each file that the process has mapped to be run: where to reach it, and its path on the node."""
         for mapped in _MAPPED.finditer(self.read("maps").decode(errors="replace")):
             if not mapped["path"].startswith("["):
                 yield f"/proc/{self.pid}/map_files/{mapped['range']}", mapped["path"].removesuffix(DELETED)
 
 
 class Daemons:
-    """Those of one node."""
+    """The daemons of one node."""
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
-        self._right: dict[tuple[int, ...], str] = {}  # files that were seen to be right, by inode and times
+        self._right: dict[tuple[int, ...], str] = {}  # files that were right: device, inode, size, ctime -> path
 
     def look(self, first_process: int) -> tuple[dict[str, str], frozenset[str]]:
-        """By what is wrong with which of them, and the names of those that are what they should be."""
+        """Return what is wrong, by daemon, and the names of the daemons that are genuine."""
         wrong: dict[str, str] = {}
         genuine: set[str] = set()
         for process in processes(first_process):
@@ -96,7 +100,10 @@ class Daemons:
         return None
 
     def _is_right(self, file: str, path: str) -> bool:
-        """Whether what is reached by `file` has the content that a package has at `path`; and that, when it is gone."""
+        """Return whether the file that `file` leads to has the content that a package has at `path`.
+
+        A file that is gone counts as right.
+        """
         try:
             opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:
@@ -120,7 +127,7 @@ class Daemons:
 
     @cached_property
     def _programs(self) -> dict[str, str]:
-        """The cluster's daemons by name, and what starts them, and where packages have them."""
+        """The programs of the cluster's daemons, and of systemd, which starts them: name -> path in their packages."""
         found = {"systemd": "usr/lib/systemd/systemd", "corosync": "usr/sbin/corosync"}
         found["pacemakerd"] = "usr/sbin/pacemakerd"
         for place in CHILDREN:
@@ -135,7 +142,7 @@ class Daemons:
 
 
 def processes(first_process: int) -> list[Process]:
-    """All of a node: those in the pid namespace of its first one. None, when that has ended."""
+    """Return all processes of a node: those in the pid namespace of its first process; none when that has ended."""
     namespace = _namespace(first_process, "pid")
     if namespace is None:
         return []
@@ -144,7 +151,10 @@ def processes(first_process: int) -> list[Process]:
 
 
 def mount_tables(first_process: int, names: set[str]) -> list[str]:
-    """What is mounted for the node's first process, and for those of these names, each mount namespace once."""
+    """Return the mount tables of the node's first process, and of its processes with these names.
+
+    Each mount namespace is read once.
+    """
     wanted = [Process(first_process), *(each for each in processes(first_process) if each.names & names)]
     namespaces = {_namespace(process.pid, "mnt"): process for process in wanted}
     return [process.read("mountinfo").decode(errors="replace") for process in namespaces.values()]

@@ -1,4 +1,4 @@
-"""Listening to what nodes send to each other while something else is done."""
+"""Listening to what nodes send to each other, while something else is done."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ PATIENCE = 20.0  # seconds: with a token of 14 s Corosync sends something every 
 
 
 class Ear:
-    """Listens from now on, beside whatever else is done, to all nodes of an instance."""
+    """Listens to all nodes of an instance, from the moment it is made, while other things are done."""
 
     def __init__(self, instance: Instance) -> None:
         self._names = {str(address): node.name for node in instance.spec.nodes for address in (node.lan, node.mgmt)}
@@ -31,9 +31,10 @@ class Ear:
         self._reader.start()
 
     def silent(self, nodes: Iterable[str]) -> list[str]:
-        """Those of the nodes that send nothing; waits until all were heard, 20 s at most since it listens.
+        """Return those of the nodes that send nothing. Wait until all were heard, or 20 s have passed since it was
+        made.
 
-        Raises LabError when it could not listen: then nobody was silent.
+        Raises LabError when it could not listen: then no node counts as silent.
         """
         wanted = set(nodes)
         while wanted - self._heard and self._reader.is_alive():

@@ -1,7 +1,7 @@
-"""What a node wrote over its image, in the places that decide which code is run, held against the packages.
+"""What a node wrote over its image, in the places that decide which code runs, compared with the packages.
 
-A node's own files are below overlayfs's upper directory, on the host. The node writes there meanwhile, so links are
-never followed, and nothing is opened that is no regular file.
+A node's own files are below overlayfs's upper directory, on the host. The node goes on writing there. So links are
+never followed, and only regular files are opened.
 """
 
 import os
@@ -15,25 +15,25 @@ from halab.exams.witness.reference import Reference, canonical
 
 ROOTS = re.compile(r"usr|bin|sbin|lib\d*|etc")
 ETC = re.compile(r"etc(/(ld\.so\.conf\.d|alternatives|python[\d.]*|systemd(/.*)?|environment\.d|default|sysconfig))?")
-# Not looked into: nothing there is run
+# These are not looked into: nothing in them is run
 QUIET = ("usr/share/man", "usr/share/doc", "usr/share/locale", "usr/share/info", "usr/lib/modules", "usr/lib/firmware")
 LOADER = re.compile(r"etc/ld\.so\.(conf|conf\.d/.+)")
 OWN_PLACES = re.compile(r"usr/(local/)?s?bin/(?P<name>[^/]+)")
 LIBRARY = re.compile(r"usr/(local/)?lib\d*/(.*/)?([^/]*\.so(\.[^/]*)?|glibc-hwcaps)")
-# Of interpreters that the cluster's daemons are written in: modules, and what is loaded unasked
+# Of the interpreters that the cluster's daemons are written in: modules, and what is loaded unasked
 MODULE = re.compile(
     r"usr/(local/)?lib\d*/python[\d.]*/(?!.*__pycache__/).*\.(py|pyc|pth)"
     r"|(usr/(local/)?lib/ruby|usr/local/lib/site_ruby)/.*\.rb|etc/python[\d.]*/(sitecustomize\.py|.*\.pth)"
 )
 MISSED = re.compile(r"usr/(s?bin|lib\d*|libexec)/.*(?<!\.pyc)")
-DEPTH = 32  # directories below each other: programs and libraries are not as deep, and what is could be endless
-READ = 1 << 20  # bytes of a configuration at most
+DEPTH = 32  # levels of directories: programs and libraries are less deep, and a node could nest them endlessly
+READ = 1 << 20  # bytes of a configuration that are read
 
-Known = dict[str, tuple[int, ...]]  # path -> inode, size and ctime of files that were seen to be right
+Known = dict[str, tuple[int, ...]]  # path -> inode, size and ctime of files that were right
 
 
 class Files:
-    """Those of one node. What was right is not read again until its inode, its size or its ctime is another one."""
+    """The files of one node. One that was right is not read again until its inode, size or ctime changes."""
 
     def __init__(self, upper: Path, lower: Path, reference: Reference) -> None:
         self._upper = upper
@@ -42,7 +42,7 @@ class Files:
         self._right: Known = {}
 
     def look(self) -> dict[str, Judgement]:
-        """By path, what is wrong with it."""
+        """Return what is wrong, by path."""
         found: dict[str, Judgement] = {}
         missing: list[str] = []
         top = os.open(self._upper, os.O_RDONLY | os.O_DIRECTORY)
@@ -57,7 +57,7 @@ class Files:
         return found | self._missed(missing)
 
     def _entries(self, directory: int, below: str) -> Iterator[tuple[str, os.stat_result, int]]:
-        """All that may decide what is run, with the open directory that it is in."""
+        """Yield everything that may decide what runs: path, status, and the open directory that contains it."""
         for name in os.listdir(directory):
             path = f"{below}/{name}" if below else name
             if not below and not ROOTS.fullmatch(name):
@@ -79,7 +79,7 @@ class Files:
                     os.close(inner)
 
     def _hidden(self, path: str, directory: int) -> Iterator[tuple[str, os.stat_result, int]]:
-        """What an opaque directory hides of the image, as if each had been removed."""
+        """Yield what an opaque directory hides of the image, as if the node had removed each of these."""
         try:
             opaque = os.getxattr(directory, "trusted.overlay.opaque") == b"y"
         except OSError:
@@ -106,7 +106,7 @@ class Files:
         if self._reference.is_nodes_own(path, known) or self._is_same(path, known, entry, directory):
             return None
         owner = self._reference.owner(canonical(path))
-        # What no package has, but each system makes for itself, is a cache, unless it is a program or a module
+        # A file that no package has and each system makes for itself is a cache, unless it is a program or a module
         if owner or path.endswith(".pyc") or not stat.S_ISREG(known.st_mode) or OWN_PLACES.fullmatch(canonical(path)):
             return Judgement("is not that of its package", owner)
         return None
@@ -124,7 +124,7 @@ class Files:
     def _has_content(self, path: str, directory: int, name: str) -> bool:
         file = _open(name, directory)
         if file is None:
-            return True  # it is being replaced: the next look tells
+            return True  # it is being replaced: the next look will tell
         try:
             if (content := _content_elsewhere(file)) is not None:
                 return content == b""
@@ -133,16 +133,16 @@ class Files:
             os.close(file)
 
     def _extra(self, path: str, entry: os.stat_result, directory: int) -> Judgement | None:
-        """What no package has."""
+        """Judge what no package has."""
         if own := OWN_PLACES.fullmatch(path):
             packaged = self._reference.programs.get(own["name"])
             if packaged and self._target(path, entry, directory) == packaged:
-                return None  # by another path
+                return None  # it is the packaged program, by another path
             return Judgement(f"stands for /{packaged}, which is of a package") if packaged else None
         if stat.S_ISDIR(entry.st_mode):
             return None
         if LIBRARY.fullmatch(path):
-            target = self._target(path, entry, directory)  # as ldconfig(8) makes links
+            target = self._target(path, entry, directory)  # ldconfig(8) makes such links
             known = bool(target) and self._reference.has(target)
             return None if known else Judgement("is where libraries are loaded from, and of no package")
         if MODULE.fullmatch(path):
@@ -150,7 +150,7 @@ class Files:
         return self._unit(path, entry, directory)
 
     def _target(self, path: str, entry: os.stat_result, directory: int) -> str:
-        """Where a link leads; nothing for what is none."""
+        """Return where a link leads. Return nothing for what is not a link."""
         place, _, name = path.rpartition("/")
         if not stat.S_ISLNK(entry.st_mode):
             return ""
@@ -176,7 +176,7 @@ class Files:
 
     def _unit(self, path: str, entry: os.stat_result, directory: int) -> Judgement | None:
         if not stat.S_ISREG(entry.st_mode):
-            return None  # a link is how a unit is enabled, or masked
+            return None  # a link is how a unit is enabled or masked
         name = path.rpartition("/")[2]
         if unit := units.unit_of(path):
             packaged = self._reference.text(f"{units.PACKAGED}/{unit}")
@@ -186,7 +186,7 @@ class Files:
         return Judgement(f"starts daemons otherwise than their packages do: {line!r}") if line else None
 
     def _cache(self, text: str) -> Judgement | None:
-        """The names of libraries that the loader was told of (ld.so(8), /etc/ld.so.cache)."""
+        """Judge the loader's cache: the names of libraries in it (ld.so(8), /etc/ld.so.cache)."""
         libraries = (path for path in text.split("\0") if path.startswith("/") and ".so" in path)
         strange = next((path for path in libraries if not self._reference.has(path)), None)
         return Judgement(f"leads to {strange}, which is of no package") if strange else None
@@ -197,7 +197,7 @@ class Files:
         return Judgement(f"leads to {target or 'itself'}, which is of no package")
 
     def _missed(self, missing: list[str]) -> dict[str, Judgement]:
-        """Programs that were removed; to remove all of a package is no more than that."""
+        """Return the programs that were removed. Removing a whole package is not an offence."""
         gone = set(missing)
         found = {}
         for path in missing:
@@ -208,7 +208,7 @@ class Files:
 
 
 def _are_gone(files: list[str], gone: set[str]) -> bool:
-    """Whether none of a package's programs is left; a directory that was removed is gone with all that was in it."""
+    """Return whether none of a package's programs is left. A removed directory is gone with all that was in it."""
     return all(
         path in gone or any(path.startswith(f"{other}/") for other in gone)
         for path in files
@@ -226,12 +226,12 @@ WHITEOUT = os.stat_result((stat.S_IFCHR, *[0] * 9))
 
 
 def _is_whiteout(entry: os.stat_result) -> bool:
-    """A character device 0/0 (kernel, filesystems/overlayfs.rst)."""
+    """Return whether it is a character device 0/0 (kernel, filesystems/overlayfs.rst)."""
     return stat.S_ISCHR(entry.st_mode) and not getattr(entry, "st_rdev", 0)
 
 
 def _is_redirected(directory: int, name: str) -> bool:
-    """Whether a directory shows what another one of the image has (overlayfs.rst, redirect_dir)."""
+    """Return whether a directory shows the content of another one of the image (overlayfs.rst, redirect_dir)."""
     try:
         inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
     except OSError:
@@ -247,8 +247,9 @@ def _is_redirected(directory: int, name: str) -> bool:
 
 
 def _content_elsewhere(file: int) -> bytes | None:
-    """Of a file of which only the owner or the mode was changed: where the image has its content, and nothing when that
-    is at the same path (overlayfs.rst, metacopy). None for a file that has a content of its own.
+    """Return where the image has the content of a file of which only the owner or the mode was changed.
+
+    Return b"" when it is at the same path (overlayfs.rst, metacopy), and None for a file with a content of its own.
     """
     try:
         os.getxattr(file, "trusted.overlay.metacopy")
@@ -261,7 +262,7 @@ def _content_elsewhere(file: int) -> bytes | None:
 
 
 def _open(name: str, directory: int) -> int | None:
-    """A regular file, for reading; None when it is something else by now."""
+    """Open a regular file for reading, and return it. Return None when it is something else by now."""
     try:
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except OSError:
@@ -273,7 +274,7 @@ def _open(name: str, directory: int) -> int | None:
 
 
 def _read(name: str, directory: int) -> str:
-    """The text of a configuration, as far as it is looked at."""
+    """Return the text of a configuration, up to READ bytes."""
     file = _open(name, directory)
     if file is None:
         return ""

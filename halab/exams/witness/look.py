@@ -1,4 +1,4 @@
-"""One look at all nodes of an instance from outside."""
+"""One look from outside at all nodes of an instance."""
 
 import shlex
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ RESTART = "end it, and start the cluster of that node again: pcs cluster stop; p
 
 
 class Witness:
-    """Remembers which files were right, so that the second look takes a twentieth of a second for each node."""
+    """Looks at nodes. It remembers which files were right, so each later look takes a twentieth of a second a node."""
 
     def __init__(self, instance: Instance) -> None:
         self._reinstall = REINSTALL[distros.load(instance.state.distro).package_manager]
@@ -32,7 +32,7 @@ class Witness:
         return bool(self._files)
 
     def look(self) -> list[Finding]:
-        """What of the nodes is not what its package contains. Nothing where the host cannot look inside."""
+        """Return what on the nodes is not what its package contains. Return none where the host cannot look inside."""
         found: list[Finding] = []
         for node, files in self._files.items():
             for path, judgement in files.look().items():
@@ -43,7 +43,7 @@ class Witness:
         return [*found, *self._running()]
 
     def without_cluster(self, members: Iterable[str]) -> list[Finding]:
-        """Of nodes that are members, it is said, those on which the cluster's daemons do not run."""
+        """Return a finding for each daemon of the cluster that does not run on a node that is said to be a member."""
         self._running()
         wrong = "does not run, though the node is said to be a member"
         return [
@@ -55,7 +55,7 @@ class Witness:
         ]
 
     def without_daemons(self) -> frozenset[str]:
-        """The nodes on which the cluster did not run at the last look."""
+        """Return the nodes on which the cluster did not run at the last look."""
         return frozenset(node for node, names in self._genuine.items() if not names.issuperset(NEEDED))
 
     def _running(self) -> list[Finding]:

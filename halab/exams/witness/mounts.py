@@ -1,4 +1,4 @@
-"""What is mounted over the places that decide what runs: /proc/PID/mountinfo (proc(5)), as the kernel has it."""
+"""What is mounted over the places that decide what runs, as the kernel reports it in /proc/PID/mountinfo (proc(5))."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ COVERED_BY_SYSTEMD = "/systemd/inaccessible/"  # systemd.exec(5), InaccessiblePa
 @dataclass(frozen=True)
 class Mount:
     device: str
-    root: str  # of the file system, which part of it
+    root: str  # the part of the file system that is mounted
     point: str
 
 
@@ -26,8 +26,9 @@ def parse(text: str) -> list[Mount]:
 
 
 def covering(mounts: list[Mount]) -> dict[str, Judgement]:
-    """By path, what covers programs or libraries with something else. A path that is mounted over itself, as systemd
-    does to make it read-only, covers nothing.
+    """Return, by path, the mounts that cover programs or libraries with something else.
+
+    A path that is mounted over itself, as systemd does to make it read-only, covers nothing.
     """
     roots = {(mount.device, mount.root) for mount in mounts if mount.point == "/"}
     found = {}
@@ -45,5 +46,5 @@ def _below(root: str, point: str) -> str:
 
 
 def _plain(path: str) -> str:
-    """Spaces and the like are octal in /proc (proc(5))."""
+    """Return a path of /proc in plain text: there, spaces and the like are octal (proc(5))."""
     return re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), path)

@@ -1,4 +1,4 @@
-"""The tools root of an image as what a node's files are held against (see halab.providers.tools_root)."""
+"""The tools root of an image (see halab.providers.tools_root), with which a node's files are compared."""
 
 import os
 import re
@@ -6,21 +6,21 @@ import stat
 from functools import cached_property
 from pathlib import Path
 
-OWNERS = ".owners"  # package, tab, path: a line for each file of each package
-NODES_OWN = "/proc/1/root/"  # where a link of the tools root leads that stands for a node's own files
+OWNERS = ".owners"  # a line for each file of each package: package, tab, path
+NODES_OWN = "/proc/1/root/"  # where a link in the tools root leads that stands for a node's own files
 MERGED = re.compile(r"^/?(?=(bin|sbin|lib\d*)/)")  # /bin is /usr/bin, and so on, in all distros that there are
 PROGRAMS = ("usr/sbin", "usr/bin")
 CHUNK = 1 << 20  # bytes
 
 
 class Reference:
-    """Paths are below the root, without a slash in front: usr/bin/env."""
+    """What the packages of an image contain. Paths are below the root, without a leading slash: usr/bin/env."""
 
     def __init__(self, tools: Path) -> None:
         self.tools = tools
 
     def find(self, path: str) -> os.stat_result | None:
-        """Of the file itself, or of the link itself; None when no package has it."""
+        """Return the status of a file, or of a link itself. Return None when no package has it."""
         try:
             return os.lstat(self.tools / path)
         except OSError:
@@ -33,18 +33,18 @@ class Reference:
         return str((self.tools / path).readlink())
 
     def is_nodes_own(self, path: str, known: os.stat_result) -> bool:
-        """Whether it is left to each node, and only a link to that is here."""
+        """Return whether each node has its own file there. The tools root has only a link to it then."""
         return stat.S_ISLNK(known.st_mode) and self.link(path).startswith(NODES_OWN)
 
     def text(self, path: str) -> str:
-        """Nothing, when no package has it."""
+        """Return the text of a file. It is empty when no package has the file."""
         try:
             return (self.tools / path).read_text(errors="replace")
         except OSError:
             return ""
 
     def is_same(self, path: str, other: int) -> bool:
-        """Whether a file that is open as `other` has the content that its package has."""
+        """Return whether the file that is open as `other` has the content that its package has at `path`."""
         with (self.tools / path).open("rb") as mine, os.fdopen(os.dup(other), "rb") as its:
             its.seek(0)
             while True:
@@ -55,7 +55,7 @@ class Reference:
                     return True
 
     def owner(self, path: str) -> str | None:
-        """The package that a file is of."""
+        """Return the package that a file belongs to, or None."""
         return self._owners.get(path)
 
     def files_of(self, package: str) -> list[str]:
@@ -63,7 +63,7 @@ class Reference:
 
     @cached_property
     def programs(self) -> dict[str, str]:
-        """By name, where it is."""
+        """The packaged programs: name -> path."""
         return {file.name: f"{place}/{file.name}" for place in PROGRAMS for file in (self.tools / place).iterdir()}
 
     @cached_property
@@ -74,5 +74,5 @@ class Reference:
 
 
 def canonical(path: str) -> str:
-    """/bin/sh as usr/bin/sh."""
+    """Return a path as it is here: usr/bin/sh for /bin/sh."""
     return MERGED.sub("usr/", path).strip("/")

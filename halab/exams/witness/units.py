@@ -1,4 +1,4 @@
-"""What decides how systemd starts the cluster's daemons: their units, and what is in their environment."""
+"""What decides how systemd starts the cluster's daemons: their units, and their environment."""
 
 import re
 
@@ -11,8 +11,8 @@ _ENVIRONMENT = re.compile(
     rf"etc/environment|etc/environment\.d/[^/]+|etc/(default|sysconfig)/({'|'.join(DAEMONS)})"
     r"|etc/systemd/system\.conf(\.d/[^/]+\.conf)?"
 )
-# Settings that say what the daemon is, or what it finds where (systemd.service(5), systemd.exec(5)). What is run before
-# it, a `sleep` until the network is there, for example, is nobody's business
+# Settings that say what the daemon is, or what it finds at which path (systemd.service(5), systemd.exec(5)). Commands
+# that run before it, such as a `sleep` until the network is there, are of no concern
 _RUNS = re.compile(
     r"^\s*((ExecStart|RootDirectory|RootImage|BindPaths|BindReadOnlyPaths|MountImages|ExtensionImages"
     r"|ExtensionDirectories|TemporaryFileSystem)\s*=.*\S)\s*$",
@@ -23,7 +23,10 @@ LOADED = re.compile(r"\b(LD_PRELOAD|LD_AUDIT|LD_LIBRARY_PATH|PYTHONPATH|PYTHONHO
 
 
 def unit_of(path: str) -> str | None:
-    """The unit that a file is about: one of the cluster's daemons, or `service` for all of them; None otherwise."""
+    """Return the unit that a file is about: one of the cluster's daemons, or `service` for all units.
+
+    Return None for other files.
+    """
     if found := _UNIT.fullmatch(path):
         return found["unit"]
     return "service" if _ALL_UNITS.fullmatch(path) else None
@@ -34,13 +37,13 @@ def is_environment(path: str) -> bool:
 
 
 def runs_otherwise(text: str, packaged: str) -> str | None:
-    """The first setting of a unit, or of a part of one, by which something is run that its package does not say."""
+    """Return the first setting of a unit, or of a drop-in, that runs what its package does not, or None."""
     as_packaged = {_setting(line) for line, _ in _RUNS.findall(packaged)}
     return next((line.strip() for line, _ in _RUNS.findall(text) if _setting(line) not in as_packaged), loads(text))
 
 
 def loads(text: str) -> str | None:
-    """The first line by which other code would be loaded into programs."""
+    """Return the first line that would load other code into programs, or None."""
     lines = (line.strip() for line in text.splitlines())
     return next((line for line in lines if LOADED.search(line) and not line.startswith(("#", ";"))), None)
 

@@ -18,10 +18,10 @@ class Replaced(HalabError):
 
 
 class Watched:
-    """What is seen of the nodes from outside while they are graded. `told` are the sentences, each once; `noticed` is
-    what costs nothing, and may be of interest to whoever reads the grade.
+    """Watches the nodes from outside while they are graded.
 
-    With `ends`, the first of them ends the grading: raises Replaced.
+    `told` has a sentence for each finding, without repetition. `noticed` has what costs no points, and may interest the
+    reader of the grade. With `ends`, the first finding ends the grading: Replaced is raised.
     """
 
     def __init__(self, instance: Instance, ends: bool) -> None:
@@ -29,7 +29,7 @@ class Watched:
         self._ear = Ear(instance) if self._witness.sees else None
         self._ends = ends
         self._found: dict[str, Finding] = {}
-        self._began_without: frozenset[str] | None = None  # nodes without a cluster at the first look
+        self._began_without: frozenset[str] | None = None  # nodes that had no cluster at the first look
         self.noticed: tuple[str, ...] = ()
 
     @property
@@ -43,7 +43,7 @@ class Watched:
             self._began_without = self._witness.without_daemons()
 
     def members(self, members: Collection[str]) -> None:
-        """That these are members of a cluster was said: do its daemons run there, and are they heard?"""
+        """Look closer at nodes that are said to be members: do the cluster's daemons run there, and are they heard?"""
         late = sorted(set(members) & (self._began_without or frozenset()))
         self.noticed = tuple(f"the cluster of {node} was started only as it was graded" for node in late)
         self._take(self._witness.without_cluster(members))

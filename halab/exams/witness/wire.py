@@ -1,7 +1,7 @@
 """What nodes send to each other, as the bridges of the instance see it.
 
-Run where the bridges are, as `python -m halab.exams.witness.wire SECONDS ADDRESS ...`; it writes a line for each node,
-by its address, when it is first heard to send what Corosync sends: UDP to another one of them, or to all.
+It runs where the bridges are, as `python -m halab.exams.witness.wire SECONDS ADDRESS ...`. It prints the address of
+each node when it first hears from it what Corosync sends: UDP to another one of the nodes, or to all.
 """
 
 import socket
@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-ETH_P_ALL = 3  # linux/if_ether.h: also what is passed on from one port of a bridge to another
+ETH_P_ALL = 3  # linux/if_ether.h: this includes what a bridge passes on from one port to another
 IPMI = 623
 PAUSE = 0.2  # seconds between two looks at whether the time is over
 
@@ -36,7 +36,10 @@ def packets(wire: socket.socket, deadline: float) -> Iterator[bytes]:
 
 
 def sent_by(packet: bytes, addresses: frozenset[IPv4Address]) -> IPv4Address | None:
-    """Which of the addresses sent a packet to another one of them, or to a group, by UDP and not IPMI; or None."""
+    """Return which of the addresses sent a packet, or None.
+
+    The packet must be UDP, not IPMI, and go to another one of the addresses, or to a group.
+    """
     length = (packet[0] & 0x0F) * 4 if packet else 0
     if len(packet) < max(length, 20) + 8 or packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_UDP:
         return None
