@@ -1,11 +1,11 @@
-"""Reports of attempts at an exam, each made of nothing but what is kept of an attempt.
+"""Reports of attempts at an exam. Each is made only from what is kept of an attempt.
 
 schema      what grade.json holds, as JSON Schema
-junit       JUnit XML, for what shows test results
+junit       JUnit XML, for programs that show test results
 gradescope  results.json, for Gradescope
 marks       CSV of a whole class
-page        one HTML file, with the pictures of outages (pictures) and a player of what was typed (recordings)
-text        what a learner may have written, made harmless to look at
+page        one HTML file, with the pictures of outages (pictures) and a player of terminals (recordings)
+text        what a learner may have written, made harmless for a spreadsheet
 """
 
 from pathlib import Path
@@ -16,9 +16,9 @@ from halab.kit.files import publish
 
 
 def write_all(attempt: Attempt) -> list[Path]:
-    """Write them beside grade.json. Returns where all of them are.
+    """Write all reports beside grade.json, and return their paths and its own.
 
-    What could not be graded gets no results.json: Gradescope would take it for a low score.
+    An attempt that could not be graded gets no results.json: Gradescope would take it for a low score.
     """
     texts = {"report.html": page.html(attempt), "junit.xml": junit.xml(attempt)}
     if attempt.grade.verdict != "not graded":

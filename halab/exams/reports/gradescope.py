@@ -18,7 +18,7 @@ def results(attempt: Attempt) -> str:
         "score": grade.points,
         "execution_time": grade.seconds,
         "output": printable(said),
-        "output_format": "text",  # or what a learner wrote were HTML
+        "output_format": "text",  # otherwise what a learner wrote would be HTML
         "test_output_format": "text",
         "visibility": "visible",
         "tests": [

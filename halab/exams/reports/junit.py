@@ -1,6 +1,6 @@
 """An attempt as JUnit XML: a test suite for each task, a test case for each check.
 
-No schema of JUnit knows properties of a test case, so a suite's `system-out` tells the points of each check.
+No schema of JUnit has properties of a test case, so a suite's `system-out` lists the points of each check.
 """
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring

@@ -1,4 +1,4 @@
-"""A class's marks as tables: a row for each learner, and one for each check that a learner failed."""
+"""A class's marks as two tables: one has a row for each learner, the other for each check that a learner failed."""
 
 import csv
 import io
@@ -15,7 +15,9 @@ Row = list[str | int | float | bool | None]
 
 
 def table(learners: Sequence[Learner], tasks: Sequence[str]) -> list[Row]:
-    """With a column for each task after COLUMNS. Who has no graded attempt has a row as well."""
+    """Return a row for each learner: COLUMNS, then the points of each task. Those without a graded attempt have one
+    too.
+    """
     return [_row(learner, tasks) for learner in learners]
 
 
@@ -38,7 +40,7 @@ def as_csv(heading: Sequence[str], rows: Iterable[Row]) -> str:
 
 
 def as_data(learners: Sequence[Learner], tasks: Sequence[str]) -> list[dict[str, Any]]:
-    """For --json: each learner with the points of their tasks, and what they failed."""
+    """Return the data for --json: each learner with the points of their tasks, and the checks that they failed."""
     return [
         {
             **dict(zip(COLUMNS, row, strict=False)),

@@ -1,4 +1,4 @@
-"""An attempt as one HTML file that needs nothing else: no network, no other file, and no trust in what it shows."""
+"""An attempt as one HTML file. It needs no network and no other file, and does not trust what it shows."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The pictures of outages, made fit for standing in one page together: nothing but shapes, with ids of their own."""
+"""The pictures of outages, made fit to stand together in one page: nothing but shapes, and unique ids."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,9 @@ LINK = "{http://www.w3.org/1999/xlink}href"
 
 
 def inline(picture: Path, prefix: str) -> str:
-    """The `svg` element to be put into HTML. What is no shape is left out: metadata, styles for all of the page."""
+    """Return the `svg` element, to be put into HTML. Only shapes are kept: no metadata, no styles that affect all the
+    page.
+    """
     root: Element = fromstring(picture.read_bytes())
     _clean(root, prefix)
     root.attrib |= {"role": "img", "aria-label": picture.stem, "stroke-linejoin": "round"}  # as its style had it

@@ -1,4 +1,4 @@
-"""What was typed, as asciicasts (docs.asciinema.org/manual/asciicast/v2), read for the player in the page."""
+"""Recordings of terminals (asciicasts, docs.asciinema.org/manual/asciicast/v2), read for the player in the page."""
 
 import json
 import math
@@ -12,7 +12,7 @@ LONGEST_PAUSE = 2.0  # seconds; whoever watches need not wait as long as the lea
 
 
 def playable(recording: Path) -> dict[str, Any] | None:
-    """What player.js takes; None when the file is no asciicast. One that breaks off is played up to there.
+    """Return what player.js takes, or None when the file is not an asciicast. It ends where a recording breaks off.
 
     Only what was shown is kept: what was typed in may have been a password.
     """
@@ -30,7 +30,7 @@ def playable(recording: Path) -> dict[str, Any] | None:
 
 
 def as_json(recordings: Sequence[dict[str, Any] | None]) -> str:
-    """For a script element, which nothing in it can end."""
+    """Return the recordings as JSON for a script element. Nothing in it can end the element."""
     return json.dumps(recordings).replace("<", "\\u003c")
 
 

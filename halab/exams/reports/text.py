@@ -6,6 +6,6 @@ FORMULA = ("=", "+", "-", "@")
 
 
 def cell(text: str) -> str:
-    """What a spreadsheet does not take for a formula."""
+    """Return the text in a form that a spreadsheet does not take for a formula."""
     text = printable(text)
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text
