@@ -20,7 +20,11 @@ GRADE = "grade.json"
 
 @dataclass(frozen=True)
 class Attempt:
-    """`timelines` are SVG pictures of what was broken, `recordings` asciicasts of what was typed; both oldest first."""
+    """One graded attempt, as its directory keeps it.
+
+    `timelines` are SVG pictures of what was broken, `recordings` asciicasts of terminals. Both are sorted, oldest
+    first.
+    """
 
     directory: Path
     grade: Grade
@@ -34,8 +38,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Learner:
-    """An exam's instance on this machine. `attempt` is what counts: what was handed in, else the last graded one; none,
-    when the last grading found that programs of the nodes were replaced.
+    """A learner's instance of an exam on this machine.
+
+    `attempt` is the one that counts: the one handed in, or else the last graded one. It is None when the last grading
+    found replaced programs on the nodes.
     """
 
     name: str
@@ -44,15 +50,15 @@ class Learner:
 
 
 def keep(instance: Instance, grade: Grade, outages: Sequence[Measurement], last: bool) -> Attempt:
-    """Write what came of an attempt, and count it, unless it could not be graded. Needs the lock.
+    """Write the result of a grading, count it as an attempt unless it was not graded, and return it. Needs the lock.
 
-    One that was not graded as something was replaced on the nodes is no attempt either, and those before do not count
-    until there is one again that is graded.
+    If nothing was graded because something was replaced on the nodes, the earlier attempts do not count either, until
+    another one is graded.
     """
     sitting = sitting_of(instance)
     number = sitting.attempts + 1
     directory = instance.directory / "attempts" / str(number)
-    shutil.rmtree(directory, ignore_errors=True)  # of a grading that was killed, or could not be finished
+    shutil.rmtree(directory, ignore_errors=True)  # left by a grading that was killed or could not be finished
     directory.mkdir(parents=True)
     for count, outage in enumerate(outages, 1):
         draw(outage, outage.runs[0], [directory / f"outage-{count}-{outage.fault}.svg"])
@@ -68,7 +74,7 @@ def keep(instance: Instance, grade: Grade, outages: Sequence[Measurement], last:
 
 
 def read(directory: Path) -> Attempt:
-    """Raises LabError when there is no whole attempt in the directory."""
+    """Return the attempt in a directory. Raises LabError when there is no complete one."""
     try:
         grade = Grade.model_validate_json((directory / GRADE).read_bytes())
     except (OSError, ValueError) as error:
@@ -77,13 +83,13 @@ def read(directory: Path) -> Attempt:
 
 
 def everything(instance_directory: Path) -> list[Attempt]:
-    """All of an instance, oldest first."""
+    """Return all attempts of an instance, oldest first."""
     places = [place for place in (instance_directory / "attempts").glob("[0-9]*") if (place / GRADE).exists()]
     return [read(place) for place in sorted(places, key=lambda place: int(place.name))]
 
 
 def find(instance_directory: Path, number: int) -> Attempt:
-    """That attempt, or the last one for 0. Raises LabError when there is none."""
+    """Return the attempt of that number, or the last one for 0. Raises LabError when there is none."""
     kept = {attempt.number: attempt for attempt in everything(instance_directory)}
     if not kept:
         raise LabError("there is no attempt yet; try: inv grade")
@@ -94,7 +100,7 @@ def find(instance_directory: Path, number: int) -> Attempt:
 
 
 def learners(exam: str) -> list[Learner]:
-    """All on this machine who have an instance of the exam."""
+    """Return everybody on this machine who has an instance of the exam."""
     found = []
     for directory in sorted(instances_dir().glob("*")):
         state = read_state(directory)

@@ -1,4 +1,4 @@
-"""What a learner is given. The same exam, instance and seed give the same draw, on every machine."""
+"""What a learner is given. The same exam, instance and seed give the same draw on every machine."""
 
 import hashlib
 from random import Random
@@ -13,13 +13,13 @@ from halab.spec.paper import Paper
 
 
 def source(exam: str, instance: str, seed: str) -> Random:
-    """Random numbers that depend on nothing else. (Random takes integers alike in all versions of Python.)"""
+    """Return random numbers that depend only on these. (Random takes integers alike in all versions of Python.)"""
     digest = hashlib.sha256("\0".join((exam, instance, seed)).encode()).digest()
-    return Random(int.from_bytes(digest))  # noqa: S311  # to be repeated, not to be secret
+    return Random(int.from_bytes(digest))  # noqa: S311  # these must be repeatable, not secret
 
 
 def draw(folder: LabFolder, spec: LabSpec, instance: str, seed: str) -> tuple[LabSpec, Sitting]:
-    """The lab as one learner gets it, and what is remembered of that."""
+    """Draw for one learner. Return the lab as this learner gets it, and what is remembered of the draw."""
     grader = folder.path / "grade.py"
     drawn_spec, drawn = apart(
         lambda: paper_of(folder).draw(source(folder.name, instance, seed), spec), str(short(grader))
@@ -28,7 +28,7 @@ def draw(folder: LabFolder, spec: LabSpec, instance: str, seed: str) -> tuple[La
 
 
 def paper_of(folder: LabFolder) -> Paper:
-    """Raises LabError for a lab that is no exam."""
+    """Return the exam of a lab. Raises LabError for a lab that is not an exam."""
     if folder.paper is None:
         raise LabError(f"{folder.name} is no exam, so nothing is graded; inv labs tells which are")
     return folder.paper

@@ -1,4 +1,4 @@
-"""A grade: plain data, written as JSON, from which every report is made."""
+"""A grade: plain data, written as JSON. Every report is made from it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ class Frozen(BaseModel):
 
 
 class Mark(Frozen):
-    """One check: what was expected and seen, what it is worth, and the hints, of which the first says where to look."""
+    """One check: what was expected and seen, what it is worth, and its hints. The first hint says where to look."""
 
     task: str
     sentence: str
@@ -46,7 +46,7 @@ class Mark(Frozen):
 
     @property
     def told(self) -> str:
-        """What is told of a check that did not pass: of the hints, only where to look."""
+        """What people are told of a check that did not pass. Of the hints, it has only where to look."""
         parts = [("expected", self.expected), ("seen", self.seen), *(("look", hint) for hint in self.hints[:1])]
         return "\n".join(f"{name + ':':<10}{text.replace(chr(10), chr(10) + ' ' * 10)}" for name, text in parts)
 
@@ -59,9 +59,11 @@ class TaskScore(Frozen):
 
 
 class Grade(Frozen):
-    """`verdict` is `not graded` when some check could not be told: a broken lab is never counted against a learner.
+    """The result of one grading.
 
-    So it is when what runs on the nodes was `replaced`, a sentence for each, unless the exam says what that costs.
+    `verdict` is `not graded` when the outcome of some check is unknown: a broken lab never counts against a learner. It
+    is also `not graded` when something that runs on the nodes was replaced, unless the exam says what that costs.
+    `replaced` has a sentence for each such thing.
     """
 
     exam: str
@@ -73,7 +75,7 @@ class Grade(Frozen):
     seconds: float  # that grading took
     late: bool  # handed in after the exam's time was over
     practice: bool
-    hints: int  # that were given
+    hints: int  # number of hints that were given
     hints_cost: int  # points, which are taken off the sum of the tasks
     replaced: tuple[str, ...] = ()
     replaced_cost: int = 0  # points, which are taken off, too
@@ -88,7 +90,7 @@ class Grade(Frozen):
 
     @property
     def minutes(self) -> float:
-        """That the learner took."""
+        """The time that the learner took."""
         return round((self.at - self.began).total_seconds() / 60, 1)
 
     def marks_of(self, task: TaskScore) -> list[Mark]:

@@ -1,4 +1,4 @@
-"""Hints in an exam: for what can be told without breaking anything, and at the price that its author says."""
+"""Hints in an exam, for checks that break nothing. The exam's author sets their price."""
 
 from halab.conditions.checks import Outcome
 from halab.exams import grading
@@ -9,9 +9,9 @@ from halab.kit.errors import LabError
 
 
 def give(instance: Instance) -> str:
-    """One hint more for the first check that does not pass; it is counted. Needs the lock.
+    """Give one more hint for the first check that does not pass, count it, and return the text. Needs the lock.
 
-    Raises LabError when the exam gives none.
+    Raises LabError when the exam gives no hints.
     """
     sitting, cost = sitting_of(instance), paper_of(instance.folder).file.hint_cost
     if cost is None and not sitting.practice:

@@ -1,6 +1,6 @@
 """What an instructor hands to a learner: the tasks, with this learner's values, the addresses, and the way in.
 
-Nothing else of an exam is in a sheet: no grade.py, no solution, and nothing that was drawn but what the text tells.
+A sheet contains nothing else of an exam: no grade.py, no solution, and of what was drawn only what the text tells.
 """
 
 import html
@@ -35,9 +35,10 @@ td, th {{ padding: 0 1em; text-align: left }}
 
 
 def write(folder: LabFolder, learners: Sequence[str], seed: str | None, directory: Path) -> list[Path]:
-    """Write <learner>.md and <learner>.html for each name of an instance. One that is not there yet is drawn, by seed.
+    """Write <learner>.md and <learner>.html for each learner, who is the name of an instance, and return these files.
 
-    Raises LabError, and writes nothing, when one of the instances is of another lab, or was drawn by another seed.
+    For an instance that does not exist yet, the draw is made now, by seed. Raises LabError, and writes nothing, when an
+    instance is of another lab or was drawn by another seed.
     """
     sheets = {learner: sheet(folder, learner, *_given(folder, learner, seed)) for learner in learners}
     written = []
@@ -50,7 +51,7 @@ def write(folder: LabFolder, learners: Sequence[str], seed: str | None, director
 
 
 def sheet(folder: LabFolder, learner: str, spec: LabSpec, sitting: Sitting) -> str:
-    """Markdown."""
+    """Return a learner's sheet, in Markdown."""
     paper = paper_of(folder)
     file = paper.file
     lines = [
@@ -86,15 +87,15 @@ def sheet(folder: LabFolder, learner: str, spec: LabSpec, sitting: Sitting) -> s
 
 
 def page(title: str, markdown: str) -> str:
-    """Markdown as a page of HTML that needs nothing else."""
-    from markdown_it import MarkdownIt  # to import it takes a while
+    """Return Markdown as a page of HTML that needs nothing else."""
+    from markdown_it import MarkdownIt  # importing it takes a while
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return PAGE.format(title=html.escape(title), body=body)
 
 
 def _given(folder: LabFolder, learner: str, seed: str | None) -> tuple[LabSpec, Sitting]:
-    """What a learner has, or will have."""
+    """Return what a learner has, or will have."""
     state = read_state(instances_dir() / learner)
     if state is None:
         return draw(folder, folder.spec, learner, seed or "")

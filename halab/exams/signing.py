@@ -1,7 +1,7 @@
 """Signing a directory, so that whoever has the public key can tell whether it is still what was signed.
 
 manifest.json    the SHA-256 of every other file, and the public key, in OpenSSH's form
-manifest.sig     an Ed25519 signature of that file's bytes: 64 bytes
+manifest.sig     an Ed25519 signature of the bytes of manifest.json: 64 bytes
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from halab.kit.errors import LabError, NothingChecked
 from halab.kit.files import publish
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)  # what cryptography says of what is no key
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)  # what cryptography raises for data that is not a key
 
 
 def make_key(file: Path) -> Path:
-    """Write a new private key, which only its owner may read, and return the file of its public key, FILE.pub."""
+    """Write a new private key, which only its owner may read. Return the file of its public key, FILE.pub."""
     public = file.with_name(f"{file.name}.pub")
     for path in (file, public):
         if path.exists():
@@ -35,7 +35,10 @@ def make_key(file: Path) -> Path:
 
 
 def private_key(file: Path) -> Ed25519PrivateKey:
-    """One of `inv make-key`, of `openssl genpkey` or of `ssh-keygen`. Raises LabError when it is none, or is locked."""
+    """Return the private key in a file. Raises LabError when the file has none, or when it is locked.
+
+    `inv make-key`, `openssl genpkey` and `ssh-keygen` write such files.
+    """
     data = _read(file)
     load = serialization.load_ssh_private_key if b"OPENSSH" in data else serialization.load_pem_private_key
     try:
@@ -49,7 +52,10 @@ def private_key(file: Path) -> Ed25519PrivateKey:
 
 
 def public_key(file: Path) -> Ed25519PublicKey:
-    """As `inv make-key`, `openssl pkey -pubout` or `ssh-keygen` write it. Raises LabError when it is none."""
+    """Return the public key in a file. Raises LabError when it has none.
+
+    `inv make-key`, `openssl pkey -pubout` and `ssh-keygen` write such files.
+    """
     data = _read(file)
     load = serialization.load_ssh_public_key if data.startswith(b"ssh-") else serialization.load_pem_public_key
     try:
@@ -62,21 +68,21 @@ def public_key(file: Path) -> Ed25519PublicKey:
 
 
 def sign(directory: Path, key: Path) -> Path:
-    """Sign every file under a directory, and return the manifest. What was signed before is signed anew."""
+    """Sign every file under a directory, and return the manifest. An earlier signature is replaced."""
     private = private_key(key)
     for path in sorted(directory.rglob("*")):
         if not _plain(path):
             raise LabError(f"{path} is no file, so it cannot be signed; remove it")
     files = [{"path": name, "sha256": _digest(directory / name)} for name in _files(directory)]
     manifest = json.dumps({"public_key": _written(private.public_key()), "files": files}, indent=2).encode() + b"\n"
-    (directory / SIGNATURE).unlink(missing_ok=True)  # it is of the manifest before
+    (directory / SIGNATURE).unlink(missing_ok=True)  # this signature belongs to the earlier manifest
     publish(directory / MANIFEST, manifest)
     publish(directory / SIGNATURE, private.sign(manifest))
     return directory / MANIFEST
 
 
 def verify(directory: Path, public: Path) -> list[str]:
-    """What is not as it was signed, a sentence each. Raises NothingChecked when there is no signature."""
+    """Return a sentence for each thing that is not as it was signed. Raises NothingChecked without a signature."""
     key = public_key(public)
     if not directory.is_dir():
         raise LabError(f"{directory} is no directory; `inv grade` tells where it keeps an attempt")
@@ -112,7 +118,7 @@ def _added(directory: Path, signed: dict[str, str]) -> list[str]:
 
 
 def _files(directory: Path) -> list[str]:
-    """Whatever is under a directory and is no directory, but for the signature itself."""
+    """Return everything under a directory that is not a directory itself, without the manifest and its signature."""
     there = [path.relative_to(directory).as_posix() for path in directory.rglob("*") if not _folder(path)]
     return sorted(name for name in there if name not in (MANIFEST, SIGNATURE))
 
@@ -143,7 +149,7 @@ def _holds(key: Ed25519PublicKey, signature: bytes, data: bytes) -> bool:
 
 
 def _signer(manifest: bytes) -> Ed25519PublicKey | None:
-    """The key that a manifest says it is signed with, if it can be read at all."""
+    """Return the key that a manifest says it is signed with, or None when that cannot be read."""
     try:
         key = serialization.load_ssh_public_key(json.loads(manifest)["public_key"].encode())
     except (*UNREADABLE, KeyError, AttributeError):

@@ -1,4 +1,4 @@
-"""The text of an exam's tasks, README.md, with the values that were drawn for one learner in it."""
+"""The text of an exam's tasks (README.md), filled with the values that were drawn for one learner."""
 
 from halab.exams.draw import paper_of
 from halab.exams.sitting import sitting_of
@@ -11,13 +11,16 @@ from halab.spec.paper import Paper
 
 
 def render(instance: Instance) -> str:
-    """Markdown. Raises LabError when the text asks for what there is not."""
+    """Return the text in Markdown. Raises LabError when it uses a value that does not exist."""
     return fill(paper_of(instance.folder), instance.spec, sitting_of(instance))
 
 
 def fill(paper: Paper, spec: LabSpec, sitting: Sitting) -> str:
-    """The text has `lab`, what lab.toml says after the draw, and `drawn`, what else was: it tells what it uses."""
-    from jinja2 import TemplateError  # to import it takes longer than most commands do
+    """Return the text in Markdown. It can use two values, and shows the learner only what it uses of them.
+
+    `lab` is what lab.toml says after the draw, `drawn` is whatever else was drawn. Raises LabError as `render` does.
+    """
+    from jinja2 import TemplateError  # importing it takes longer than most commands do
 
     try:
         return templates.render(paper.text, lab=spec, drawn=sitting.drawn)
