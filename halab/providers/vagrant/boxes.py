@@ -1,9 +1,9 @@
 """What virtual machines are made from: a Vagrant box, and the distro's package pool as a CD-ROM.
 
-    <cache>/boxes/<distro>-<digest>/   pool.iso; where the box is made here, halab.box, metadata.json, vmlinuz, initrd
+    <cache>/boxes/<distro>-<digest>/   pool.iso; if the box is made here: halab.box, metadata.json, vmlinuz, initrd
 
-A folder gets its name when it is whole. What libvirt reads is uploaded to its storage pool, because the user's cache
-directory is closed to the user that virtual machines run as.
+A folder gets its name when it is complete. Files that libvirt reads are uploaded to its storage pool, because the user
+that virtual machines run as may not read the user's cache directory.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ STORAGE_POOL_XML = """\
 
 
 def ensure(distro: Distro, public_key: str, say: Say) -> Path:
-    """The folder with the box and pool of `distro`, made now if it is not there.
+    """Return the folder with box and pool of `distro`. It is made now if it does not exist.
 
-    `public_key` opens the machines of a box that is made here, for root and for Vagrant.
+    If the box is made here, `public_key` opens its machines, for root and for Vagrant.
     """
     image = images.ensure(distro, say)
     folder = _folder(distro, image, public_key)
@@ -43,7 +43,7 @@ def ensure(distro: Distro, public_key: str, say: Say) -> Path:
 
 
 def upload(distro: Distro, folder: Path) -> Box:
-    """Hand what libvirt is to read over to libvirt, unless it has it already."""
+    """Upload to libvirt what it is to read, unless it has it already. Return the box."""
     for_libvirt = [file for file in folder.iterdir() if file.suffix not in (".box", ".json")]
     uploaded = {file.name: _upload(file) for file in for_libvirt}
     if distro.box:
@@ -100,7 +100,10 @@ def _make_box(
 
 
 def _upload(file: Path) -> str:
-    """The path of a copy of `file` in libvirt's storage pool. One whose upload was killed has no stamp yet."""
+    """Return the path of a copy of `file` in libvirt's storage pool. Make the copy if there is none with a stamp.
+
+    An upload that was killed has left no stamp.
+    """
     name = f"halab-{file.parent.name}-{file.name}"
     with asking("its storage pool"):
         pool = _storage_pool()

@@ -1,6 +1,6 @@
 """An instance's machines as libvirt sees them: their power, their clocks, their networks.
 
-Every method speaks to libvirt itself, on all machines at once, where Vagrant would take one after the other.
+The methods ask libvirt itself, and deal with all machines at once. Vagrant would take one after the other.
 """
 
 import time
@@ -20,7 +20,10 @@ AGENT_PATIENCE = 30  # seconds for a guest agent to set its clock
 
 
 class Domains:
-    """Nodes are named as in the lab; `source` is the Vagrantfile, by which a domain is known to be this instance's."""
+    """The machines of one instance. Nodes have the lab's names.
+
+    `source` is the path of the Vagrantfile. It tells this instance's domains from others.
+    """
 
     def __init__(self, names: Names, nodes: Sequence[str], source: Path) -> None:
         self._names = names
@@ -28,7 +31,7 @@ class Domains:
         self._source = f"Source: {source}"
 
     def states(self) -> dict[str, str]:
-        """As Provider.power_states."""
+        """Return the power of each node, as Provider.power_states does."""
         libvirt = library()
 
         off = dict.fromkeys((libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED), "off")
@@ -40,7 +43,7 @@ class Domains:
         return found
 
     def start_of(self, node: str) -> int:
-        """libvirt's number of the present start of a machine. Raises LabError when it is off."""
+        """Return libvirt's number of the machine's current start. Raises LabError when the machine is off."""
         with asking(node):
             number: int = self.domain(node).ID()
         if number < 0:
@@ -86,7 +89,7 @@ class Domains:
             domain.updateDeviceFlags(tostring(interface, encoding="unicode"))
 
     def set_clocks(self, nodes: Collection[str]) -> None:
-        """Tell guests what time it is, by way of their agents: a machine that was stopped believes it is still then."""
+        """Tell guests the time, through their agents. A machine that was stopped has not noticed that time passed."""
         libvirt = library()
 
         def tell(node: str) -> None:
@@ -99,7 +102,7 @@ class Domains:
         for_each(nodes, tell)
 
     def disks(self) -> dict[str, str]:
-        """The image of each machine's disk."""
+        """Return the image file of each machine's disk, by node."""
         found = {}
         with asking("its machines"):
             for node, domain in self._mine().items():
@@ -112,7 +115,10 @@ class Domains:
             return any(by_uefi(domain.XMLDesc()) for domain in self._mine().values())
 
     def bridge(self, network: str) -> str:
-        """The bridge of one of the lab's networks, which is started if it is not active (after the host was)."""
+        """Return the bridge of one of the lab's networks.
+
+        The network is started if it is not active, as after the host's boot.
+        """
         with asking(f"network {self._names.network(network)}"):
             found = connection().networkLookupByName(self._names.network(network))
             if not found.isActive():
@@ -120,14 +126,14 @@ class Domains:
             return str(found.bridgeName())
 
     def strangers(self) -> list[str]:
-        """Domains that have the names of this instance's, and are not."""
+        """Return domains that have the names of this instance's, but are not its own."""
         with asking("its machines"):
             wanted = {self._names.domain(node) for node in self._nodes}
             there = {domain.name() for domain in connection().listAllDomains()} & wanted
             return sorted(there - {domain.name() for domain in self._mine().values()})
 
     def remove(self, networks: Sequence[str]) -> None:
-        """Remove what Vagrant does not know (any more): domains with disks and snapshots, and networks."""
+        """Remove what Vagrant does not know, or no longer knows: domains with disks and snapshots, and networks."""
         libvirt = library()
 
         flags = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -151,7 +157,10 @@ class Domains:
             connection().storageVolLookupByPath(path).delete()
 
     def _mine(self) -> dict[str, Any]:
-        """This instance's domains, by node. Vagrant writes the Vagrantfile's path into each that it makes."""
+        """Return this instance's domains by node.
+
+        Vagrant writes the Vagrantfile's path into each domain that it makes.
+        """
         by_name = {self._names.domain(node): node for node in self._nodes}
         found = {}
         for domain in connection().listAllDomains():
@@ -168,7 +177,7 @@ class Domains:
 
 
 def by_uefi(xml: str) -> bool:
-    """Whether a domain's XML says that it boots by UEFI: firmware chosen by libvirt, or given as a flash image."""
+    """Return whether a domain's XML makes it boot by UEFI: libvirt chooses firmware, or a flash image is given."""
     system = parse_xml(xml).find("os")
     loader = system.find("loader") if system is not None else None
     return (system is not None and system.get("firmware") == "efi") or (

@@ -1,4 +1,4 @@
-"""Asking libvirt: one connection a process, and its errors as one sentence."""
+"""Asking libvirt: one connection for each process, and its errors as one sentence."""
 
 import functools
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ URI = "qemu:///system"
 
 
 def library() -> Any:
-    """The module libvirt, which containers do without. Raises LabError when it is not installed."""
+    """Return the module libvirt, which containers do without. Raises LabError when it is not installed."""
     try:
         import libvirt
     except ImportError:
@@ -22,28 +22,31 @@ def library() -> Any:
 
 @functools.cache
 def connection() -> Any:
-    """A virConnect. Raises LabError when libvirt does not answer."""
+    """Return the connection to libvirt, a virConnect. Raises LabError when libvirt does not answer."""
     library().registerErrorHandler(lambda context, error: None, None)  # it would print what is raised as well
     with asking("a connection"):
         return library().open(URI)
 
 
 def has_kvm() -> bool:
-    """Whether libvirt can make machines that are not emulated."""
+    """Return whether libvirt can make machines with KVM, which are not emulated."""
     with asking("its capabilities"):
         capabilities = parse_xml(connection().getCapabilities())
     return any(domain.get("type") == "kvm" for domain in capabilities.iter("domain"))
 
 
 def version() -> tuple[int, int, int]:
-    """The version of libvirt: (9, 0, 0)."""
+    """Return the version of libvirt, for example (9, 0, 0)."""
     number = connection().getLibVersion()
     return number // 1_000_000, number // 1000 % 1000, number % 1000
 
 
 @contextmanager
 def asking(about: str, *harmless: str) -> Iterator[None]:
-    """Turn libvirt's errors into one sentence; what is harmless, as somebody else was faster, is no error."""
+    """Turn libvirt's errors into a LabError of one sentence, inside the `with`.
+
+    An error with one of the `harmless` texts is ignored: somebody else was faster.
+    """
     try:
         yield
     except library().libvirtError as error:

@@ -1,4 +1,4 @@
-"""How Vagrant makes the machines that an instance's nodes are, and how they are removed."""
+"""How Vagrant makes the machines of an instance's nodes, and how they are removed."""
 
 import os
 import re
@@ -19,11 +19,11 @@ from halab.providers.vagrant.vagrantfile import VAGRANTFILE, Names, render, rend
 from halab.spec.distros import load
 
 UEFI_SAVED_SINCE = (10, 10, 0)  # libvirt's news: internal snapshots of machines with UEFI firmware
-EMULATED = 10.0  # how many times slower than a container, or with KVM, a machine is that QEMU emulates
+EMULATED = 10.0  # how many times slower a machine that QEMU emulates is than one with KVM, or than a container
 
 
 class Machines:
-    """Those of one instance. Once they are made, `shells` knows how they are reached."""
+    """The machines of one instance. Once they are made, `shells` knows how to reach them."""
 
     def __init__(self, site: Site, names: Names, domains: Domains, shells: Shells) -> None:
         self._site = site
@@ -37,20 +37,20 @@ class Machines:
 
     @property
     def slowness(self) -> float:
-        """As Provider.slowness; 1 as long as no machine was begun."""
+        """As Provider.slowness. It is 1 until machines were begun."""
         emulated = self.were_begun() and 'driver = "qemu"' in self._vagrantfile.read_text()
         return EMULATED if emulated else 1.0
 
     def were_begun(self) -> bool:
-        """Whether something of them may be there."""
+        """Return whether any of the machines may exist."""
         return self._vagrantfile.exists()
 
     def are_whole(self) -> bool:
-        """Whether all of them were made, to the end."""
+        """Return whether all machines were made completely."""
         return self._whole.exists()
 
     def make(self) -> None:
-        """Make all machines, from nothing."""
+        """Make all machines, from nothing. Raises LabError when libvirt cannot save their memory."""
         distro, spec = load(self._site.distro), self._site.spec
         self.remove()
         driver = "kvm" if libvirtd.has_kvm() else "qemu"
@@ -73,7 +73,7 @@ class Machines:
         self._whole.touch()
 
     def remove(self) -> None:
-        """Remove all machines: those that Vagrant knows of, and then whatever is left of them."""
+        """Remove all machines: first those that Vagrant knows of, then whatever is left of them."""
         end_daemons(self._mark)  # a Vagrant that outlived the command that started it
         if self.were_begun():
             with suppress(LabError):  # what Vagrant cannot remove, libvirt can
@@ -84,7 +84,7 @@ class Machines:
         self._whole.unlink(missing_ok=True)
 
     def _vagrant(self, what: str) -> None:
-        """`vagrant up` or `vagrant destroy`. Raises LabError with the first thing that Vagrant complained about."""
+        """Run `vagrant up` or `vagrant destroy`. Raises LabError with the first complaint that Vagrant printed."""
         import vagrant
 
         self._log.touch()
@@ -98,7 +98,7 @@ class Machines:
             raise LabError(f"`vagrant {what}` failed: {complaint(said)}; the log is {self._log}") from None
 
     def _ssh_options(self, node: str) -> dict[str, str]:
-        """How Vagrant reaches a machine."""
+        """Return how Vagrant reaches a machine: options of ssh_config(5)."""
         import vagrant
 
         made = vagrant.Vagrant(str(self._site.directory), env=self._environment)
@@ -112,7 +112,7 @@ class Machines:
 
 
 def complaint(said: str) -> str:
-    """The first paragraph that Vagrant printed and that tells of no progress, as one line."""
+    """Return, as one line, the first paragraph that Vagrant printed and that is no progress."""
     plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", said)  # ECMA-48: progress clears its line
     lines = [line.strip() for line in plain.replace("\r", "\n").splitlines()]
     left = [line for line in lines if not re.match(r"==> |\S+: |Bringing machine |Progress:", line)]

@@ -1,4 +1,4 @@
-"""The Python packages that virtual machines need and containers do not, installed into .venv on first use.
+"""The Python packages that virtual machines need and containers do not. They are installed into .venv on first use.
 
 libvirt-python is compiled against the host's libvirt and must have its version, so no lock file can name it.
 """
@@ -21,7 +21,7 @@ def missing() -> list[str]:
 
 
 def ensure(say: Say) -> None:
-    """Install what is missing. Raises LabError with the last thing that pip said."""
+    """Install the packages that are missing. Raises LabError with the last thing that pip printed."""
     if not missing():
         return
     version = must(["pkg-config", "--modversion", "libvirt"]).stdout.strip()

@@ -1,7 +1,7 @@
-"""Nodes as virtual machines: Vagrant makes and removes them, libvirt switches, suspends and snapshots them.
+"""Nodes as virtual machines. Vagrant makes and removes them; libvirt switches, suspends and snapshots them.
 
-The lab's networks are isolated networks of libvirt, without an address of the host. The workstation is a network
-namespace, as with containers, joined to their bridges by a cable (a veth pair) of its own.
+The lab's networks are isolated networks of libvirt, in which the host has no address. The workstation is a network
+namespace, as with containers. A cable of its own (a veth pair) joins it to each network's bridge.
 """
 
 import os
@@ -26,7 +26,7 @@ from halab.spec.models import mac
 
 MIB = 2**20
 DISK_PER_NODE = 8 * 2**30  # bytes: what the labs install, and a checkpoint of disk and memory after each step
-WORKSTATION = "\0workstation"  # stands for the workstation where a node's name is asked for; no node has it
+WORKSTATION = "\0workstation"  # stands for the workstation where a node's name is expected; no node has this name
 SETUP = """\
 echo 0 > /proc/sys/net/ipv4/ip_forward
 echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
@@ -87,7 +87,7 @@ class Vagrant:
     def down(self) -> None:
         self._shells.hang_up()
         self._namespaces.down()
-        for name, _ in self._site.spec.networks.by_name():  # at once, and not when the kernel comes to it
+        for name, _ in self._site.spec.networks.by_name():  # now, and not when the kernel gets round to it
             run(["ip", "link", "del", "dev", self._names.port(WORKSTATION, name)])
         for name in {name_on_host(self._site.directory), self._names.instance}:
             run(["nft", f"delete table bridge halab-{name}"])  # the rules of faults, if there are any
@@ -107,9 +107,9 @@ class Vagrant:
         return result
 
     def outside(self) -> Mapping[str, Outside]:
-        return {}  # a machine's disk and its processes are its own while it runs
+        return {}  # while a machine runs, its disk and its processes are its own
 
-    ask = run  # by what the machine's own programs say: halab does not see into a machine
+    ask = run  # the machine's own programs answer: halab does not see into a machine
 
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         return self._shells.argv(node, self._domains.start_of(node), quoted(shell, env), terminal=terminal)
@@ -125,7 +125,7 @@ class Vagrant:
         return self._domains.states()
 
     def limits_met(self) -> dict[str, list[str]]:
-        return {node.name: [] for node in self._site.spec.nodes}  # its own kernel tells: a machine has what it has
+        return {node.name: [] for node in self._site.spec.nodes}  # a machine has what it has, and its own kernel tells
 
     def not_limited(self) -> list[str]:
         return []
@@ -157,7 +157,7 @@ class Vagrant:
         self._domains.set_carrier(node, self.port(node, network), up)
 
     def save(self, checkpoint: str) -> bool:
-        if self._snapshots.needs_power_off:  # what a machine has in memory only, its disk would not have
+        if self._snapshots.needs_power_off:  # sync, as the disk alone would not have what is only in memory
             for_each([node for node, state in self.power_states().items() if state == "on"], self._sync)
         running = self._stop()
         try:
@@ -172,7 +172,7 @@ class Vagrant:
         self._go_on(self._snapshots.revert(checkpoint))
 
     def lineage(self) -> str | None:
-        """Snapshots live inside the disks of their machines."""
+        """None: snapshots are inside the disks of their machines."""
         return None
 
     def export(self, checkpoint: str, directory: Path) -> None:
@@ -197,9 +197,9 @@ class Vagrant:
             raise LabError(f"{node}: its disk could not be brought up to date: {result.last_line()}")
 
     def _stop(self) -> list[str]:
-        """Stop all machines at once, and only then do anything to one: one that runs on sees its peer vanish.
+        """Stop all machines, and return those that ran.
 
-        Returns those that ran.
+        All are suspended before anything is done to one, as a machine that ran on would see its peer vanish.
         """
         running = [node for node, state in self._domains.states().items() if state == "on"]
         self._domains.suspend(running)

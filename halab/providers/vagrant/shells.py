@@ -1,7 +1,7 @@
-"""Commands and terminals on virtual machines, over ssh by way of Vagrant's own network.
+"""Commands and terminals on virtual machines, over ssh on Vagrant's own network.
 
-A connection costs seconds where machines are emulated, so one is kept open for each machine and shared. It belongs to
-one start of the machine: its socket is named after libvirt's number of that start.
+Opening a connection takes seconds where machines are emulated. So one connection to each machine is kept open, and
+shared. It belongs to one start of the machine: its socket is named after libvirt's number of that start.
 """
 
 import shlex
@@ -33,7 +33,7 @@ class Shells:
         self._config = directory / "ssh.config"
 
     def know(self, machines: Mapping[str, Mapping[str, str]]) -> None:
-        """Remember how each machine is reached: for each name, options of ssh_config(5)."""
+        """Remember how each machine is reached. `machines` maps each name to options of ssh_config(5)."""
         lines = []
         for name, options in machines.items():
             lines.append(f"Host {name}")
@@ -41,13 +41,16 @@ class Shells:
         write_atomically(self._config, "\n".join(lines) + "\n")
 
     def argv(self, machine: str, start: int, command: str, *, terminal: bool = False) -> list[str]:
-        """The host's command that runs a shell command on a machine that libvirt calls number `start`."""
+        """Return the host's command that runs a shell command on a machine.
+
+        `start` is libvirt's number of the present start.
+        """
         socket = self._socket(machine, start)
         flags = ["-tt"] if terminal else ["-T"]
         return [*SSH, "-F", str(self._config), "-o", f"ControlPath={socket}", *flags, machine, "--", command]
 
     def keep_open(self, machine: str, start: int) -> None:
-        """Open the connection that later commands share, unless it is being kept; does not wait for it."""
+        """Open the connection that later commands share, unless it is open already. Does not wait for it."""
         mark = self._mark(machine)
         socket = self._socket(machine, start)
         wanted = f"{mark}/{start}"
@@ -61,7 +64,7 @@ class Shells:
         start_daemon(argv, wanted)
 
     def hang_up(self, machine: str | None = None) -> None:
-        """End what is kept open to a machine, or to all."""
+        """Close the connection to one machine, or to all."""
         end_daemons(self._mark(machine) if machine else f"{self._directory}/ssh")
 
     def _mark(self, machine: str) -> str:
@@ -72,8 +75,9 @@ class Shells:
 
 
 def quoted(argv: Sequence[str], env: Mapping[str, str] = {}) -> str:
-    """A command as a shell's words. The shell, which sshd starts, is the machine's own; it runs nothing else for this,
-    and no function of its own in the program's place.
+    """Return a command as one line for the shell that sshd starts, which is the machine's own.
+
+    That shell runs nothing else, and none of its functions in the program's place.
     """
     settings = [f"{name}={shlex.quote(value)}" for name, value in env.items()]
     return " ".join([*settings, "exec", shlex.join(argv)])

@@ -17,22 +17,22 @@ TIMEOUT = 600  # seconds for one image
 
 
 class Snapshots(Protocol):
-    """Nodes that are powered are those that are to run on, or to boot, when the cluster is brought back."""
+    """Saves machines and brings them back. `powered` are the nodes that run on, or boot, once they are back."""
 
     needs_power_off: bool
 
     def save(self, name: str, powered: Collection[str]) -> None: ...
     def revert(self, name: str) -> list[str]:
-        """Bring all machines back, none of them running yet; return the powered ones."""
+        """Bring all machines back, and return the powered ones. None of them runs yet."""
 
     def names(self) -> dict[str, list[str]]:
-        """For each node the snapshots that its disk has."""
+        """Return the names of each node's snapshots."""
 
     def forget(self, names: dict[str, list[str]]) -> None: ...
 
 
 class SystemSnapshots:
-    """Of suspended machines, which go on from there, and of machines that are off."""
+    """Snapshots of suspended machines, which go on from there, and of machines that are off."""
 
     needs_power_off = False
 
@@ -74,9 +74,10 @@ class SystemSnapshots:
 
 
 class DiskSnapshots:
-    """Of machines that are off, for hosts whose libvirt cannot save the memory of a machine that boots by UEFI.
+    """Snapshots of machines that are off, for hosts whose libvirt cannot save the memory of a machine that boots by
+    UEFI.
 
-    Whether a machine is powered is told by its snapshot's name, which QEMU gives 255 bytes.
+    The snapshot's name tells whether the machine is powered. QEMU allows 255 bytes for it.
     """
 
     needs_power_off = True
@@ -114,7 +115,7 @@ class DiskSnapshots:
 
 
 def tags(disk: str) -> list[str]:
-    """The names of the snapshots in a disk's image, which may be in use."""
+    """Return the names of the snapshots in a disk's image. The image may be in use."""
     told = must(["qemu-img", "info", "--force-share", "--output=json", disk]).stdout
     return [snapshot["name"] for snapshot in json.loads(told).get("snapshots", [])]
 

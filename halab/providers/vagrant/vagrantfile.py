@@ -20,8 +20,10 @@ SERIAL_LOGS = Path("/var/log/libvirt/qemu")  # where libvirt may write on hosts 
 
 @dataclass(frozen=True)
 class Box:
-    """A Vagrant box by name, and its URL unless it is a public one. The others are paths that libvirt can read:
-    the package pool (an ISO 9660 image), and, for a box without a boot loader, what it starts.
+    """A Vagrant box. `url` is None for a public one.
+
+    `pool`, `kernel` and `initrd` are paths that libvirt can read. `pool` is the package pool, an ISO 9660 image. A box
+    without a boot loader is started with `kernel` and `initrd`.
     """
 
     name: str
@@ -33,13 +35,17 @@ class Box:
 
 @dataclass(frozen=True)
 class Names:
-    """How an instance's domains, networks and interfaces are called on the host, where many instances meet."""
+    """The names of an instance's domains, networks and interfaces on the host, which other instances share."""
 
     instance: str  # as name_on_host()
 
     @classmethod
     def of(cls, directory: Path) -> Self:
-        """Those of the instance in a directory. Machines that are there keep theirs, which once did not tell it."""
+        """Return the names of the instance in a directory.
+
+        Machines that exist keep theirs, which are read from the Vagrantfile: they may be older than today's way to name
+        them.
+        """
         made = directory / VAGRANTFILE
         prefix = re.search(r'default_prefix = "halab-(.+)-"', made.read_text()) if made.exists() else None
         return cls(prefix[1] if prefix else name_on_host(directory))
@@ -58,13 +64,16 @@ class Names:
         return SERIAL_LOGS / f"{self.prefix}{node}-console.log"
 
     def port(self, node: str, network: str) -> str:
-        """The bridge port of a node, or of the workstation. Linux gives 15 characters to the name of an interface."""
+        """Return the name of the bridge port of a node or of the workstation. It may have 15 characters on Linux."""
         tag = hashlib.sha256(f"{self.instance}\0{node}".encode()).hexdigest()[:8]
         return f"h{tag}-{network}"
 
 
 def render(spec: LabSpec, names: Names, distro: Distro, box: Box, driver: str, script: Path) -> str:
-    """The Vagrantfile. `driver` is `kvm` or `qemu`; `script` makes a bare server of a public box."""
+    """Return the Vagrantfile.
+
+    `driver` is `kvm` or `qemu`. `script` turns a machine of a public box into a bare server.
+    """
     return templates.render(
         TEMPLATE,
         box=box,
@@ -77,7 +86,7 @@ def render(spec: LabSpec, names: Names, distro: Distro, box: Box, driver: str, s
 
 
 def render_script(distro: Distro, root_password: str) -> str:
-    """What is run once on a machine from a public box."""
+    """Return the script that runs once on a machine from a public box."""
     repository = REPOSITORY.read_text().splitlines()
     return templates.render(SCRIPT, distro=distro, root_password=root_password, pool_repo=repository)
 
