@@ -28,9 +28,9 @@ OLDEST_PLUG_IN = (0, 11)  # of vagrant-libvirt: tried with 0.11.2
 
 @dataclass(frozen=True)
 class Tool:
-    """A command (or a file, by its path) the host needs, what for, and the package that brings it (None: no such).
+    """A command that the host needs (or a file, given by its path), what it is for, and the packages that contain it.
 
-    `instead` is another command that does as well where it is there.
+    A package is None when there is none. `instead` is another command that does as well.
     """
 
     command: str
@@ -59,7 +59,7 @@ TOOLS = (
 """What every lab on container nodes needs."""
 
 BOOTSTRAP_TOOLS = (Tool("mmdebstrap", "bootstraps the image of a Debian node", "mmdebstrap", None),)
-"""What the image of a Debian distro needs besides; on other hosts than Debian there may be no package of it."""
+"""What the image of a Debian distro needs in addition. Hosts other than Debian may have no package of it."""
 
 
 MACHINE_TOOLS = (
@@ -76,19 +76,19 @@ MACHINE_TOOLS = (
     ),
     Tool(f"{sysconfig.get_paths()['include']}/Python.h", "is what libvirt-python is compiled against", *PYTHON_HEADERS),
 )
-"""What labs on virtual machines need besides."""
+"""What labs on virtual machines need in addition."""
 
 BOX_TOOLS = (
     Tool("xorriso", "makes a CD-ROM of the package pool", "xorriso", "xorriso"),
     Tool("mke2fs", "makes the file system of a Debian machine", "e2fsprogs", "e2fsprogs"),
     Tool("qemu-img", "makes the disk of a Debian machine", "qemu-utils", "qemu-img"),
 )
-"""What making the box of a distro needs besides."""
+"""What making the box of a distro needs in addition."""
 
 
 @dataclass(frozen=True)
 class Manager:
-    """A package manager: how it installs, and how it refreshes its lists unless it does so by itself."""
+    """A package manager: how it installs, and how it refreshes its lists (None: it does so by itself)."""
 
     name: str
     install: tuple[str, ...]
@@ -103,7 +103,7 @@ APT = Manager(
     ("apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"),
     ("apt-get", "update"),
 )
-# Fence agents may be in a disabled repository; where there is none such, --enablerepo would be an error.
+# Fence agents may be in a disabled repository. --enablerepo would be an error where there is no such repository.
 DNF = Manager(
     "dnf",
     ("dnf", "install", "-y", "--setopt=install_weak_deps=False", "--setopt=*highavailability*.enabled=1"),
@@ -112,14 +112,14 @@ DNF = Manager(
 
 
 def missing(tools: Iterable[Tool]) -> tuple[Tool, ...]:
-    """The tools whose command is neither on PATH nor in the sbin directories, which PATH may lack."""
+    """Return the tools that are not on PATH, and not in the sbin directories, which PATH may lack."""
     return tuple(tool for tool in tools if not any(_is_there(name) for name in (tool.command, tool.instead) if name))
 
 
 def ensure(tools: Iterable[Tool], say: Callable[[str], None]) -> None:
-    """Install the tools that are missing; `say` gets one line for each, before anything is installed.
+    """Install the tools that are missing. `say` gets one line for each, before anything is installed.
 
-    Raises LabError with what to do when not root, when no package has a tool, or when installing failed.
+    Raises LabError, which says what to do, when not root, when a tool has no package, or when installing failed.
     """
     lacking = missing(tools)
     if not lacking:
@@ -141,7 +141,7 @@ def ensure(tools: Iterable[Tool], say: Callable[[str], None]) -> None:
 
 def _install(manager: Manager, install: tuple[str, ...]) -> None:
     result = _run(install)
-    if not result.ok and manager.update:  # its lists are missing or out of date
+    if not result.ok and manager.update:  # the lists are missing or out of date
         _run(manager.update)
         result = _run(install)
     if not result.ok:
@@ -151,9 +151,9 @@ def _install(manager: Manager, install: tuple[str, ...]) -> None:
 def shortage(
     memory_bytes_needed: int, disk_bytes_needed: int, where: Path, *, meminfo: Path = Path("/proc/meminfo")
 ) -> list[str]:
-    """One sentence for memory (MemAvailable) and one for disk, when less is available than needed.
+    """Return one sentence for memory (MemAvailable) and one for disk, if less is available than needed.
 
-    `where` need not exist yet: its nearest existing parent is looked at.
+    `where` need not exist yet: its nearest existing parent is measured.
     """
     while not where.exists():
         where = where.parent
@@ -170,9 +170,9 @@ def shortage(
 
 
 def podman_problem(*, timeout: float = 30) -> str | None:
-    """One sentence when podman does not answer within `timeout` seconds, is broken, or does not use overlay.
+    """Return one sentence when podman does not answer within `timeout` seconds, is broken, or does not use overlay.
 
-    Checkpoints are made of the upper directories that only the overlay graph driver has.
+    Checkpoints are made of upper directories, which only the overlay graph driver has.
     """
     try:
         result = run(["podman", "info", "--format", "json"], timeout=timeout)
@@ -193,7 +193,7 @@ def podman_problem(*, timeout: float = 30) -> str | None:
 
 
 def no_machines_because(*, kvm: Path = Path("/dev/kvm"), run_dir: Path = Path("/run/libvirt")) -> str | None:
-    """Why virtual machines are not to be used unless somebody asks for them; None when all they need is there."""
+    """Return why virtual machines are not used unless somebody asks for them, or None when they can be."""
     if not os.access(kvm, os.R_OK | os.W_OK):
         return "this host has no KVM"
     if lacking := missing(MACHINE_TOOLS[:2]):
@@ -204,7 +204,7 @@ def no_machines_because(*, kvm: Path = Path("/dev/kvm"), run_dir: Path = Path("/
 
 
 def vagrant_problem() -> str | None:
-    """One sentence when Vagrant does not work, or its plug-in vagrant-libvirt is missing or too old."""
+    """Return one sentence when Vagrant does not work, or when its plug-in vagrant-libvirt is missing or too old."""
     listed = run(["vagrant", "plugin", "list", "--machine-readable"])
     if not listed.ok:
         return f"vagrant is broken: `vagrant plugin list` says: {listed.last_line()}"
@@ -217,7 +217,7 @@ def vagrant_problem() -> str | None:
 
 
 def vagrant_public_key() -> str:
-    """The public half of the key that Vagrant opens new machines with, which ssh-keygen tells from the other half."""
+    """Return the public half of the key with which Vagrant opens new machines. ssh-keygen computes it."""
     home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
     key = home / "insecure_private_key"
     if not key.exists():
@@ -276,7 +276,7 @@ def _commands(tools: tuple[Tool, ...]) -> str:
 
 
 def mem_available(meminfo: Path = Path("/proc/meminfo")) -> int:
-    """What programs may still take, in bytes (proc(5), MemAvailable)."""
+    """Return how many bytes programs may still take (proc(5), MemAvailable)."""
     for line in meminfo.read_text().splitlines():
         name, _, value = line.partition(":")
         if name == "MemAvailable":

@@ -1,8 +1,7 @@
-"""The image of a distro's bare node, the pool of packages that labs install on it, and the tools root of both: made
-once, then found again.
+"""The image of a distro's bare node, the pool of packages that labs install on it, and the tools root of both.
 
-They are named by a digest of their recipe, and get that name when they are whole: whatever else lies about is the
-leftover of a build that was killed, and the next build removes it.
+They are made once, and found again. Their names have a digest of their recipe, and they get these names when they are
+complete. Anything else is the leftover of a build that was killed, and the next build removes it.
 """
 
 import hashlib
@@ -29,8 +28,10 @@ FILES = PROVISION / "files"
 
 @dataclass(frozen=True)
 class Image:
-    """`pool` is a folder of packages that every node of this image sees as its package source, at /srv/pool. `tools`
-    has the programs of the image and of all these packages, which no node can change (see tools_root).
+    """The image of a distro, with its package pool and its tools root.
+
+    `pool` is a folder of packages. Every node of this image sees it at /srv/pool, as its package source. `tools` has
+    the programs of the image and of all these packages. No node can change them (see tools_root).
     """
 
     reference: str
@@ -40,9 +41,9 @@ class Image:
 
 
 def ensure(distro: Distro, say: Say) -> Image:
-    """The image, pool and tools root of `distro`, made now if they are not there, which takes minutes and the Internet;
-    half a minute and no Internet where only the tools root is missing.
+    """Return the image, pool and tools root of `distro`. They are made now if they do not exist.
 
+    That takes minutes and the Internet. If only the tools root is missing, it takes half a minute and no Internet.
     Raises LabError with the reason that the failing tool gave, and the path of the build's log.
     """
     recipe = Recipe(distro)
@@ -64,7 +65,7 @@ def ensure(distro: Distro, say: Say) -> Image:
 
 
 def available(distro: Distro) -> str | None:
-    """None when the image of `distro` is there or can be made, otherwise a sentence that tells why not."""
+    """Return None when the image of `distro` exists or can be made, otherwise a sentence that says why not."""
     if Recipe(distro).made():
         return None
     if distro.container is None:
@@ -76,7 +77,7 @@ def available(distro: Distro) -> str | None:
 
 
 def choose_default(say: Say) -> Distro:
-    """The distro for a user who did not ask for one."""
+    """Return the distro for a user who did not ask for one."""
     preferred, fallback = load(PREFERRED), load(FALLBACK)
     obstacle = available(preferred)
     if obstacle is None:
@@ -86,7 +87,7 @@ def choose_default(say: Say) -> Distro:
 
 
 class Recipe:
-    """What a distro's image and pool are made from, and the names they get when they are whole."""
+    """What a distro's image and pool are made from, and the names that they get when they are complete."""
 
     def __init__(self, distro: Distro, root_password: str = ROOT_PASSWORD) -> None:
         self.distro = distro
@@ -96,13 +97,13 @@ class Recipe:
         self.pool = cache_dir() / "pool" / f"{distro.name}-{self.digest}"
 
     def made(self) -> Image | None:
-        """The whole image, pool and tools root, or None when one of them is missing."""
+        """Return the complete image, pool and tools root, or None when one of them is missing."""
         tools = tools_root.path(self.distro, self.pool)
         identity = self.image_id() if tools.is_dir() else None
         return Image(self.reference, identity, self.pool, tools) if identity else None
 
     def image_id(self) -> str | None:
-        """Of the image when it is whole, and so is its pool."""
+        """Return the image's id, or None when the image or its pool is missing."""
         if not self.pool.is_dir():
             return None
         found = run(["podman", "image", "inspect", "--format", "{{.Id}}", self.reference])
@@ -112,7 +113,7 @@ class Recipe:
         return templates.render(TEMPLATE, distro=self.distro, root_password=self._root_password)
 
     def _digest(self) -> str:
-        """Twelve hexadecimal digits that change with anything that an image or its pool is made from."""
+        """Return twelve hexadecimal digits, which change with anything that an image or its pool is made from."""
         made_from = self.distro.model_dump_json(exclude={"title", "commands", "paths"})
         digest = hashlib.sha256(f"{made_from}\0{self._root_password}".encode())
         for path in sorted(path for path in (TEMPLATE, *FILES.rglob("*")) if path.is_file()):
@@ -126,8 +127,10 @@ def _is_local(reference: str) -> bool:
 
 
 def _answers(url: str) -> bool:
-    """Whether a registry answers in time, be it with 401, which is what it tells a stranger (OCI Distribution Spec,
-    "Determining Support"). Any other error comes from a proxy, or a portal, that is in the way.
+    """Return whether a registry answers in time.
+
+    401 counts, as a registry answers so to a stranger (OCI Distribution Spec, "Determining Support"). Any other error
+    comes from a proxy, or a portal, that is in the way.
     """
     import urllib.error
     import urllib.request
@@ -145,7 +148,7 @@ def _answers(url: str) -> bool:
         except OSError:
             pass
 
-    asking = threading.Thread(target=ask, daemon=True)  # looking up a name takes as long as it likes
+    asking = threading.Thread(target=ask, daemon=True)  # the lookup of a name has no time limit
     asking.start()
     asking.join(REGISTRY_PATIENCE)
     return any(answers)
@@ -199,7 +202,7 @@ class _Build:
         shop.run("podman", "tag", public, self._base)
 
     def _sweep(self) -> None:
-        """Remove what this build, or an earlier one that was killed, has left."""
+        """Remove the leftovers of this build, and of earlier ones that were killed."""
         listed = run(["podman", "ps", "--all", "--external", "--format", "{{.Image}}\t{{.Status}}\t{{.ID}}"])
         for line in listed.stdout.splitlines():
             image, status, container = line.split("\t")

@@ -1,4 +1,4 @@
-"""What the kernel allows container nodes: all of a host together, and each."""
+"""What the kernel allows container nodes: all nodes of a host together, and each node."""
 
 import resource
 from collections.abc import Callable
@@ -6,28 +6,28 @@ from pathlib import Path
 
 from halab.kit.errors import LabError
 
-# The kernel counts these for all nodes of a host together, as they are one user to it, or for the whole host: so one
-# node could use up what the others need. The memory that they take is counted as the node's own, which is limited
-# (providers/podman_limits.py): so they are raised beyond what the memory of all nodes is enough for.
-PLENTY = 2**31 - 1  # the most that the kernel takes for some of these
+# The kernel counts these for all nodes of a host together, as they are one user to it, or for the whole host. So one
+# node could use up what the others need. The memory behind them is counted as the node's own, which is limited
+# (providers/podman/cgroups.py). So these limits are raised beyond what the memory of all nodes suffices for.
+PLENTY = 2**31 - 1  # the most that the kernel accepts for some of these
 LIMITS = {
     "fs.inotify.max_user_instances": PLENTY,  # inotify(7)
     "fs.inotify.max_user_watches": PLENTY,
     "fs.epoll.max_user_watches": PLENTY,  # epoll(7)
-    "fs.pipe-user-pages-soft": PLENTY,  # pipe(7): beyond it a new pipe has one page; 0 is no limit
+    "fs.pipe-user-pages-soft": PLENTY,  # pipe(7): beyond it a new pipe has one page; 0 means no limit
     "fs.file-max": PLENTY,  # proc_sys_fs(5)
     "fs.aio-max-nr": PLENTY,
-    "kernel.pid_max": 2**22,  # proc_sys_kernel(5): the most there can be
+    "kernel.pid_max": 2**22,  # proc_sys_kernel(5): the highest value
 }
 UNLIMITED = {"fs.pipe-user-pages-soft": 0}
 
 MOST = {
     "nofile": 1_048_576,
     "nproc": 32_768,
-    "sigpending": 4096,  # of all that a user's processes have together, and all nodes are one user
-    "msgqueue": 0,  # likewise: POSIX message queues, which nothing of a cluster uses
+    "sigpending": 4096,  # for all processes of a user together, and all nodes are one user
+    "msgqueue": 0,  # likewise: POSIX message queues, which nothing in a cluster uses
 }
-KINDS = {  # as podman-create(1) names them -> getrlimit(2)
+KINDS = {  # name in podman-create(1) -> limit of getrlimit(2)
     "core": resource.RLIMIT_CORE,
     "cpu": resource.RLIMIT_CPU,
     "data": resource.RLIMIT_DATA,
@@ -47,9 +47,9 @@ KINDS = {  # as podman-create(1) names them -> getrlimit(2)
 
 
 def raise_limits(say: Callable[[str], None], sysctls: Path = Path("/proc/sys")) -> None:
-    """Raise what the kernel allows all container nodes of a host together, where one of them could use it up.
+    """Raise the limits that all container nodes of a host share, so that no node can use them up.
 
-    What this kernel does not limit is left out. Raises LabError when a limit may not be changed.
+    A limit that this kernel does not have is left out. Raises LabError when a limit may not be changed.
     """
     raised = []
     for limit, least in LIMITS.items():
@@ -68,17 +68,17 @@ def raise_limits(say: Callable[[str], None], sysctls: Path = Path("/proc/sys")) 
 
 
 def bounds() -> dict[str, str]:
-    """What each process of a node, or of an image's making, may have, by kind of limit, as SOFT:HARD (-1: no limit):
-    of what MOST has what labs need, as far as the host allows it, and of all else what the host's own processes have.
+    """Return, by kind of limit, what each process of a node, or of making an image, may have: SOFT:HARD (-1: no limit).
 
-    Raising a limit above the host's own needs CAP_SYS_RESOURCE, which a host may lack. Podman 5 asks for more by
-    itself, and default_ulimits in containers.conf(5) may ask for more of any kind, so each is named.
+    Kinds in MOST get what labs need, as far as the host allows it. All others get what the host's own processes have:
+    raising a limit above that needs CAP_SYS_RESOURCE, which a host may lack. Every kind is named, because Podman 5 asks
+    for more by itself, and default_ulimits in containers.conf(5) may do so for any kind.
     """
     return {name: _bound(kind, MOST.get(name)) for name, kind in KINDS.items()}
 
 
 def ulimits() -> list[str]:
-    """These as podman's options."""
+    """Return the bounds as options of podman."""
     return [f"--ulimit={name}={bound}" for name, bound in bounds().items()]
 
 

@@ -1,7 +1,7 @@
 """The instance's own namespaces, in which its workstation is.
 
-One holder process keeps a network namespace and a mount namespace. Nothing of them is visible in the host's own
-namespaces; all of it dies with the holder.
+One holder process keeps a network namespace and a mount namespace. Nothing in them is visible in the host's own
+namespaces. All of it ends with the holder.
 """
 
 import subprocess
@@ -14,7 +14,10 @@ from halab.kit.wait import TimedOut, wait
 
 
 class Namespaces:
-    """What a holder process keeps. It, and all else that runs in them, is marked as the instance's: its directory's."""
+    """The namespaces that a holder process keeps.
+
+    The holder, and everything else that runs in them, is marked with the instance's directory.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._instance = str(directory)
@@ -23,25 +26,28 @@ class Namespaces:
         self._known: int | None = None
 
     def holder(self) -> int | None:
-        """The pid that keeps the namespaces, or None when there are none. One that is still setting up is not it."""
+        """Return the pid of the process that keeps the namespaces, or None.
+
+        One that is still setting up does not count.
+        """
         if self._known is None or mark_of(self._known) != self._mark:
             self._known = next((pid for pid in find_daemons(self._mark) if _program(pid) == "sleep"), None)
         return self._known
 
     def mounts(self) -> str:
-        """What is mounted in them: /proc/PID/mounts (proc(5)); nothing, when there are none."""
+        """Return what is mounted in them, as /proc/PID/mounts shows it (proc(5)). It is empty when there are none."""
         holder = self.holder()
         return Path(f"/proc/{holder}/mounts").read_text() if holder else ""
 
     def cgroups(self) -> Path:
-        """Where cgroup-v2 is mounted in them, to be read from anywhere."""
+        """Return the path where their cgroup-v2 mount can be read from anywhere."""
         return Path(f"/proc/{self.holder()}/root/sys/fs/cgroup")
 
     def hold(self, setup: str) -> None:
-        """Make the namespaces if they are not there, and run the shell commands `setup` in them."""
+        """Make the namespaces if they do not exist, and run the shell commands `setup` in them."""
         if self.holder():
             return
-        end_daemons(self._instance)  # BMCs, for example, that live on in namespaces whose holder was killed
+        end_daemons(self._instance)  # BMCs, for example, live on in namespaces whose holder was killed
         script = f"set -e\n{setup}\nexec sleep infinity\n"
         argv = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script]
         process = start_daemon(argv, self._mark, log=self._log)
@@ -54,7 +60,7 @@ class Namespaces:
         end_daemons(self._mark, grace=0)
 
     def enter(self, argv: Sequence[str]) -> list[str]:
-        """The command that runs `argv` on the workstation, with the working directory kept."""
+        """Return the command that runs `argv` on the workstation. The working directory stays the same."""
         holder = self.holder()
         if holder is None:
             raise LabError("the instance is not up, so its workstation is not there; try: inv up")

@@ -1,8 +1,8 @@
-"""The tools root of an image: its programs, with those of all packages of its pool, that no learner can change.
+"""The tools root of an image: its programs, and those of all packages in its pool, where no learner can change them.
 
-What is asked on a node is asked with these, and a node's own programs are held against them. It is made of the image
-and the pool alone, without the Internet, in the image itself; and like these, it gets its name when it is whole. See
-provision/tools.sh.j2 for what is in it.
+Questions to a node are asked with these programs, and a node's own programs are compared with them. It is made inside
+the image, from the image and the pool alone, without the Internet. Like these, it gets its name when it is complete.
+See provision/tools.sh.j2 for its contents.
 """
 
 import hashlib
@@ -19,13 +19,15 @@ TEMPLATE = PROVISION / "tools.sh.j2"
 
 
 def path(distro: Distro, pool: Path) -> Path:
-    """Where the tools root is when it is made; the name changes with the image, the pool, and how it is made."""
+    """Return where the tools root is once it is made. The name changes with the image, the pool, and how it is made."""
     made_from = f"{distro.package_manager}\0{distro.paths.web_page}\0".encode() + TEMPLATE.read_bytes()
     return cache_dir() / "tools" / f"{pool.name}-{hashlib.sha256(made_from).hexdigest()[:12]}"
 
 
 def ensure(distro: Distro, reference: str, pool: Path, say: Say) -> Path:
-    """The tools root of the image `reference`, made now if it is not there, which takes half a minute.
+    """Return the tools root of the image `reference`.
+
+    It is made now if it does not exist, which takes half a minute.
 
     Raises LabError with the reason that the failing tool gave, and the path of the build's log.
     """
@@ -40,7 +42,7 @@ def ensure(distro: Distro, reference: str, pool: Path, say: Say) -> Path:
 
 
 def make(distro: Distro, reference: str, pool: Path, shop: Workshop) -> Path:
-    """The same, in a workshop that is held already."""
+    """Do as `ensure` does, in a workshop that is held already."""
     wanted = path(distro, pool)
     if wanted.is_dir():
         return wanted
@@ -55,7 +57,7 @@ def make(distro: Distro, reference: str, pool: Path, shop: Workshop) -> Path:
     try:
         shop.build(containerfile, tag, shop.folder, *volumes)
     finally:
-        run(["podman", "rmi", tag])  # all that it made is in the volume
+        run(["podman", "rmi", tag])  # everything that it made is in the volume
     wanted.parent.mkdir(exist_ok=True)
     folder.replace(wanted)
     return wanted

@@ -1,7 +1,7 @@
-"""Where images are made: one maker at a time, a folder that starts empty and is gone in the end, and a log.
+"""Where images are made: by one maker at a time, in a folder that starts empty and is removed at the end, with a log.
 
-What is made gets its real name when it is whole. Whatever else lies about is the leftover of a maker that was killed,
-and the next one removes it.
+A product gets its real name when it is complete. Anything else is the leftover of a maker that was killed, and the next
+maker removes it.
 """
 
 import fcntl
@@ -22,9 +22,9 @@ Say = Callable[[str], None]
 
 
 class Workshop:
-    """The tools that it runs inherit its lock, so that it lasts until the last one ends, even when halab is killed.
+    """A place to run tools that make something. The tools inherit its lock.
 
-    (filelock's locks are not inherited.)
+    So the lock lasts until the last tool ends, even when halab is killed. (filelock's locks are not inherited.)
     """
 
     def __init__(self, name: str, lock: int, say: Say) -> None:
@@ -38,7 +38,7 @@ class Workshop:
         self._say(f"{self._name}: {text}")
 
     def run(self, *argv: str) -> None:
-        """Run a tool, its output going to the log. Raises LabError with the reason that it gave."""
+        """Run a tool, with its output in the log. Raises LabError with the reason that the tool gave."""
         with self.log.open("a+") as log:
             log.write(f"$ {shlex.join(argv)}\n")
             log.flush()
@@ -66,7 +66,7 @@ class Workshop:
 
 @contextmanager
 def workshop(name: str, say: Say) -> Iterator[Workshop]:
-    """The workshop of that name, when nobody else is in it."""
+    """Enter the workshop of that name, once nobody else is in it."""
     path = cache_dir() / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -85,6 +85,9 @@ def workshop(name: str, say: Say) -> Iterator[Workshop]:
 
 
 def _reason(output: str) -> str:
-    """The last error that a tool printed, or its last line. Podman's own line only repeats the command it ran."""
+    """Return the last error that a tool printed, or its last line.
+
+    Podman's own line only repeats the command it ran.
+    """
     errors = re.findall(r"^(?:E|Error): (?!building at STEP).+", output, re.MULTILINE)
     return (errors or output.strip().splitlines() or [""])[-1]
