@@ -1,9 +1,8 @@
-"""Proving checks: right solutions pass every one of them, and each has wrong ones that it finds, on real nodes.
+"""Proving checks on real nodes: right solutions pass all of them, and for each check some wrong solution fails it.
 
-exams     trying solutions of an exam
-steps     trying solutions of a step
-cheats    what looks like a solution of any exam, and is no cluster
-commands  trying all of them
+exams     tries solutions of an exam
+steps     tries solutions of a step
+cheats    wrong solutions for any exam, which look like a cluster and are none
 """
 
 import re
@@ -16,16 +15,18 @@ from halab.instance.instance import Instance
 from halab.kit.errors import LabError
 from halab.walk.lab import Lab
 
-UNTOUCHED, REFERENCE = "untouched", "reference"  # solutions that there always are: nothing, and what is meant
-AT_REST = 1.0  # seconds that a check which has to fail is given, on a cluster in which nothing is under way
+UNTOUCHED, REFERENCE = "untouched", "reference"  # what always exists: doing nothing, and the intended solution
+AT_REST = 1.0  # seconds for a check that has to fail, on a cluster in which nothing is under way
 
 
 @dataclass(frozen=True)
 class Solution:
-    """What somebody might do. A wrong one says in `fails` which checks must not pass it: regular expressions, each
-    found in some sentence; or in `replaces` which files of nodes it replaces, each of which must be seen from outside,
-    so that nothing is graded. `after` names the solution whose result it starts from. One that ends the cluster says
-    so, as that is not waited for then.
+    """Something that somebody might do on the nodes of a lab. It is right unless it has `fails` or `replaces`.
+
+    - `fails`: regular expressions. A check whose sentence matches one must fail, and each must match some sentence.
+    - `replaces`: paths on nodes that it replaces. Each must be seen from outside, and then nothing is graded.
+    - `after`: the name of the solution whose result it starts from.
+    - `ends_cluster`: no cluster is left, so nobody waits for one.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Solution:
 
 
 def typed(*lines: str) -> Callable[[Lab], None]:
-    """Lines that are typed on the first node."""
+    """Return a `perform` that types these lines on the first node."""
 
     def perform(lab: Lab) -> None:
         for line in lines:
@@ -52,7 +53,10 @@ def typed(*lines: str) -> Callable[[Lab], None]:
 
 @dataclass(frozen=True)
 class Cell:
-    """What one check said of one solution, and whether it should have passed it. `part` is the step, or the draw."""
+    """The outcome of one check under one solution.
+
+    `part` is the step or the draw, `right` whether the check should pass.
+    """
 
     part: str
     solution: str
@@ -72,7 +76,7 @@ class Cell:
 
 @dataclass
 class Proof:
-    """The matrix: checks by solutions."""
+    """The matrix of a lab: each check's outcome under each solution."""
 
     lab: str
     cells: list[Cell] = field(default_factory=list)
@@ -83,7 +87,7 @@ class Proof:
 
     @property
     def unproven(self) -> list[tuple[str, str]]:
-        """Part and sentence of each check that no wrong solution fails; to do nothing does not count as one."""
+        """Part and sentence of each check that no wrong solution fails. Doing nothing is not a wrong solution."""
         stated = dict.fromkeys((cell.part, cell.sentence) for cell in self.cells)
         wrong = [cell for cell in self.cells if not cell.right and cell.solution != UNTOUCHED]
         found = {(cell.part, cell.sentence) for cell in wrong if cell.good}
@@ -91,7 +95,7 @@ class Proof:
 
 
 class Concerned(Lab):
-    """A lab on which only those checks are made that a wrong solution is about."""
+    """A lab on which only the checks run that a wrong solution is about."""
 
     def __init__(self, instance: Instance, solution: Solution) -> None:
         super().__init__(instance)
@@ -102,7 +106,7 @@ class Concerned(Lab):
             super().check(sentence, condition, within=min(within, AT_REST), **rest)
 
     def must_have_been_concerned(self) -> None:
-        """Raises LabError when some pattern was found in no sentence."""
+        """Raise LabError when a pattern matched no sentence, or a replaced path was not seen."""
         for pattern in self._solution.fails:
             if not any(re.search(pattern, result.sentence) for result in self.results):
                 raise LabError(f"solution {self._solution.name!r}: no check's sentence has {pattern!r} in it")

@@ -1,9 +1,9 @@
-"""What looks like a solution of any exam, and is no cluster: for its solutions.py, as wrong solutions."""
+"""Wrong solutions for any exam, which look like a cluster and are none. An exam's solutions.py may add them."""
 
 from halab.proof import UNTOUCHED, Solution
 from halab.walk.lab import Lab
 
-# What a grader might ask, and what a fake one does that has something to say to everything
+# Commands that a grader might use; and a fake command, which has an answer to everything
 FAKED = ("crm_mon", "cibadmin", "stonith_admin", "pcs", "corosync-quorumtool", "crm_resource")  # in /usr/sbin
 FAKED_IN_BIN = ("env", "systemctl", "firewall-cmd", "ip")
 FAKE = "#!/bin/sh\\necho 3\\n"
@@ -12,8 +12,10 @@ UNIT = "etc/systemd/system/corosync.service.d/other.conf"
 
 
 def replaced() -> Solution:
-    """Programs that are replaced where they are, one in front of another, a library for all, another Corosync; and a
-    service by hand.
+    """Return a solution that replaces programs and starts the service by hand.
+
+    It replaces programs at their paths, puts one in front of another, loads a library into all, and starts another
+    program as Corosync.
     """
     programs = [*(f"/usr/sbin/{name}" for name in FAKED), *(f"/usr/bin/{name}" for name in FAKED_IN_BIN)]
     named = [*programs, "/usr/local/sbin/crm_mon", PRELOAD, f"/{UNIT}", "/usr/sbin/env"]
@@ -21,7 +23,7 @@ def replaced() -> Solution:
 
 
 def by_hand(*fails: str, after: str = UNTOUCHED) -> Solution:
-    """No cluster any more: a loop takes the address when nobody has it, and systemd runs the web server."""
+    """Return a solution without a cluster: a loop takes the address when nobody has it; systemd runs the web server."""
     return Solution("a loop that takes the address", serve_by_hand, fails=fails, after=after, ends_cluster=True)
 
 

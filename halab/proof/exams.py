@@ -1,4 +1,4 @@
-"""Trying solutions of an exam, graded as a learner's are."""
+"""Trying solutions of an exam. They are graded as a learner's are."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -21,17 +21,18 @@ from halab.walk.checkpoints import START
 from halab.walk.preparation import Say
 
 Draw = tuple[LabSpec, Drawn]
-NOTHING = Solution(UNTOUCHED, lambda lab: None, fails=("",))  # which every check must fail that is worth points
+NOTHING = Solution(UNTOUCHED, lambda lab: None, fails=("",))  # every check that is worth points must fail it
 
 
 class Trial(Concerned, Examination):
-    """The checks that a wrong solution of an exam is about."""
+    """An examination with only the checks that a wrong solution is about."""
 
 
 class Prover:
-    """Tries one solution after another on an instance whose exam has begun, and which is used up by it.
+    """Tries solutions one by one, on an instance whose exam has begun.
 
-    A solution comes after the one that it starts from. Needs the lock.
+    The instance is used up: it cannot be used for anything afterwards. A solution must come after the one that it
+    starts from. Needs the lock.
     """
 
     def __init__(self, instance: Instance, part: str, solutions: Sequence[Solution]) -> None:
@@ -42,8 +43,9 @@ class Prover:
         self._witness = Witness(instance)
 
     def try_out(self, solution: Solution) -> list[Cell]:
-        """What each check that is worth points, and that the solution is about, said of it; nothing of what replaces
-        files, where the host does not see them.
+        """Return the outcome of each check that is worth points and that the solution is about.
+
+        Return nothing for a solution that replaces files, where the host does not see them.
         """
         if solution.replaces and not self._witness.sees:
             return []
@@ -63,7 +65,7 @@ class Prover:
             exam.settle()
             solution.perform(exam)
             if self._is_replaced(exam):
-                return  # as nothing is graded then
+                return  # nothing is graded then
             if solution.ends_cluster:
                 exam.members = frozenset()
             exam.settle()
@@ -81,7 +83,10 @@ class Prover:
             exam.close()
 
     def _is_replaced(self, exam: Examination) -> bool:
-        """Whether something on the nodes is not its package's; that is told as a check for each, which failed."""
+        """Return whether something on the nodes is not what its package contains.
+
+        Each such thing becomes a failed check.
+        """
         found = self._witness.look()
         for finding in found:
             expected = "what runs on the nodes is what their packages contain"
@@ -93,7 +98,7 @@ class Prover:
 
 @contextmanager
 def begun(made: Instance, draw: Draw, say: Say) -> Iterator[Instance]:
-    """Bring up an instance, begin its exam with what was drawn, and hold its lock; it is removed afterwards."""
+    """Bring up an instance, begin its exam with this draw, and hold its lock. The instance is removed afterwards."""
     spec, drawn = draw
     made.state = made.state.model_copy(update={"spec": spec, "sitting": Sitting(seed="", drawn=drawn)})
     made.provider.prepare(say)

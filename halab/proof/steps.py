@@ -1,4 +1,4 @@
-"""Trying solutions of a step, verified as a learner's are."""
+"""Trying solutions of a step. They are verified as a learner's are."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,7 +15,7 @@ PERFORMED = Solution(REFERENCE, lambda lab: None)
 
 
 class Prover:
-    """Tries solutions of one step of an instance on which all steps before it are passed. Needs the lock."""
+    """Tries solutions of one step, on an instance on which all steps before it are passed. Needs the lock."""
 
     def __init__(self, instance: Instance, step: Step, solutions: Sequence[Solution]) -> None:
         self._instance = instance
@@ -23,8 +23,9 @@ class Prover:
         self._solutions = solutions
 
     def before(self) -> list[Cell]:
-        """Before the step is performed: some check fails, and the wrong solutions that start here fail theirs. Nothing
-        is done afterwards.
+        """Return what is seen before the step is performed: some check fails, and so do the wrong solutions from here.
+
+        The cells are those of the failed checks and of these solutions. Afterwards the cluster is as before.
         """
         cells = self._verify(NOTHING)
         failed = [cell for cell in cells if cell.outcome is not Outcome.PASSED] or cells
@@ -32,8 +33,9 @@ class Prover:
         return failed + self._try_out(here, self._back, touched=False, last=self._back)
 
     def after(self) -> list[Cell]:
-        """Once the step is passed: it and its alternatives pass, the wrong solutions that start here fail. The step is
-        passed afterwards.
+        """Return the cells of the passed step, of the wrong solutions that start there, and of alternative solutions.
+
+        Afterwards the step is passed.
         """
         here = [solution for solution in self._solutions if solution.after == REFERENCE]
         others = [solution for solution in self._solutions if solution.after == UNTOUCHED and not solution.fails]
@@ -44,7 +46,11 @@ class Prover:
     def _try_out(
         self, solutions: Sequence[Solution], go: Callable[[], None], touched: bool, last: Callable[[], None] | None
     ) -> list[Cell]:
-        """`go` goes where they start from, which the first one need not where nothing is `touched`; then `last`."""
+        """Try solutions, and return their cells.
+
+        `go` goes to where a solution starts from. The first solution does not need it unless the cluster is `touched`.
+        `last` is called at the end.
+        """
         cells: list[Cell] = []
         for solution in solutions:
             if touched:
