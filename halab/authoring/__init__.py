@@ -1,8 +1,9 @@
-"""What the author of labs is given.
+"""Tools for the authors of labs.
 
-new        a lab, or a step, to start from
-recorded   verify, and an exam's checks, without a cluster
-prose      links and commands in what people read
-lint       everything that is wrong with a lab
-schemas    what editors know of lab.toml and exam.toml
+new      makes a lab, or a step, to start from
+stated   records the checks of a step or an exam, without a cluster
+proofs   whether each check has a wrong solution
+prose    links and commands in what people read
+lint     everything that is wrong with a lab
+schemas  what editors know of lab.toml and exam.toml
 """

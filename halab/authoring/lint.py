@@ -25,14 +25,17 @@ from halab.spec.labs import LabFolder, Step
 from halab.spec.models import LabSpec
 from halab.spec.paper import Drawn, ExamFile
 
-DRAWS = 200  # of an exam, after which anything that is drawn one time in twenty was seen, but for one exam in 30000
+DRAWS = 200  # draws of each exam; what one draw in twenty has is missed in one exam of 30000
 
-LINTING = 300.0  # seconds, for a lab
+LINTING = 300.0  # seconds for one lab
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Sentences that begin with a file, and a line where one is known. `notes` tell what only grading can find."""
+    """What is wrong, as sentences that begin with a file, and with a line if it is known.
+
+    `notes` say what only grading can find.
+    """
 
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -42,7 +45,7 @@ class Findings:
 
 
 def lint(names: Sequence[str], commands: Sequence[ParserContext]) -> Findings:
-    """Lint these labs. Raises LabError when there is no such lab."""
+    """Return what is wrong with these labs. Raises LabError when there is no such lab."""
     for name in names:
         if name not in labs.names():
             raise LabError(f'there is no lab "{name}", {suggestion(name, labs.names())}')
@@ -52,7 +55,7 @@ def lint(names: Sequence[str], commands: Sequence[ParserContext]) -> Findings:
 
 
 def lint_docs(commands: Sequence[ParserContext]) -> Findings:
-    """Lint the prose that is about no single lab: README.md and docs/, beside the labs."""
+    """Return what is wrong with the prose that is about no single lab: README.md and docs/, beside the labs."""
     root = labs.root().parent
     files = [file for file in (root / "README.md", *sorted(root.glob("docs/**/*.md"))) if file.is_file()]
     known = _known(commands)
@@ -71,7 +74,7 @@ def _known(commands: Sequence[ParserContext]) -> Known:
 
 
 def _apart(name: str, known: Known) -> Findings:
-    """In a process of its own, as what one lab does there must be nothing to the others."""
+    """Lint a lab in a process of its own, so that what it does there cannot affect the others."""
     try:
         return apart(lambda: _lab(name, known), f"labs/{name}", within=LINTING)
     except LabError as error:
@@ -100,7 +103,7 @@ def _lab(name: str, known: Known) -> Findings:
 
 
 def _unreadable(folder: Path, error: LabError) -> list[str]:
-    """Why a lab cannot be loaded, which is the first reason only; and what is wrong with each of its steps."""
+    """Return why a lab cannot be loaded (its first problem only), and what is wrong with each of its steps."""
     reasons = str(error).splitlines()
     for file in labs.step_files(folder):
         try:
@@ -123,7 +126,7 @@ def _markdown(file: Path, known: Known) -> list[str]:
 
 
 def _docstring(file: Path, known: Known) -> list[str]:
-    """What is dead in a docstring. One that cannot be read is a problem of loading."""
+    """Return what is dead in a docstring. Loading the lab reports a docstring that cannot be read."""
     try:
         first = ast.parse(file.read_text()).body[0]
     except (OSError, ValueError, SyntaxError, IndexError, RecursionError, MemoryError):
@@ -137,7 +140,7 @@ def _docstring(file: Path, known: Known) -> list[str]:
 
 
 def _needs(lab: LabFolder) -> list[str]:
-    """What a lab is limited to that does not exist."""
+    """Return which of the things that a lab is limited to do not exist."""
     file = lab.path / ("exam.toml" if lab.paper else "lab.toml")
     wanted = (("distro", lab.spec.needs.distros, distros.names()), ("provider", lab.spec.needs.providers, PROVIDERS))
     return [
@@ -151,7 +154,7 @@ def _needs(lab: LabFolder) -> list[str]:
 def _step(
     step: Step, shapes: Sequence[LabSpec], names: Sequence[str], problems: list[str], known: Known
 ) -> list[Stated]:
-    """The checks that it states; what is wrong with it is added to `problems`."""
+    """Return the checks that a step states. What is wrong with the step is added to `problems`."""
     stated: list[Stated] = []
     for spec in shapes:
         for distro in names:
@@ -167,7 +170,7 @@ def _step(
 
 
 def _shapes(lab: LabFolder) -> list[LabSpec]:
-    """The lab with each number of nodes that it is about."""
+    """Return the lab with each number of nodes that it allows."""
     counts = lab.spec.needs.nodes or (len(lab.spec.nodes),)
     return [lab.with_nodes(count).spec for count in counts]
 
@@ -177,7 +180,7 @@ def _cut_short(file: Path, function: str, end: End | None) -> list[str]:
 
 
 def _checks(file: Path, stated: Sequence[Stated], known: Known) -> Iterator[str]:
-    """What is wrong with checks, which were stated again for each distro and each draw."""
+    """Yield what is wrong with checks. Each distro and each draw states them again."""
     for check in dict.fromkeys(stated):
         if not check.hints:
             yield _at(file, check.line, f'"{check.sentence}" has no hint, neither of its own nor of its condition')
@@ -186,7 +189,7 @@ def _checks(file: Path, stated: Sequence[Stated], known: Known) -> Iterator[str]
 
 
 def _exam(lab: LabFolder, known: Known) -> Findings:
-    """Draw many times, and record what is checked then."""
+    """Draw many times, and return what is wrong with the checks of these draws."""
     file = lab.path / "grade.py"
     names = lab.spec.needs.distros or distros.names()
     seen = [_sat(lab, f"learner{number}", names[number % len(names)]) for number in range(DRAWS)]
@@ -243,7 +246,7 @@ def _sat(lab: LabFolder, learner: str, distro: str) -> Sat:
 
 
 def _recorded(lab: LabFolder, draw: Draw) -> list[Stated]:
-    """All checks of one draw."""
+    """Return all checks of one draw."""
     (spec, drawn), paper = draw, paper_of(lab)
     asked = (_given(drawn, paper.look), _given(drawn, paper.shake))
     return record(lab.path / "grade.py", spec, images.FALLBACK, *asked)[0]
@@ -254,7 +257,7 @@ def _given(drawn: Drawn, function: Callable[[Any, Drawn], None]) -> Callable[[Ch
 
 
 def _strays(file: Path, stated: Sequence[Stated], exam: ExamFile) -> Iterator[str]:
-    """Checks whose points go to no task."""
+    """Yield a problem for each check whose points go to no task."""
     names = [task.name for task in exam.tasks]
     for check in stated:
         if check.task and check.task not in names:
@@ -264,7 +267,10 @@ def _strays(file: Path, stated: Sequence[Stated], exam: ExamFile) -> Iterator[st
 
 
 def _sums(stated: Sequence[Stated], exam: ExamFile, whole: bool) -> Iterator[str]:
-    """Tasks whose checks are worth something else. Where not all checks are known, only too much is wrong."""
+    """Yield a problem for each task whose points differ from the sum of its checks.
+
+    If not all checks are known, only a sum that is too large is a problem.
+    """
     for task in exam.tasks:
         points = sum(check.points for check in stated if check.task == task.name)
         if points > task.points or (whole and points < task.points):

@@ -1,4 +1,4 @@
-"""A new lab, or a new step, that works as it is. Nothing that is there is overwritten, and nothing is there by half."""
+"""A new lab, or a new step, that works as it is. It is made completely or not at all, and overwrites nothing."""
 
 import re
 import tempfile
@@ -69,6 +69,6 @@ def _must_be_a_name(name: str) -> None:
 
 @contextmanager
 def _workspace() -> Iterator[Path]:
-    """A folder beside labs, where no half-made lab is taken for one, and from where it can be renamed."""
+    """Make a folder for half-made work, beside labs/. Nobody takes it for a lab, and work can be renamed into labs/."""
     with tempfile.TemporaryDirectory(dir=labs.root().parent, prefix=".new-") as folder:
         yield Path(folder)

@@ -1,4 +1,4 @@
-"""Whether each check has a wrong solution that is about it, found without a cluster; `inv prove` tells the rest."""
+"""Whether each check has a wrong solution that is about it, found without a cluster. `inv prove` finds the rest."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,10 @@ Problem = Callable[[Path, int, str], str]
 
 
 def of_lab(lab: LabFolder, stated: Mapping[str, Sequence[Stated]], problem: Problem) -> Iterator[str]:
-    """`stated` are the checks of each step. `problem` makes a sentence of a file, a line in it, and what is wrong."""
+    """Yield what is wrong with the solutions of a lab.
+
+    `stated` are the checks of each step. `problem` makes a sentence from a file, a line in it, and what is wrong.
+    """
     file = lab.path / "solutions.py"
     try:
         known: dict[str, Sequence[Solution]] = getattr(labs.import_file(file), "SOLUTIONS", {})
@@ -33,7 +36,10 @@ def of_lab(lab: LabFolder, stated: Mapping[str, Sequence[Stated]], problem: Prob
 
 
 def of_exam(lab: LabFolder, recorded: Callable[[Draw], Sequence[Stated]], problem: Problem) -> Iterator[str]:
-    """`recorded` are the checks of a draw. A warning, which is worth no points, need not be proven."""
+    """Yield what is wrong with the solutions of an exam. A warning, which is worth no points, needs no proof.
+
+    `recorded` returns the checks of a draw. `problem` is as in `of_lab`.
+    """
     file = lab.path / "solutions.py"
     try:
         module = labs.import_file(file)
@@ -48,7 +54,7 @@ def of_exam(lab: LabFolder, recorded: Callable[[Draw], Sequence[Stated]], proble
 
 
 def _unproven(checks: Sequence[Stated], solutions: Sequence[Solution]) -> Iterator[tuple[int, str]]:
-    """Line and sentence of each check that no wrong solution is about."""
+    """Yield line and sentence of each check that no wrong solution is about."""
     patterns = [pattern for solution in solutions for pattern in solution.fails]
     for check in checks:
         if not any(re.search(pattern, check.sentence) for pattern in patterns):
@@ -56,7 +62,7 @@ def _unproven(checks: Sequence[Stated], solutions: Sequence[Solution]) -> Iterat
 
 
 def _idle(checks: Sequence[Stated], solutions: Sequence[Solution]) -> Iterator[str]:
-    """What wrong solutions are about that no check has in its sentence."""
+    """Yield a sentence for each pattern of a wrong solution that no check's sentence matches."""
     for solution in solutions:
         for pattern in solution.fails:
             if not any(re.search(pattern, check.sentence) for check in checks):

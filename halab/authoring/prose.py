@@ -1,4 +1,4 @@
-"""What is dead in prose: links to files that are not there, and commands that nobody could type."""
+"""Dead links and commands in prose: files that do not exist, and commands that nobody could type."""
 
 import re
 import shlex
@@ -21,18 +21,18 @@ SPAN = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 ELSEWHERE = re.compile(r"[a-z]+:|#")
 
-# In code a command ends with the line, or with what may follow it there: two blanks, a remark, another command
+# In code a command ends with the line, or at what may follow it there: two blanks, a remark, another command
 SEPARATOR = re.compile(r"&&|\|\||[;|<>]")
 TYPED = re.compile(r"(?:\$ )?(?:\./)?inv +(?P<words>.+)")
 REMARK = re.compile(r"\s+#|\s{2,}")
-# Outside of code nothing tells where one ends, so a name counts only before punctuation or an option
+# Outside of code nothing marks a command's end, so a name counts only before punctuation or an option
 SAID = re.compile(
     r"(?<![\w./-])(?:\./)?inv (?P<words>[a-z][a-z-]*(?: [a-z0-9-]+(?=[,;:.]|$| --))?(?: --[a-z-]+ [\w./,-]*\w)*)",
     re.MULTILINE,
 )
-DRAWN = re.compile(r"\{\{.*?\}\}")  # in an exam's text
-STANDS_FOR = re.compile(r"[A-Z][A-Z_]*|\.\.\.")  # a name, or a number, that the reader puts there
-ANY = "0"  # is put there here
+DRAWN = re.compile(r"\{\{.*?\}\}")  # in the text of an exam
+STANDS_FOR = re.compile(r"[A-Z][A-Z_]*|\.\.\.")  # stands for a name or a number that the reader puts in its place
+ANY = "0"  # what is put in its place here
 
 # What an argument of a command is the name of ...
 NAMES = {
@@ -49,13 +49,16 @@ NAMES = {
     ("measure", "name"): "fault",
     ("heal", "fault"): "fault",
 }
-# ... and what a command makes, that later ones in the same text may name
+# ... and what a command makes, so that later commands in the same text may name it
 MADE = {("new-lab", "name"): "lab", ("new-step", "name"): "step", ("save", "name"): "checkpoint"}
 
 
 @dataclass(frozen=True)
 class Known:
-    """What there is to be named. `steps` are those of every lab; `own` is the lab that the prose is about, if any."""
+    """The names that prose may use.
+
+    `steps` are those of every lab. `own` is the lab that the prose is about, if any.
+    """
 
     commands: Sequence[ParserContext]
     steps: dict[str, tuple[str, ...]]
@@ -65,7 +68,7 @@ class Known:
 
 
 def dead(text: str, file: Path, known: Known) -> list[tuple[int, str]]:
-    """What is dead in the Markdown of that file, or in its docstring: lines, counted from 0, and what is wrong."""
+    """Return what is dead in a file's Markdown, or in its docstring: pairs of a line, from 0 on, and a sentence."""
     code, rest = _code(DRAWN.sub("DRAWN", text))
     commands = [(place, match["words"], True) for place, line in code for match in _typed(line)]
     commands += [(match.start(), match["words"], False) for match in SAID.finditer(rest)]
@@ -80,13 +83,13 @@ def dead(text: str, file: Path, known: Known) -> list[tuple[int, str]]:
 
 
 def dead_in_hint(hint: str, known: Known) -> list[str]:
-    """What is wrong with the commands in a hint, which are not marked there."""
+    """Return what is wrong with the commands in a hint. A hint does not mark its commands."""
     reader = Reader(known)
     return [wrong for match in SAID.finditer(hint) for wrong in reader.read(match["words"], certain=False)]
 
 
 def _code(text: str) -> tuple[list[tuple[int, str]], str]:
-    """The lines that are code, each with its place; and the text with blanks for them, so that places stay."""
+    """Return the lines of code, each with its place, and the text with blanks in their stead, so that places stay."""
     lines = []
     for pattern in BLOCKS:
         for block in pattern.finditer(text):
@@ -116,7 +119,7 @@ def _leads(target: str, file: Path) -> bool:
 
 @dataclass
 class Reader:
-    """Reads commands in the order in which they are told, and remembers what they would make."""
+    """Reads commands in the order of the text, and remembers what they would make."""
 
     known: Known
     made: dict[str, list[str]] = field(default_factory=lambda: {"lab": [], "step": [], "checkpoint": []})
@@ -125,14 +128,17 @@ class Reader:
         self._parser = Parser(list(self.known.commands), initial=Program().initial_context)
 
     def read(self, words: str, certain: bool) -> list[str]:
-        """What is wrong with `inv` and these words. Unless it is `certain` that all are a command, only names are."""
+        """Return what is wrong with `inv` and these words.
+
+        If it is not `certain` that all words belong to the command, only wrong names are reported.
+        """
         shown = f"`inv {words}`"
         try:
             argv = [
                 ANY if STANDS_FOR.fullmatch(word) else word
                 for word in shlex.split(words.replace("[", "").replace("]", ""))
             ]
-            if argv[0] == "--help":  # of a command, which Invoke takes for a second one
+            if argv[0] == "--help":  # --help COMMAND: Invoke takes COMMAND for a second one
                 argv = [word for word in argv[1:] if word != ANY]
             contexts = self._parser.parse_argv(argv)
         except (ParseError, ValueError) as error:
@@ -143,7 +149,7 @@ class Reader:
         names = [context.name or "" for context in self.known.commands]
         if words[0] not in names and not words[0].startswith("-"):
             return [f'{shown}: there is no command "{words[0]}", {suggestion(words[0], names)}']
-        # A command may be told of by its name alone, without what it needs
+        # Prose may name a command alone, without the arguments that it needs
         return [f"{shown}: {error}"] if certain and len(words) > 1 else []
 
     def _wrong_names(self, contexts: Sequence[ParserContext]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""JSON Schemas of lab.toml and exam.toml, for editors, and of a grade, all made from halab's own models."""
+"""JSON Schemas of lab.toml and exam.toml, for editors, and of a grade. All are made from halab's own models."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,10 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def lab() -> dict[str, Any]:
-    """Of lab.toml: a sequel when it continues another lab, so that an editor knows which keys are missing."""
+    """Return the schema of lab.toml.
+
+    A file that continues another lab is a sequel, so that editors know which keys it needs.
+    """
     schema = _of(LabSpec, Sequel)
     return {
         **schema,
@@ -37,7 +40,7 @@ def grade() -> dict[str, Any]:
 
 
 def write() -> list[Path]:
-    """Write the files, and return which they are."""
+    """Write the files of all schemas, and return their paths."""
     files = texts()
     for file, text in files.items():
         file.parent.mkdir(exist_ok=True)
@@ -46,7 +49,7 @@ def write() -> list[Path]:
 
 
 def texts() -> dict[Path, str]:
-    """Each schema's file, and what it has to say."""
+    """Return the text of each schema, by its file."""
     schemas = {"lab": lab(), "exam": exam(), "grade": grade()}
     return {FOLDER / f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
 

@@ -1,4 +1,4 @@
-"""The checks of a step, or of an exam, recorded without a cluster, each with the line on which it is stated."""
+"""The checks of a step or an exam, recorded without a cluster, each with the line that states it."""
 
 import traceback
 from collections.abc import Callable, Iterator
@@ -31,7 +31,10 @@ class Stated:
 
 @dataclass(frozen=True)
 class End:
-    """What kept a file from being recorded to its end. `asks`: only a cluster can answer what it asks there."""
+    """What kept a file from being recorded to its end.
+
+    `asks`: the code asks something that only a cluster can answer.
+    """
 
     line: int
     reason: str
@@ -40,7 +43,7 @@ class End:
 
 @dataclass
 class CheckRecorder(Recorder):
-    """Stands in for lab.Lab and grading.Examination, for the functions of one file."""
+    """Stands in for walk.lab.Lab and exams.grading.Examination, for the functions of one file."""
 
     file: Path = Path()
     stated: list[Stated] = field(default_factory=list)
@@ -58,13 +61,13 @@ class CheckRecorder(Recorder):
         self.stated.append(Stated(self._line(), sentence, hints, self._task, options.get("points", 0)))
 
     def afresh(self) -> None:
-        """On a recorder, nothing is broken."""
+        """Do nothing: on a recorder, nothing is broken."""
 
     def boot_all(self) -> None:
-        """On a recorder, time does not pass."""
+        """Do nothing: on a recorder, time does not pass."""
 
     def _line(self) -> int:
-        """The line of the file that is running, where it states a check itself or in a function of its own."""
+        """Return the line of the file on which it now states a check, be it in a function of its own."""
         lines = (line for frame, line in traceback.walk_stack(None) if frame.f_code.co_filename == str(self.file))
         return next(lines, 1)
 
@@ -72,7 +75,10 @@ class CheckRecorder(Recorder):
 def record(
     file: Path, spec: LabSpec, distro: str, *calls: Callable[[CheckRecorder], None]
 ) -> tuple[list[Stated], End | None]:
-    """The checks that these functions of the file state, in order, and what stopped them, if anything did."""
+    """Record the checks that functions of the file state.
+
+    Return them in order, and what stopped the recording, or None.
+    """
     recorder = CheckRecorder(spec, distros.load(distro), file=file)
     try:
         for call in calls:
@@ -90,7 +96,7 @@ def _end(error: Exception, file: Path) -> End:
 
 
 def _asked(error: AttributeError) -> str:
-    """What only a cluster could have answered; empty when the name is a mistake."""
+    """Return what only a cluster could have answered. It is empty when the name is a mistake."""
     if error.obj is None and error.name in CheckResult.__dataclass_fields__:
         return f"the {error.name} of a check"
     name = error.name or ""
