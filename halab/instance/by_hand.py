@@ -1,4 +1,4 @@
-"""What is done on the nodes by hand: the shells that are open, and whether somebody has worked there since."""
+"""What people do on the nodes by hand: which shells are open, and whether somebody may have worked there."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,12 +8,12 @@ from halab.kit.process import find_daemons
 
 
 def shell_mark(instance: Instance, node: str) -> str:
-    """What a shell on a node is found by, see process.start_daemon."""
+    """Return the mark by which a shell on a node is found (see process.start_daemon)."""
     return f"{instance.directory}/shell/{node}"
 
 
 def open_shells(instance: Instance) -> list[str]:
-    """The nodes on which `inv ssh` has opened a shell that is open still."""
+    """Return the nodes on which a shell of `inv ssh` is still open."""
     marks = set(find_daemons(f"{instance.directory}/shell").values())
     return [node.name for node in instance.spec.nodes if shell_mark(instance, node.name) in marks]
 
@@ -24,12 +24,12 @@ def note(instance: Instance) -> None:
 
 
 def forget(instance: Instance) -> None:
-    """All that was done by hand is saved, or gone. Needs the lock."""
+    """Forget that somebody worked by hand, as that work is saved or gone. Needs the lock."""
     _noted(instance).unlink(missing_ok=True)
 
 
 def may_have_worked(instance: Instance, since: datetime | None = None) -> bool:
-    """Whether somebody may have worked on the nodes since they were saved or put back, or since a later time."""
+    """Return whether somebody may have worked on the nodes since they were saved or put back, or since a later time."""
     if open_shells(instance):
         return True
     try:

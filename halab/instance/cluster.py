@@ -1,6 +1,6 @@
-"""What `crm_mon --output-as=xml --inactive` and its kin say, as frozen objects: pure functions over XML.
+"""What `crm_mon --output-as=xml --inactive` and the like report, as frozen objects: pure functions over XML.
 
-The format is published by Pacemaker as RELAX NG schemas (xml/api/crm_mon-*.rng, nodes-*.rng, resources-*.rng).
+Pacemaker publishes the format as RELAX NG schemas (xml/api/crm_mon-*.rng, nodes-*.rng, resources-*.rng).
 """
 
 from collections.abc import Mapping
@@ -14,22 +14,22 @@ from halab.kit.xml import parse_xml
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """`id` is the member's number in Corosync; that of a remote node is its name."""
+    """The state of one node. `id` is the member's number in Corosync; that of a remote node is its name."""
 
     name: str
     online: bool
     standby: bool
     maintenance: bool
-    pending: bool  # it talks to its peers, and is not a member that runs resources yet
+    pending: bool  # it talks to its peers, but is not yet a member that runs resources
     unclean: bool
     id: str = ""
 
 
 @dataclass(frozen=True)
 class ResourceStatus:
-    """One resource; a member of a group counts by itself. `nodes` are those it is active on.
+    """The state of one resource, which may be a member of a group. `nodes` are those on which it is active.
 
-    The instances of a clone have one id and are one resource here, on all their nodes, as bad as the worst of them.
+    The instances of a clone share one id. Here they are one resource, on all their nodes, as bad as the worst of them.
     """
 
     id: str
@@ -51,7 +51,7 @@ class ResourceStatus:
 
 @dataclass(frozen=True)
 class Fenced:
-    """A fencing that was done: of `node`, by `peer`, whose fencer called it done at `at` (since the epoch)."""
+    """A fencing that succeeded: of `node`, by `peer`, whose fencer called it done at `at` (seconds since the epoch)."""
 
     node: str
     peer: str
@@ -60,7 +60,7 @@ class Fenced:
 
 @dataclass(frozen=True)
 class ClusterStatus:
-    """`own_names` are the cluster's names of nodes that are known by other ones here."""
+    """The state of a cluster. `own_names` are the cluster's names of nodes that have other names in the lab."""
 
     quorate: bool
     dc: str | None
@@ -71,7 +71,7 @@ class ClusterStatus:
     own_names: Mapping[str, str] = field(default_factory=dict)
 
     def renamed(self, names: Mapping[str, str]) -> "ClusterStatus":
-        """The same with other names of nodes, wherever one is named."""
+        """Return the same status with other names of nodes, wherever a node is named."""
 
         def new(name: str) -> str:
             return names.get(name, name)
@@ -88,7 +88,7 @@ class ClusterStatus:
         )
 
     def own_name(self, node: str) -> str:
-        """What the cluster calls a node of the lab."""
+        """Return the cluster's name of a node of the lab."""
         return self.own_names.get(node, node)
 
     @property
@@ -96,16 +96,19 @@ class ClusterStatus:
         return tuple(name for name, node in self.nodes.items() if node.online and not node.unclean and not node.pending)
 
     def where(self, resource: str) -> tuple[str, ...]:
-        """The nodes a resource is active on; empty when there is no such resource."""
+        """Return the nodes on which a resource is active. They are none when there is no such resource."""
         return self.resources[resource].nodes if resource in self.resources else ()
 
     def of_agent(self, agent: str) -> tuple[ResourceStatus, ...]:
-        """The resources of an agent, named as Pacemaker does: `ocf:heartbeat:IPaddr2`, `stonith:fence_ipmilan`."""
+        """Return the resources of an agent.
+
+        Its name is as Pacemaker writes it: `ocf:heartbeat:IPaddr2`, `stonith:fence_ipmilan`.
+        """
         return tuple(resource for resource in self.resources.values() if resource.agent == agent)
 
 
 def parse_status(text: str) -> ClusterStatus:
-    """Raises LabError when the text is no output of crm_mon."""
+    """Return the status in the output of crm_mon. Raises LabError when the text is something else."""
     root = parse_xml(text)
     summary = root.find("summary")
     if summary is None:
@@ -124,12 +127,18 @@ def parse_status(text: str) -> ClusterStatus:
 
 
 def parse_devices(text: str) -> tuple[str, ...]:
-    """`stonith_admin --list NODE --output-as=xml`: the devices by which the node that is asked can fence NODE."""
+    """Return the devices by which the node that was asked can fence NODE.
+
+    The text is the output of `stonith_admin --list NODE --output-as=xml`.
+    """
     return tuple(item.text or "" for item in parse_xml(text).iter("item") if item.get("name") == "device")
 
 
 def parse_history(text: str) -> list[Fenced]:
-    """`stonith_admin --history NODE --output-as=xml`: what was done, not what failed, or is being done."""
+    """Return the fencings that succeeded, without those that failed or are under way.
+
+    The text is the output of `stonith_admin --history NODE --output-as=xml`.
+    """
     events = [event for event in parse_xml(text).iter("fence_event") if event.get("status") == "success"]
     return [
         Fenced(event.get("target", ""), event.get("delegate", ""), _epoch(event.get("completed", "")))
@@ -139,7 +148,7 @@ def parse_history(text: str) -> list[Fenced]:
 
 
 def _epoch(text: str) -> float:
-    """Seconds since the epoch, of a time as Pacemaker writes it; 0 for one that is none."""
+    """Return a time that Pacemaker wrote as seconds since the epoch. Return 0 when it is no time."""
     try:
         return datetime.fromisoformat(text.replace(" +", "+").replace(" -", "-")).timestamp()
     except ValueError:

@@ -1,7 +1,7 @@
-"""A terminal on a node, driven as a person would: type a command, answer its prompts, read what it printed.
+"""A terminal on a node, used as a person would: type a command, answer its prompts, read what it printed.
 
-The shell's own prompt is replaced by a marker of control characters that carries the exit status. It is made by
-printf from an octal escape, so that neither a typed command nor its output contains it by accident.
+The shell's own prompt is replaced by a marker of control characters that contains the exit status. printf makes it from
+an octal escape, so neither a typed command nor its output contains it by accident.
 """
 
 import re
@@ -60,17 +60,17 @@ class Screen:
             self._show(_visible(line) + "\n")
 
     def flush(self) -> None:
-        """Called by pexpect after each write; a line that is not finished yet stays back."""
+        """Do nothing. pexpect calls this after each write; an unfinished line stays back."""
 
     def end(self) -> None:
-        """Show what is left of an unfinished line, a prompt for example."""
+        """Show what is left of an unfinished line, for example a prompt."""
         if left := _visible(self._line):
             self._show(left)
         self._line = ""
 
 
 class Console:
-    """`show` is given what appears, line by line, as it appears."""
+    """A terminal on which commands are typed. `show` is given what appears, line by line, as it appears."""
 
     def __init__(self, argv: Sequence[str], name: str, show: Callable[[str], None]) -> None:
         self._name = name
@@ -89,13 +89,13 @@ class Console:
         self._child.logfile_read = self._screen
 
     def type(self, command: str, answers: Mapping[str, str], within: float) -> Typed:
-        """Type a command and wait for its end, at most `within` seconds.
+        """Type a command and return what it printed and its exit status. Wait for its end at most `within` seconds.
 
-        `answers` maps what a prompt says (a regular expression) to the line to type at it, which is not shown.
-        Raises LabError when the command does not end, or the terminal does.
+        `answers` maps a regular expression, which a prompt matches, to the line that is typed at it and not shown.
+        Raises LabError when the command does not end, or when the terminal does.
         """
         self._show(f"[root@{self._name} ~]# " + command.replace("\n", "\n> ") + "\n")
-        # Several lines are one command to bash, so that there is one prompt, and one marker, at its end.
+        # To bash, several lines in braces are one command, so there is one prompt, and one marker, at its end.
         self._child.sendline(f"{{ {command}\n}}" if "\n" in command else command)
         output, rc = self._read_to_end(answers, within * timeout_factor())
         return Typed(command, output, rc)
@@ -125,5 +125,5 @@ class Console:
 
 
 def _visible(line: str) -> str:
-    """A terminal line without the marker and control sequences, as its last carriage return left it."""
+    """Return a line of the terminal as its last carriage return left it, without markers and control sequences."""
     return CONTROL.sub("", END.sub("", line).rstrip("\r").rpartition("\r")[2])

@@ -12,9 +12,9 @@ ADDRESS_AGENT = "ocf:heartbeat:IPaddr2"
 
 
 def ask(instance: Instance, *argv: str, input: str | None = None) -> str:
-    """What one of the cluster's commands prints, on the first node where it succeeds.
+    """Return what one of the cluster's commands prints, on the first node where it succeeds.
 
-    Raises CheckFailed when nodes answer and it fails on each of them, LabError when no node answers.
+    Raises CheckFailed when nodes answer but it fails on each of them, and LabError when no node answers.
     """
     reasons, reached = [], False
     for node in instance.spec.nodes:
@@ -26,19 +26,22 @@ def ask(instance: Instance, *argv: str, input: str | None = None) -> str:
         reached = True
         if result.ok:
             return result.stdout
-        missing = result.rc in (126, 127)  # what a shell says of a command that is not there
+        missing = result.rc in (126, 127)  # a shell's exit statuses for a command that is not there
         said = "it is not installed" if missing else result.last_line()
         reasons.append(f"{node.name}: no answer from {argv[0]}: {said}")
     raise (CheckFailed if reached else LabError)("; ".join(reasons))
 
 
 def status(instance: Instance) -> ClusterStatus:
-    """The cluster as the first node that answers sees it, its nodes by the lab's names. Raises as `ask` does."""
+    """Return the cluster as the first node that answers sees it, with the lab's names of nodes.
+
+    Raises as `ask` does.
+    """
     seen = parse_status(ask(instance, *CRM_MON))
     ids = {node.name: node.id for node in seen.nodes.values()}
     return seen.renamed(lab_names(instance.spec.nodes, ids, partial(ask, instance)))
 
 
 def holders_of_vip(instance: Instance) -> tuple[str, ...]:
-    """The nodes that, by what the cluster says, have the service's address."""
+    """Return the nodes that have the service's address, as the cluster reports it."""
     return tuple(name for resource in status(instance).of_agent(ADDRESS_AGENT) for name in resource.nodes)

@@ -1,9 +1,10 @@
-"""What Pacemaker would do: its policy engine is asked about a changed copy of the cluster, and nothing happens.
+"""What Pacemaker would do. Its policy engine is asked about a changed copy of the cluster, and nothing happens.
 
-Pure functions: the first ones change a copy of the CIB (`cibadmin --query`), the others read what `crm_simulate`
-makes of it. Constraints are judged by this, and not by what they are called: a group, a colocation with an order, and
-resource sets all lead to the same answers. The formats are those of Pacemaker Explained (rsc_location) and of its
-published schemas (xml/api/crm_simulate-*.rng); the transition graph is described in Pacemaker Administration.
+All are pure functions. The first ones change a copy of the CIB (`cibadmin --query`), the others read what
+`crm_simulate` makes of it. So constraints are judged by their effect, and not by what they are called: a group, a
+colocation with an order, and resource sets all lead to the same answers. The formats are those of Pacemaker Explained
+(rsc_location) and of its published schemas (xml/api/crm_simulate-*.rng). Pacemaker Administration describes the
+transition graph.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from halab.kit.errors import LabError
 from halab.kit.xml import parse_xml
 
 SIMULATE = ("crm_simulate", "--simulate", "--xml-pipe", "--output-as=xml")
-GRAPH = (  # which crm_simulate writes to a file only
+GRAPH = (  # crm_simulate writes the graph to a file only
     "sh",
     "-c",
     "trap 'rm -f \"$graph\"' EXIT; graph=$(mktemp) &&"
@@ -26,7 +27,7 @@ def node_names(cib: str) -> tuple[str, ...]:
 
 
 def ban(cib: str, resource: str, nodes: Iterable[str]) -> str:
-    """A copy of the CIB in which a resource, a group's member too, may not run on those nodes."""
+    """Return a copy of the CIB in which a resource, or a member of a group, may not run on those nodes."""
     root = parse_xml(cib)
     constraints = root.find("configuration/constraints")
     if constraints is None:
@@ -38,7 +39,7 @@ def ban(cib: str, resource: str, nodes: Iterable[str]) -> str:
 
 
 def cold(cib: str) -> str:
-    """A copy of the CIB as when its nodes have just come online: no resource was started or looked at yet."""
+    """Return a copy of the CIB as when its nodes have just come online: no resource was started or looked at yet."""
     root = parse_xml(cib)
     for history in root.findall("status/node_state/lrm/lrm_resources"):
         history.clear()
@@ -46,7 +47,10 @@ def cold(cib: str) -> str:
 
 
 def places(answer: str) -> Mapping[str, tuple[str, ...]]:
-    """Where each resource runs in the end, by name, from `SIMULATE`; an empty tuple for one that is stopped."""
+    """Return where each resource runs in the end, by name, from the output of `SIMULATE`.
+
+    Resources that stop are left out.
+    """
     root = parse_xml(answer)
     revised = root.find("revised_cluster_status")
     if revised is None:
@@ -61,10 +65,10 @@ def places(answer: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def starts_after(graph: str, then: str, first: str) -> bool:
-    """Whether the start of `then` waits for the start of `first`, directly or by way of other actions.
+    """Return whether the start of `then` waits for the start of `first`, directly or through other actions.
 
-    Read from `GRAPH`: each synapse is a set of actions, and the actions that must be complete before they begin.
-    False when either is not started at all.
+    `graph` is the output of `GRAPH`. Each synapse in it is a set of actions, with the actions that must be complete
+    before they begin. Return False when either resource is not started at all.
     """
     waits_for: dict[str, set[str]] = {}
     names: dict[str, str] = {}

@@ -22,7 +22,7 @@ OWNER = "lock-owner"
 
 
 class StepRecord(BaseModel):
-    """What became of a step. `performing` outlives a command that was killed in the middle of it."""
+    """The outcome of a step. `performing` remains when a command was killed in the middle of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,14 +32,14 @@ class StepRecord(BaseModel):
 
 
 class InjectedFault(BaseModel):
-    """A fault that was injected and not healed yet: on which node (none: on all), and what was asked for besides."""
+    """A fault that was injected and not healed yet: on which node (empty: on all), and with which options."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     node: str = ""
     options: dict[str, str] = {}
-    measured: bool = False  # by a measurement that was to heal it
+    measured: bool = False  # whether a measurement injected it, and has to heal it
 
     @property
     def words(self) -> str:
@@ -57,7 +57,7 @@ class Sitting(BaseModel):
     finished: datetime | None = None
     attempts: int = 0
     practice: bool = False
-    replaced: tuple[str, ...] = ()  # what the last grading found that is not its package's, and so graded nothing
+    replaced: tuple[str, ...] = ()  # what the last grading found replaced, if it graded nothing
     hints: dict[str, int] = {}  # by the sentence of a check: how many were given
 
 
@@ -67,14 +67,14 @@ class State(BaseModel):
     lab: str
     provider: str
     distro: str
-    spec: LabSpec  # as it was when the instance was made, whatever becomes of the lab file
-    disk_only: bool = False  # checkpoints of virtual machines without memory
+    spec: LabSpec  # as it was when the instance was made, even if the lab file changes later
+    disk_only: bool = False  # whether checkpoints of virtual machines are without memory
     steps: dict[str, StepRecord] = {}
     faults: tuple[InjectedFault, ...] = ()
     measurements: tuple[str, ...] = ()  # directories below measurements/, oldest first
-    sitting: Sitting | None = None  # of an exam
-    removing: bool = False  # a `down` is at it, or was killed: nothing of this is of use any more
-    restoring: str | None = None  # the checkpoint that a restore, unfinished so far, goes to
+    sitting: Sitting | None = None  # set for an exam
+    removing: bool = False  # a `down` is at work, or was killed: nothing in this state is of use any more
+    restoring: str | None = None  # the checkpoint of a restore that is not finished
 
     def with_step(self, name: str, outcome: str) -> "State":
         hints = self.steps[name].hints_shown if name in self.steps else 0
@@ -99,7 +99,7 @@ class State(BaseModel):
 
 
 def read_state(directory: Path) -> State | None:
-    """The state of the instance in `directory`, or None when there is no such instance."""
+    """Return the state of the instance in `directory`, or None when there is no such instance."""
     file = directory / "state.json"
     try:
         return State.model_validate_json(file.read_bytes())
@@ -114,7 +114,7 @@ def write_state(directory: Path, state: State) -> None:
 
 
 def holder(directory: Path) -> str | None:
-    """Who holds the instance's lock now, in words; None when nobody does."""
+    """Return in words who holds the instance's lock now, or None when nobody does."""
     try:
         who = (directory / OWNER).read_text()
     except OSError:
@@ -125,9 +125,9 @@ def holder(directory: Path) -> str | None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the instance's lock; raises Locked, with the owner, when another command holds it.
+    """Hold the instance's lock. Raises Locked, with the owner, when another command holds it.
 
-    The lock dies with its process, so a command that was killed leaves none.
+    The lock ends with its process, so a command that was killed leaves none.
     """
     directory.mkdir(parents=True, exist_ok=True)
     owner = directory / OWNER
@@ -138,8 +138,8 @@ def locked(directory: Path) -> Iterator[None]:
         who = owner.read_text() if owner.exists() else "another command"
         raise Locked(f"instance {directory.name} is being changed by {who}; wait for it, or end it") from None
     try:
-        typed = sys.argv[3:] if sys.argv[1:2] == ["--search-root"] else sys.argv[1:]  # which ./inv adds
-        with suppress(OSError):  # on a full disk too, an instance can be removed
+        typed = sys.argv[3:] if sys.argv[1:2] == ["--search-root"] else sys.argv[1:]  # ./inv adds this option
+        with suppress(OSError):  # an instance can be removed on a full disk, too
             owner.write_text(f"`{' '.join(['inv', *typed])}` (pid {os.getpid()}, user {getpass.getuser()})")
         yield
     finally:
