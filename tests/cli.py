@@ -23,7 +23,7 @@ class Cli:
         self._select = ("lab", "--instance", instance, *options)
 
     def __call__(self, *arguments: str, expect: int = 0, timeout: float = 400) -> str:
-        """Run `inv lab --instance ... ARGUMENTS`; fail unless its exit status is as expected; return its output."""
+        """Run `inv lab --instance ... ARGUMENTS`, and return its output. Fail unless its exit status is `expect`."""
         done = self._run(arguments, expect, timeout)
         return done.stdout + done.stderr
 
@@ -41,7 +41,7 @@ class Cli:
         return done
 
     def _evidence(self) -> str:
-        """How each node sees its cluster, and what it logged last: nobody can look afterwards."""
+        """Return how each node sees its cluster, and what it logged last. Nobody can look afterwards."""
         with TemporaryDirectory() as directory:
             try:
                 evidence.collect(self.instance(), Path(directory))
@@ -51,7 +51,7 @@ class Cli:
             return "\n".join(f"--- {file.name}\n{file.read_text()[-5000:]}" for file in files)
 
     def container(self, node: str) -> str:
-        """What a node's container is called on the host, whether it is there or not."""
+        """Return the name of a node's container on the host, whether it exists or not."""
         return f"halab-{name_on_host(instances_dir() / self.name)}-{node}"
 
     def argv(self, *arguments: str) -> list[str]:
@@ -66,5 +66,5 @@ class Cli:
 
 
 def addresses_of_host(enter: Sequence[str] = ()) -> str:
-    """What `ip address` says of a host, a line an address."""
+    """Return what `ip address` prints on a host: a line for each address."""
     return subprocess.run([*enter, "ip", "-oneline", "address"], capture_output=True, text=True, check=True).stdout

@@ -67,7 +67,7 @@ STEPS = ("one", "two", "three")
 
 
 class FakeClock:
-    """Time passes only by sleeping, and by what `look` is told to take."""
+    """A clock on which time passes only when somebody sleeps, or when a test adds to `seconds`."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -82,7 +82,7 @@ class FakeClock:
 
 
 def write_lab(folder: Path, name: str = "tiny", toml: str = LAB_TOML, steps: Sequence[str] = STEPS) -> Path:
-    """A lab folder whose steps do nothing but tell `World.current`."""
+    """Write a lab folder whose steps only tell `World.current` that they are performed, and return it."""
     lab = folder / name
     lab.mkdir(parents=True)
     (lab / "lab.toml").write_text(toml)
@@ -92,18 +92,18 @@ def write_lab(folder: Path, name: str = "tiny", toml: str = LAB_TOML, steps: Seq
 
 
 def write_sequel(folder: Path, name: str = "sequel", continues: str = "tiny", needs: str = "") -> Path:
-    """A lab that goes on where another one ends, with one step."""
+    """Write a lab of one step that goes on where another one ends, and return its folder."""
     toml = f'title = "What comes then"\ncontinues = "{continues}"\n{needs}'
     return write_lab(folder, name, toml, ["four"])
 
 
 @dataclass
 class World:
-    """What a fake instance is made of; outlives the providers that commands make, as real nodes do."""
+    """What a fake instance is made of. It outlives the providers that commands make, as real nodes do."""
 
-    current: "World" = field(init=False, repr=False)  # the one of the running test, set on the class
+    current: "World" = field(init=False, repr=False)  # that of the running test, set on the class
 
-    done: list[str] = field(default_factory=list)  # what is "on disk": steps that were performed
+    done: list[str] = field(default_factory=list)  # what is "on disk": the steps that were performed
     power: dict[str, str] = field(default_factory=dict)
     saved: dict[str, list[str]] = field(default_factory=dict)
     lineage: str | None = "image"
@@ -116,7 +116,7 @@ class World:
     typed: list[str] = field(default_factory=list)  # what nodes were asked to run
     silent: set[str] = field(default_factory=set)  # nodes whose ports pass no frame
     arp: str = ""
-    ipmi: str | None = None  # what ipmitool says; None: it is run
+    ipmi: str | None = None  # what ipmitool prints; None: the real one runs
     unreachable: bool = False
     saves_memory: bool = True
     before_perform: Callable[[str], None] = lambda name: None
@@ -145,7 +145,7 @@ class World:
 
 
 def done(name: str) -> Condition:
-    """That a step was performed, as `World.done` says."""
+    """Return the condition that a step is in `World.done`."""
 
     def look(lab: object) -> Observation:
         if World.current.looks_broken:
@@ -156,7 +156,7 @@ def done(name: str) -> Condition:
 
 
 class FakeProvider:
-    """The protocol in halab.providers on `World.current`."""
+    """Keeps the protocol in halab.providers, and acts on `World.current`."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -316,7 +316,7 @@ class FakeAudience:
 
 
 class FileSwitch:
-    """A node's power switch for a BMC in another process: its state and what it was told are files."""
+    """A node's power switch for a BMC in another process. Its state, and what it was told, are files."""
 
     def __init__(self, directory: Path) -> None:
         self._power = directory / "power"
@@ -343,7 +343,7 @@ class FileSwitch:
 
 
 def serve_bmc(directory: str, port: str, post: str) -> None:
-    """Be the BMC of node1 of LAB_TOML, on 127.0.0.1, for ever; a file `ready` says that it listens."""
+    """Be the BMC of node1 of LAB_TOML, on 127.0.0.1, for ever. A file `ready` says that it listens."""
     place = Path(directory)
     spec = LabSpec.model_validate_json((place / "spec.json").read_text())
     node = spec.nodes[0].model_copy(update={"bmc": "127.0.0.1"})
@@ -354,5 +354,5 @@ def serve_bmc(directory: str, port: str, post: str) -> None:
 
 
 def events_of(directory: Path) -> list[dict[str, object]]:
-    """What a BMC served by `serve_bmc` wrote to its event log."""
+    """Return what a BMC of `serve_bmc` wrote to its event log."""
     return [json.loads(line) for line in (directory / "events").read_text().splitlines()]

@@ -14,7 +14,7 @@ TASKS = Collection.from_module(tasks)
 
 
 class Inv:
-    """`inv`, in this process. `out` and `err` are what it said last."""
+    """`inv`, in this process. `out` and `err` are what it printed last."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._capsys = capsys
@@ -22,7 +22,7 @@ class Inv:
         self.out = self.err = ""
 
     def __call__(self, *arguments: str) -> int:
-        """The exit status."""
+        """Run `inv ARGUMENTS`, and return its exit status."""
         argv = ["inv", *arguments]
         self._monkeypatch.setattr("halab.cli.selection._of_this_command_line", None)  # each call is one of its own
         self._monkeypatch.setattr("sys.argv", argv)

@@ -1,4 +1,4 @@
-"""Whatever was killed, and whatever is typed next: what is done to the nodes after that is never undone unasked."""
+"""Whatever was killed, and whatever is typed next: work that is done after that is never undone unasked."""
 
 from collections.abc import Callable
 
@@ -51,7 +51,7 @@ def restoring(world: World) -> None:
 
 
 def reset_of_a_grading(world: World) -> None:
-    """A grading, and then the reset that was asked for instead of its end."""
+    """A grading that was killed, and then a reset that was typed in place of finishing it, and killed as well."""
     grading(world)
     restoring(world)
 

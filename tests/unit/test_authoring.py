@@ -1,4 +1,4 @@
-"""What authors are given: a lab to start from, what lint-lab finds, schemas, and a page that knows every condition."""
+"""What authors get: a lab to start from, what lint-lab finds, schemas, and a page that lists every condition."""
 
 import json
 import re

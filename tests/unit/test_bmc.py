@@ -34,7 +34,7 @@ class Chassis:
     port: int
 
     def power(self, action: str, password: str = PASSWORD) -> str:
-        """What ipmitool says; `Error: ...` when it fails."""
+        """Return what ipmitool prints, or `Error: ...` when it fails."""
         login = ["-H", "127.0.0.1", "-p", str(self.port), "-U", "admin", "-P", password, "-N", "1", "-R", "3"]
         argv = ["ipmitool", "-I", "lanplus", *login, "power", action]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
@@ -52,7 +52,7 @@ class Chassis:
         return (self.directory / "told").read_text().split()
 
     def is_told(self, *expected: str) -> bool:
-        """Whether the switch was told just this, within five seconds."""
+        """Return whether the switch is told exactly this within five seconds."""
         deadline = time.monotonic() + 5
         while self.told != [*expected] and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -86,13 +86,13 @@ def serve(directory: Path, post: float) -> Iterator[Chassis]:
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chassis]:
-    """Its firmware takes no time."""
+    """A chassis whose firmware takes no time."""
     yield from serve(tmp_path_factory.mktemp("quick"), post=0)
 
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chassis]:
-    """Its firmware takes longer than any test."""
+    """A chassis whose firmware takes longer than any test."""
     yield from serve(tmp_path_factory.mktemp("slow"), post=60)
 
 
@@ -115,7 +115,7 @@ def cleared(chassis: Chassis) -> Chassis:
 
 @pytest.fixture(autouse=True)
 def _switch_is_there(request: pytest.FixtureRequest) -> None:
-    """A switch is on until a test says otherwise, even before the first power command of a fixture."""
+    """The switch is on until a test says otherwise, even before the first power command of a fixture."""
     for name in ("quick", "slow"):
         if name in request.fixturenames:
             request.getfixturevalue(name).set_switch("on")
@@ -253,7 +253,9 @@ def test_a_start_that_was_cancelled_never_comes(tmp_path: Path) -> None:
 
 
 def start_again(directory: Path, post: float) -> list[str]:
-    """What the switch was told when a BMC with another BMC's files had nothing due any more, or after five seconds."""
+    """Start a BMC on another BMC's files, and return what the switch was told once nothing is due, or after five
+    seconds.
+    """
     (directory / "ready").unlink()
     due, deadline = PowerOnDue(directory / "events"), time.monotonic() + 5
     for chassis in serve(directory, post):

@@ -15,7 +15,7 @@ NO = Observation(False, "it is away")
 
 
 def looking(*sights: Observation | Exception) -> Look:
-    """Sees these one after the other, and the last one for ever."""
+    """Return a look that sees these one after the other, and the last one for ever."""
     rest = list(sights)
 
     def look(lab: Any) -> Observation:

@@ -1,4 +1,4 @@
-"""What crm_mon and stonith_admin of Pacemaker 2.1.5 printed on real clusters, and what it is read as."""
+"""What crm_mon and stonith_admin of Pacemaker 2.1.5 printed on real clusters, and how it is parsed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command line on a fake instance: exit codes, what is said, and what --json says."""
+"""The command line on a fake instance: exit statuses, what is said, and what --json says."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ NODE1_ARP = "Unicast reply from 10.1.0.100 [{mac}]  0.6ms"
 
 @pytest.fixture
 def inv(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inv:
-    """The lab `tiny` is selected, and not up."""
+    """`inv`, with the lab `tiny` selected, and not up."""
     monkeypatch.setattr(commands.host, "ensure", lambda tools, say: None)
     monkeypatch.setattr(commands.host, "missing", lambda tools: ())
     inv = Inv(capsys, monkeypatch)
@@ -46,7 +46,7 @@ def inv(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
 @pytest.fixture
 def up(inv: Inv) -> Inv:
-    """The instance `tiny` is up."""
+    """`inv`, with the instance `tiny` up."""
     assert inv("up") == Exit.GOOD
     return inv
 
@@ -539,7 +539,7 @@ def test_a_walk_in_a_pipe_has_no_colours(up: Inv) -> None:
 
 
 def cells(table: str) -> list[str]:
-    """The texts in the boxes of all tables."""
+    """Return the texts in the boxes of all tables."""
     return [cell.strip() for line in table.splitlines() for cell in line.split("│")]
 
 

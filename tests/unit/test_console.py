@@ -25,7 +25,7 @@ for_each(["node1", "node2"], lambda name: Console(SHELL, name, lambda text: None
 
 
 class Terminal:
-    """A console that is shared by tests, and what each one of them was shown."""
+    """A console that tests share, and what each one of them was shown."""
 
     def __init__(self, home: Path) -> None:
         settings = {**ENVIRONMENT, "PATH": "/usr/bin:/bin", "HOME": str(home), "HISTFILE": str(home / "history")}
@@ -243,7 +243,7 @@ def test_the_screen_shows_what_a_person_sees(pieces: tuple[str, ...], seen: list
 
 
 def test_terminals_can_be_opened_at_the_same_moment() -> None:
-    """Fails on Python 3.12 and later only, where filelock watches forks."""
+    """It can fail only on Python 3.12 and later, where filelock watches forks."""
     done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, check=False, timeout=30)
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""What a grader says of a cluster that it breaks, on a lab that is made up."""
+"""What a grader says of a cluster that it breaks, on a made-up lab."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ def shown(ok: bool, seen: str) -> Callable[..., Condition]:
 
 
 def seen_after_one_outage(outages: int | None) -> Observation:
-    """What `survives` sees when the service was lost once, for two seconds."""
+    """Return what `survives` sees when the service was lost once, for two seconds."""
     run = Run(
         fault=InjectedFault(name="power-cut", node=NODE.name),
         injected=0,

@@ -1,4 +1,4 @@
-"""The distro files, as they are and as they might be wrong."""
+"""The distro files: those that exist, and broken ones."""
 
 from pathlib import Path
 

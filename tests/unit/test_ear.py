@@ -1,4 +1,4 @@
-"""Listening to nodes: who is silent, and that nobody is when nobody could listen."""
+"""Listening to nodes: who is silent. Nobody is silent when nobody could listen."""
 
 import pytest
 

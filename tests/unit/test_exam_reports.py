@@ -1,4 +1,4 @@
-"""Reports of an exam: each says what the grade says, in a form that others read, whatever a learner wrote."""
+"""Reports of an exam. Each says what the grade says, in a form that others read, whatever a learner wrote."""
 
 import csv
 import hashlib
@@ -67,7 +67,7 @@ def mark(task: str, outcome: Outcome, points: int, text: str = "so", hints: tupl
 
 
 def a_grade(*checks: Mark, **changed: Any) -> Grade:
-    """Of an exam of two tasks; what the checks earn is not added up."""
+    """Return a grade of an exam of two tasks. What the checks earn is not added up."""
     whole = Grade(
         exam="exam-repair",
         title="Repair <a> cluster",
@@ -104,7 +104,7 @@ BROKEN = a_grade(mark("first", Outcome.UNKNOWN, 6, NASTY), mark("second", Outcom
 
 @pytest.fixture
 def attempt(tmp_path: Path) -> Attempt:
-    """With two pictures, and two recordings, of which one is none."""
+    """An attempt with two pictures, and two recordings, of which one is not a recording at all."""
     directory = tmp_path / "attempts" / "3"
     directory.mkdir(parents=True)
     (directory / GRADE).write_text(a_grade().model_dump_json())
@@ -123,7 +123,7 @@ def attempt(tmp_path: Path) -> Attempt:
 
 
 class Page(HTMLParser):
-    """What a browser would make of it, as far as that is asked here."""
+    """What a browser would make of the page, as far as these tests ask."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -448,7 +448,7 @@ def test_the_terminal_shows_a_class(learners: list[Learner], capsys: pytest.Capt
 
 @pytest.fixture
 def inv(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inv:
-    """The exam `test` has begun on the instances alice, which is selected, and bob."""
+    """`inv`, with the exam `test` begun on the instances alice, which is selected, and bob."""
     world.ipmi = "Chassis Power is on"
     monkeypatch.setattr(commands.host, "ensure", lambda tools, say: None)
     folder = write_exam(tmp_path / "labs")

@@ -1,4 +1,4 @@
-"""What a learner is told: their own values, and nothing of what is drawn, graded or solved."""
+"""What a learner is told: their own values, and nothing else of what is drawn, graded or solved."""
 
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -29,7 +29,7 @@ SOLUTION = "pcs resource create the_solution ocf:heartbeat:Dummy"
 
 @pytest.fixture
 def folder(world: World, tmp_path: Path) -> LabFolder:
-    """An exam that draws an address, a name, and a cause that nobody is told, and has a solution."""
+    """An exam that draws an address, a name, and a cause that nobody is told. It has a solution."""
     folder = write_exam(tmp_path / "labs", grade=GRADE_WITH_DRAWS)
     (folder.path / "README.md").write_text(TEXT)
     (folder.path / "solutions").mkdir()

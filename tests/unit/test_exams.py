@@ -1,4 +1,4 @@
-"""Exams: what is drawn, how points add up, and that a broken lab, or a killed grading, is nobody's zero."""
+"""Exams: what is drawn, how points add up, and that nobody gets a zero for a broken lab or a killed grading."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -70,7 +70,7 @@ def write_exam(folder: Path, toml: str = EXAM, grade: str = GRADE, points: int =
 
 
 def begin_exam(folder: LabFolder, practice: bool = False) -> Instance:
-    """The instance `alice` of an exam, which has begun."""
+    """Begin the exam in a folder on the instance `alice`, and return that."""
     World.current.ipmi = "Chassis Power is on"
     spec, seat = draw(folder, folder.spec, "alice", "")
     instance = Instance("alice", State(lab="test", provider="fake", distro="debian12", spec=spec, sitting=seat))
@@ -121,7 +121,7 @@ def test_what_an_exam_breaks_is_in_the_checkpoint_that_a_learner_can_go_back_to(
 def test_beginning_again_breaks_nothing_more(begun: Instance, world: World) -> None:
     sitting.begin(begun, practice=False)
     begun.remember(begun.state.model_copy(update={"sitting": begun.state.sitting.model_copy(update={"began": None})}))
-    sitting.begin(begun, practice=False)  # killed after the checkpoint was written, before that was remembered
+    sitting.begin(begun, practice=False)  # killed after the checkpoint was written, before the state remembered it
 
     assert world.done == [*STEPS, "broken"]
     assert begun.state.sitting.began

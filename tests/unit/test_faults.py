@@ -1,4 +1,4 @@
-"""What is remembered of faults, and what rules a partition is made of. Real clusters: tests/labs/test_8_faults.py."""
+"""What is remembered of faults, and the rules of a partition. Real clusters: tests/labs/test_8_faults.py."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def instance(world: World) -> Instance:
 
 @pytest.fixture
 def nft(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What nft is told, instead of telling it."""
+    """What nft is told. It does not run."""
     told: list[str] = []
 
     def must(argv: list[str], *, input: str = "") -> None:

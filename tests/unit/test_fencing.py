@@ -1,4 +1,4 @@
-"""Whether a fencing was Pacemaker's doing: what fencers and logs of peers say, and what the BMC was told."""
+"""Whether Pacemaker did a fencing: what fencers and logs of peers say, and what the BMC was told."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -35,7 +35,7 @@ def history(action: str = "reboot", target: str = "node2", status: str = "succes
 
 
 def lab(told: str = "", log: str = "", *, at: float = DONE - 6, by: str = PEER, action: str = "off") -> Any:
-    """Two nodes; the BMC of node2 was told something, and the fencer and the log of node1 say something."""
+    """Return a lab of two nodes. The BMC of node2 was told something; the fencer and the log of node1 say something."""
 
     def run(*argv: str, timeout: float = 60) -> CommandResult:
         said = {"stonith_admin": told if "--history" in argv else "", "grep": log}[argv[0]]
@@ -119,7 +119,7 @@ def test_stonith_admin_that_says_done_is_not_enough(monkeypatch: pytest.MonkeyPa
 def test_a_fencing_that_hits_the_peer_who_asked_is_a_fault_of_the_work(
     monkeypatch: pytest.MonkeyPatch, teller: str
 ) -> None:
-    """Whichever node's fencer carried it out: the device names the BMC of another node."""
+    """It does not matter whose fencer did it: the device names the BMC of another node."""
     monkeypatch.setattr("halab.conditions.destructive.observe", lambda condition, lab: SimpleNamespace(ok=True))
     told: list[dict[str, object]] = []
 
@@ -138,7 +138,7 @@ def test_a_fencing_that_hits_the_peer_who_asked_is_a_fault_of_the_work(
 
 
 def tell_the_bmc_later(seen: Any) -> None:
-    """The BMC is told when stonith_admin runs."""
+    """Let the BMC be told only when stonith_admin runs."""
     asked: list[int] = []
     now = datetime.now(UTC).timestamp()
 

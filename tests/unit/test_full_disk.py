@@ -1,4 +1,4 @@
-"""Commands on a file system that takes no more: one of this test's own, in a mount namespace of its own."""
+"""Commands on a file system that takes no more: the test's own, in the test's own mount namespace."""
 
 import errno
 import os
@@ -31,7 +31,7 @@ needs_mounts = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file sys
 
 
 def on(file_system: str, place: Path, command: str) -> tuple[int, str]:
-    """Exit status and output of `inv` with this command line, with `place` as its state directory, which is full."""
+    """Return exit status and output of `inv` with this command line. `place`, its state directory, is full."""
     inv = [sys.executable, "-m", "invoke", "--search-root", str(ROOT)]
     script = (
         f'{SETUP.format(full=file_system, selection=SELECTION)}"$@" {command}\ncode=$?\nfind . > ../after\nexit $code\n'

@@ -1,4 +1,4 @@
-"""Faults that are injected by half, or not at all, and healing that cannot heal: nothing keeps `up` from working."""
+"""Faults that are injected only in part, or not at all, and healing that fails: nothing keeps `up` from working."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,8 +24,9 @@ class Killed(BaseException):
 
 
 class Steps:
-    """Every command on a node, on the workstation or at a bridge, and every order to the provider, one after the other;
-    at one of them, something happens.
+    """Counts every command on a node, on the workstation or at a bridge, and every order to the provider.
+
+    At one of them, something happens.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The host's tools, memory, disk and podman, tried on stub commands in a PATH of the test's own."""
+"""The host's tools, memory, disk and podman, tried on stub commands in the test's own PATH."""
 
 import re
 import socket
@@ -20,7 +20,10 @@ Stub = Callable[[str, str], Path]
 
 @pytest.fixture
 def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stub:
-    """Makes a command of a shell script, in the only directory of PATH, which scripts know as $HERE."""
+    """Returns a function that makes a command of a shell script.
+
+    The command is in the only directory of PATH, which scripts know as $HERE.
+    """
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HERE", str(tmp_path))
 

@@ -1,6 +1,6 @@
-"""The recipe of a node's image, and its making with stub tools in a PATH of the test's own.
+"""The recipe of a node's image, and making it with stub tools in the test's own PATH.
 
-The stub podman keeps each tag as a file, named for it, in $HERE/tags.
+The stub podman keeps each tag as a file of that name in $HERE/tags.
 """
 
 import fcntl
@@ -57,7 +57,7 @@ def copy_of(distro: Distro, **changes: object) -> Distro:
 
 
 def quiet(_: str) -> None:
-    """Says nothing."""
+    """Say nothing."""
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def rocky() -> Distro:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the stubs live, with podman and mmdebstrap that succeed, and a cache that is empty."""
+    """The directory of the stubs, with podman and mmdebstrap that succeed, and an empty cache."""
     (tmp_path / "tags").mkdir()
     (tmp_path / "build").write_text("")
     for name, script in (("podman", PODMAN), ("mmdebstrap", "exit 0"), ("unshare", 'shift; exec "$@"')):
@@ -99,12 +99,12 @@ def calls(here: Path) -> list[str]:
 
 
 def nodes_built(here: Path) -> int:
-    """How many images of nodes were built, tools roots not counted."""
+    """Return how many images of nodes were built, without tools roots."""
     return sum(call.startswith("podman build") and ":/tools " not in call for call in calls(here))
 
 
 def remains(here: Path) -> list[str]:
-    """What a build has left besides a whole image, a whole pool, the lock and the log."""
+    """Return what a build has left besides a complete image, a complete pool, the lock and the log."""
     tags = [path.name for path in (here / "tags").iterdir() if "_base:" in path.name or "_building:" in path.name]
     return tags + [path.name for path in (here / "cache" / "halab" / "building").glob("*")]
 
@@ -283,7 +283,7 @@ def test_a_public_image_is_pulled_only_when_it_is_not_there(rocky: Distro, here:
 
 
 def test_what_makes_an_image_asks_for_no_limit_above_the_host_s_own(debian: Distro, here: Path) -> None:
-    """Podman 5 does by itself, and a host without CAP_SYS_RESOURCE refuses that."""
+    """Podman 5 does so by itself, and a host without CAP_SYS_RESOURCE refuses it."""
     images.ensure(debian, quiet)
 
     build = next(call for call in calls(here) if call.startswith("podman build"))
@@ -349,7 +349,7 @@ ensure(load("debian12"), print)
 
 @pytest.fixture
 def killed(here: Path) -> Path:
-    """A build that was killed, tools and all, after it had downloaded the pool, before the image was whole."""
+    """A build that was killed with all its tools, after it had downloaded the pool, before the image was complete."""
     os.mkfifo(here / "reached")
     (here / "build").write_text(f"echo >{here}/reached; sleep 60")
     building = subprocess.Popen([sys.executable, "-c", ENSURE], cwd=ROOT, start_new_session=True)

@@ -55,7 +55,7 @@ def test_a_container_whose_first_process_is_ending_does_not_run_any_more(tmp_pat
     with subprocess.Popen(["true"]) as process:
         wait(
             lambda: Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0],
-            lambda state: state == "Z",  # it has no namespaces any more, and a cgroup still
+            lambda state: state == "Z",  # it has no namespaces any more, but still a cgroup
             within=5,
             successes=1,
             interval=0.01,
@@ -68,7 +68,7 @@ def test_a_container_whose_first_process_is_ending_does_not_run_any_more(tmp_pat
 
 @pytest.fixture
 def waiting_runtime(tmp_path: Path) -> Iterator[int]:
-    """A process of the name that the runtime has while a container is ready, and not started."""
+    """A process with the name of the runtime, which waits while a container is ready but not started."""
     program = shutil.copy("/bin/sleep", tmp_path / "crun")
     with subprocess.Popen([program, "60"]) as process:
         named = Path(f"/proc/{process.pid}/comm")

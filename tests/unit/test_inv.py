@@ -1,4 +1,4 @@
-"""The bootstrap in `inv`, run as it is in a checkout of the test's own, on stub Pythons and managers."""
+"""The bootstrap in `inv`, unchanged, in the test's own checkout, on stub Pythons and package managers."""
 
 import shutil
 import signal
@@ -71,7 +71,7 @@ class Bench:
         return subprocess.CompletedProcess(args, process.returncode, out, err)
 
     def log(self) -> list[str]:
-        """What was done since the last look."""
+        """Return what was done since the last look."""
         path = self.directory / "log"
         lines = path.read_text().splitlines() if path.exists() else []
         path.write_text("")

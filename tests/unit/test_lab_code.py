@@ -1,4 +1,4 @@
-"""Steps, and exams, that do to the process that reads or runs them what they should not."""
+"""Steps and exams that harm the process that reads or runs them."""
 
 import os
 import time
@@ -43,7 +43,7 @@ def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def bad_lab(tmp_path: Path, text: str) -> Path:
-    """A lab `bad`, before `tiny` in the alphabet, whose second step is this."""
+    """Write a lab `bad`, before `tiny` in the alphabet, whose second step is this text. Return the step's file."""
     (write_lab(tmp_path / "labs", "bad") / "20_two.py").write_text(text)
     return tmp_path / "labs" / "bad" / "20_two.py"
 
@@ -137,7 +137,7 @@ def test_an_instance_can_be_removed_whatever_has_become_of_its_lab(inv: Inv, tmp
 
 
 def test_a_step_may_start_programs(inv: Inv, tmp_path: Path) -> None:
-    """os._exit and os.execv are for them, in a child that was forked."""
+    """A child that it forks uses os._exit or os.execv to start a program."""
     forks = "import os; pid = os.fork() or os.execv('/bin/true', ['true']); assert os.waitpid(pid, 0)[1] == 0"
     (tmp_path / "labs" / "tiny" / "20_two.py").write_text(
         STEP.format(perform=forks, verify="from tests.fakes import done; lab.check('yes', done('one'))")
@@ -198,7 +198,7 @@ def test_what_is_done_apart_may_be_long_and_may_raise(tmp_path: Path) -> None:
     assert len(apart(lambda: "x" * 3_000_000, "this")) == 3_000_000
     with pytest.raises(LabError, match=r"^as it is$"):
         apart(raises, "this")
-    with pytest.raises(LabError, match=r"(pickle|local object)"):  # in words of one Python, or of a later one
+    with pytest.raises(LabError, match=r"(pickle|local object)"):  # the words depend on the version of Python
         apart(lambda: lambda: None, "this")
 
 

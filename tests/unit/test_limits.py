@@ -1,4 +1,4 @@
-"""The kernel's limits for all nodes together: raised, never lowered, and told of."""
+"""The kernel's limits for all nodes together: they are raised, never lowered, and reported."""
 
 import resource
 from pathlib import Path
@@ -11,7 +11,7 @@ from halab.providers import limits
 
 @pytest.fixture
 def sysctls(tmp_path: Path) -> Path:
-    """Some kernel limits as they are by default, on a kernel without others."""
+    """Some kernel limits with their default values, on a kernel without others."""
     for limit, value in (
         ("fs/inotify/max_user_instances", 128),
         ("fs/inotify/max_user_watches", 2**31 - 1),
@@ -58,7 +58,7 @@ def test_no_limit_is_asked_for_above_the_host_s_own(monkeypatch: pytest.MonkeyPa
 
 
 def test_every_kind_of_limit_is_named_so_that_containers_conf_decides_none() -> None:
-    """The address space is the one that podman cannot be told of, and containers.conf neither."""
+    """Podman has no option for the address space, and containers.conf has none either."""
     kinds = {name.removeprefix("RLIMIT_").lower() for name in dir(resource) if name.startswith("RLIMIT_")}
     host = ":".join(map(str, resource.getrlimit(resource.RLIMIT_MEMLOCK)))
 

@@ -1,4 +1,4 @@
-"""From what a probe saw, and what journals tell, to outages, their phases and pictures."""
+"""Outages, their phases and pictures, made of what a probe saw and what journals say."""
 
 import asyncio
 import json
@@ -35,11 +35,11 @@ from halab.spec.models import LabSpec
 from halab.walk.lab import Lab
 from tests.fakes import LAB_TOML, World
 
-FAULT = 100.0  # when, in all that follows
+FAULT = 100.0  # when it was injected, in all that follows
 
 
 def samples(*pieces: tuple[float, float, str | None]) -> list[Sample]:
-    """A request every 0.05 s in each piece: from, to (both seconds since the fault), answered by."""
+    """Return a request every 0.05 s in each piece: from, to (both in seconds since the fault), answered by."""
     found = []
     for start, end, page in pieces:
         count = round((end - start) / 0.05)
@@ -126,7 +126,7 @@ def test_writes_are_told_by_number_and_whether_they_were_acknowledged() -> None:
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
-    """Statuses by number, as a service answers them through the VIP; one that is not there answers nothing."""
+    """HTTP statuses by number, as a service answers them through the VIP. It does not answer for other numbers."""
     answers: dict[int, int] = {}
 
     def curl(argv: list[str], *, input: str, timeout: float) -> CommandResult:
@@ -373,7 +373,7 @@ def test_the_probe_has_no_terminal_of_whoever_measures() -> None:
 
 
 class MeasuredLab:
-    """What `measured` asks of a lab."""
+    """A lab with what `measured` asks it for."""
 
     def __init__(self, *made: Measurement, configured: str = "") -> None:
         self._made = made
@@ -412,7 +412,7 @@ def test_lost_is_what_was_acknowledged_and_is_not_there() -> None:
     assert run.lost == (1, 4)
     assert run.recovery_point == 4
     assert summary(run) == "outage of 8.00 s; 2 of 3 acknowledged writes lost, of 4.0 s"
-    assert a_run(CUT, TOLD, WRITTEN, kept=(1, 2)).recovery_point == 3  # one write that is lost is not 0 s
+    assert a_run(CUT, TOLD, WRITTEN, kept=(1, 2)).recovery_point == 3  # one lost write is not 0 s
     assert a_run(CUT, TOLD, WRITTEN, kept=(1, 2, 4)).recovery_point == 0
     assert summary(a_run(CUT, TOLD, WRITTEN, kept=(1, 2, 4))) == "outage of 8.00 s; 0 of 3 acknowledged writes lost"
 

@@ -1,4 +1,4 @@
-"""Clusters whose members have other names than the lab's nodes: each is known by its address or its node id."""
+"""Clusters whose members have other names than the lab's nodes. Each is recognised by its address or node id."""
 
 from pathlib import Path
 
@@ -41,7 +41,10 @@ def with_other_names(text: str) -> str:
 
 @pytest.fixture
 def world(world: World) -> World:
-    """The cluster's members are called node1.example.com and node2.example.com, and node2 is not one at the moment."""
+    """A world whose cluster has the members node1.example.com and node2.example.com.
+
+    At the moment node2 is not a member.
+    """
     world.crm_mon = with_other_names((FIXTURES / "crm_mon" / "started.xml").read_text())
     world.answers = {
         "corosync-cmapctl": CMAP,

@@ -11,7 +11,7 @@ from halab.instance.nodes import Node
 
 
 def typed_to_remove_node3() -> list[tuple[str, str, str | None]]:
-    """Who types what, and what it has to print."""
+    """Return who types what, and what it must print."""
     typed: list[tuple[str, str, str | None]] = []
 
     def node(name: str) -> Node:

@@ -1,4 +1,4 @@
-"""The terminal in player.js, run by QuickJS: what stands on its screen after what was written to it."""
+"""The terminal in player.js, run by QuickJS: what is on its screen after something was written to it."""
 
 import json
 from typing import Any
@@ -50,7 +50,7 @@ class Screen:
         return str(self.ask("terminal.text()"))
 
     def style(self, column: int, row: int = 0) -> dict[str, Any]:
-        """What is not plain there."""
+        """Return how the style of a character differs from plain."""
         return dict(
             self.ask(
                 f"Object.fromEntries(Object.entries(terminal.screen[{row}][{column}].style)"

@@ -42,7 +42,7 @@ def test_a_checkpoint_that_cannot_be_saved_whole_leaves_the_room_that_it_took(
 
 
 def content(directory: Path) -> dict[str, str]:
-    """Every path with what matters of it."""
+    """Return every path, with its mode and content."""
     found = {}
     for path in sorted(directory.rglob("*")):
         kind = f"-> {path.readlink()}" if path.is_symlink() else path.read_text() if path.is_file() else "directory"

@@ -13,7 +13,7 @@ LAYER = STORAGE / "abc"
 
 
 class FakeNetwork:
-    """Namespaces in which what is mounted is a list."""
+    """Namespaces whose mounts are a text."""
 
     def __init__(self) -> None:
         self.mounted = ""

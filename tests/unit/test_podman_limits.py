@@ -1,4 +1,4 @@
-"""Limits of containers: which podman imposes, which are imposed for it, and what is told of them."""
+"""Limits of containers: which podman sets, which halab sets, and what people are told of them."""
 
 import errno
 import json

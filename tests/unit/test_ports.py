@@ -1,4 +1,4 @@
-"""What a connection to a port met, told from what bash and timeout(1) print and return, and what a firewall lets in."""
+"""How a connection to a port ended, by what bash and timeout(1) print and return, and what a firewall lets in."""
 
 from types import SimpleNamespace
 from typing import cast

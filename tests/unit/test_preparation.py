@@ -1,4 +1,4 @@
-"""Where a lab begins that goes on where another one ends: walked to once, kept, and taken over."""
+"""The start of a lab that goes on where another one ends: walked to once, kept, and taken over."""
 
 from pathlib import Path
 

@@ -33,7 +33,7 @@ Daemon = Callable[..., "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def mark() -> Iterator[str]:
-    """A mark that only this test uses; whatever it marks is killed at the end."""
+    """A mark that only this test uses. Whatever has it is killed at the end."""
     mark = f"/tests/{uuid.uuid4().hex}"  # only a name
     yield mark
     for pid in find_daemons(mark):
@@ -42,7 +42,7 @@ def mark() -> Iterator[str]:
 
 @pytest.fixture
 def daemon(mark: str) -> Iterator[Daemon]:
-    """Starts a process under a mark below the test's own, by default one that sleeps."""
+    """A function that starts a process under a mark below the test's own, by default one that sleeps."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(below: str, *argv: str, log: Path | None = None, env: dict[str, str] | None = None) -> object:
@@ -57,7 +57,7 @@ def daemon(mark: str) -> Iterator[Daemon]:
 
 
 def has_begun(pid: int) -> bool:
-    """Whether a program has its environment, which the kernel gives it a moment after Popen returns; or has ended."""
+    """Return whether a program has its environment, which it gets a moment after Popen returns, or has ended."""
     return mark_of(pid) is not None or not is_alive(pid)
 
 
@@ -110,7 +110,7 @@ def running_sleeps(*seconds: str) -> list[int]:
         "sleep 61.0417 & sleep 61.0418",
         "setsid sleep 61.0417 & sleep 61.0418",
         "sh -c 'setsid sh -c \"sleep 61.0417 & sleep 61.0418\" & wait' & wait",
-        "(sleep 61.0417 &) & exit 0",  # and its output is open still
+        "(sleep 61.0417 &) & exit 0",  # its output is still open
     ],
 )
 def test_a_program_that_hangs_takes_along_what_it_has_started(script: str) -> None:

@@ -36,7 +36,7 @@ def instance(world: World) -> Instance:
 
 
 def proof(instance: Instance, *solutions: Solution) -> Proof:
-    """Of the first step, which is walked in between."""
+    """Return the proof of the first step, which is walked in between."""
     step = instance.folder.steps[0]
     prover = Prover(instance, step, solutions)
     before = prover.before()

@@ -1,4 +1,4 @@
-"""Recordings: what is in them, and that a shell that is recorded is as one that is not."""
+"""Recordings: what is in them, and that a recorded shell behaves as one that is not recorded."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def test_what_there_is_no_room_for_is_not_recorded_by_half(tmp_path: Path) -> No
 
 
 def recorder(directory: Path, *program: str) -> list[str]:
-    """A process that runs a program recorded, on the terminal that it is started on."""
+    """Return the command that runs a program and records it, on the terminal that it is started on."""
     return [sys.executable, "-c", RECORDED, str(directory), *program]
 
 
@@ -106,7 +106,7 @@ def in_pipes(directory: Path, *program: str, typed: str = "") -> Any:
 
 
 def events(directory: Path) -> tuple[dict[str, Any], list[Any]]:
-    """Header and events of the only recording there is; fails when a line is no JSON."""
+    """Return header and events of the only recording. Fail when a line is not JSON."""
     (path,) = (directory / "recordings").iterdir()
     header, *lines = [json.loads(line) for line in path.read_text().splitlines()]
     return header, lines
@@ -174,7 +174,7 @@ def test_what_a_program_printed_just_before_it_ended_appears_too(tmp_path: Path)
     terminal.expect(r"pid (\d+)")
     program = int(terminal.match.group(1))
 
-    os.kill(terminal.pid, signal.SIGSTOP)  # so that it is read when the program is gone
+    os.kill(terminal.pid, signal.SIGSTOP)  # so that it is read after the program has ended
     until(lambda: not is_alive(program))
     os.kill(terminal.pid, signal.SIGCONT)
     terminal.expect(pexpect.EOF)
@@ -272,7 +272,7 @@ def test_what_a_script_leaves_in_the_background_is_not_waited_for(tmp_path: Path
 
 @pytest.fixture
 def exam(world: World, tmp_path: Path) -> Callable[[str], Instance]:
-    """An exam that has begun, whose exam.toml begins with what is given."""
+    """A function that begins an exam whose exam.toml starts with the given text."""
 
     def begin(toml: str) -> Instance:
         Selection(lab="test", instance="alice").remember()
@@ -283,7 +283,7 @@ def exam(world: World, tmp_path: Path) -> Callable[[str], Instance]:
 
 @pytest.fixture
 def execs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What would have been run."""
+    """The commands that would have been run."""
     became: list[list[str]] = []
 
     def run(argv: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What it costs when something on a node is not what its package contains, and that an older mark no longer counts."""
+"""What it costs when a file on a node differs from its package's, and that an older mark then no longer counts."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ CHEAP = EXAM.replace("minutes = 30", "minutes = 30\nreplaced_cost = 5")
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Of node1: what it wrote, and the tools root of its image."""
+    """The folders of node1: what it wrote, and the tools root of its image."""
     upper, tools = tmp_path / "upper", tmp_path / "tools"
     for place in (upper, tools):
         (place / "usr/bin").mkdir(parents=True)
@@ -45,7 +45,7 @@ def program(world: World, folders: tuple[Path, Path], monkeypatch: pytest.Monkey
 
 
 class Deaf:
-    """Nobody is silent to it."""
+    """An ear for which no node is silent."""
 
     def silent(self, nodes: object) -> list[str]:
         return []

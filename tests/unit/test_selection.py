@@ -17,7 +17,7 @@ def selecting(**given: Any) -> Selection:
 
 
 def make(name: str = "tiny", lab: str = "tiny", nodes: int | None = None) -> Instance:
-    """An instance that is there, as `up` leaves it."""
+    """Make an instance that exists, as `up` leaves it, and return it."""
     selection = Selection(lab=lab, instance=name, provider="fake", distro="debian12", nodes=nodes)
     instance = instance_to_make(selection)
     instance.remember(instance.state)

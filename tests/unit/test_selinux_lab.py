@@ -1,4 +1,4 @@
-"""The lab selinux, which needs machines of Rocky Linux: that it says so, and how it takes what their tools print."""
+"""The lab selinux, which needs machines of Rocky Linux: that it says so, and how it reads what their tools print."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,8 +32,8 @@ WEBSERVER = """\
   </resources>"""
 
 CONTENT = "unconfined_u:object_r:httpd_sys_content_t:s0"
-Answers = dict[str, tuple[int, str]]  # what a command line has in it -> exit status and what is printed
-UNTOUCHED: Answers = {"getenforce": (0, "Enforcing\n")}  # and all else fails
+Answers = dict[str, tuple[int, str]]  # a part of a command line -> exit status, and what is printed
+UNTOUCHED: Answers = {"getenforce": (0, "Enforcing\n")}  # and everything else fails
 FINISHED: Answers = {
     "getenforce": (0, "Enforcing\n"),
     "ls -Z /usr/share/nginx/html/news.html": (0, f"{CONTENT} /usr/share/nginx/html/news.html\n"),

@@ -36,7 +36,7 @@ def instance(world: World) -> Instance:
 
 @pytest.fixture
 def environ(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a shell leaves in this process's environment is gone after the test."""
+    """Whatever a shell leaves in this process's environment is gone after the test."""
     monkeypatch.setenv("HALAB_MARK", "")
 
 
@@ -52,7 +52,7 @@ def boots(world: World, number: int) -> None:
 
 
 def cut_by(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The node loses its power while the shell is open, and boots again."""
+    """Have the node lose its power while the shell is open, and boot again."""
     boots(world, 1)
     real = shell._run
 

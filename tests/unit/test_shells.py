@@ -1,4 +1,4 @@
-"""How commands on machines become ssh's."""
+"""How ssh runs commands on machines."""
 
 import shlex
 from pathlib import Path
@@ -9,9 +9,9 @@ from halab.kit.process import end_daemons, find_daemons, run
 from halab.kit.wait import wait
 from halab.providers.vagrant.shells import Shells, quoted
 
-STAND_IN = ("sh", "-c", "sleep 60; :")  # whatever its further arguments are
+STAND_IN = ("sh", "-c", "sleep 60; :")  # it ignores further arguments
 
-# what is kept open outlives whoever opened it; only in a test does that one stay to be warned
+# a kept connection outlives the one who opened it; only in a test is that one still there to be warned
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 
 
@@ -42,7 +42,7 @@ def test_what_is_known_of_machines_is_a_configuration_that_ssh_reads(tmp_path: P
 
 
 def kept(mark: str) -> set[str]:
-    """The marks of what is kept open. A program that has just been started cannot be seen for a moment."""
+    """Return the marks of kept connections. A program that was just started cannot be seen for a moment."""
     return set(wait(lambda: find_daemons(mark), bool, within=5, successes=1, interval=0.01).values())
 
 

@@ -1,4 +1,4 @@
-"""Reading steps without running them: of every lab, for every distro, with two and with three nodes."""
+"""Reading steps without running them: those of every lab, for every distro, with two and with three nodes."""
 
 import pytest
 

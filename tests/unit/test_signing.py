@@ -1,4 +1,4 @@
-"""Signing: whatever is done to a signed directory is found, and told by name."""
+"""Signing: every change to a signed directory is found, and named."""
 
 import json
 import shutil
@@ -73,7 +73,7 @@ def replace_by_link(file: Path) -> None:
 
 
 def add_to_manifest(directory: Path) -> None:
-    """As somebody would who has no key."""
+    """Change the manifest as somebody without a key would."""
     manifest = json.loads((directory / "manifest.json").read_text())
     manifest["files"].pop()
     (directory / "manifest.json").write_text(json.dumps(manifest))
@@ -305,7 +305,7 @@ def begun(world: World, tmp_path: Path) -> Instance:
 
 @pytest.fixture
 def grading(begun: Instance, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The exam is selected; the instances that were graded, each with full marks."""
+    """The instances that were graded, each with full marks. The exam is selected."""
     graded: list[str] = []
 
     def grade(instance: Instance, on_mark: object) -> tuple[Grade, list[Measurement]]:

@@ -1,7 +1,7 @@
-"""What the policy engine answered, captured from a real two-node cluster (Pacemaker 2.1.5) for each kind of constraint.
+"""Answers of the policy engine, captured from a real two-node cluster (Pacemaker 2.1.5) for each kind of constraint.
 
-fixtures/simulate/<constraints>/<experiment>.xml; the constraints were made by pcs, virtual_ip ran on node1 (on node2
-for wrong-way-round). `cib.xml` is the cluster without any constraint.
+They are in fixtures/simulate/<constraints>/<experiment>.xml. pcs made the constraints, and virtual_ip ran on node1 (on
+node2 for wrong-way-round). `cib.xml` is the cluster without any constraint.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ IP, WEB = "virtual_ip", "webserver"
 # Whether webserver follows virtual_ip, virtual_ip is independent of webserver, and webserver starts after virtual_ip.
 VERDICTS = {
     "none": (False, True, False),
-    "by-luck": (False, True, False),  # both prefer the same node, and so share it
+    "by-luck": (False, True, False),  # both prefer the same node, so they share it
     "colocation": (True, True, False),
     "order": (False, True, True),
     "colocation-and-order": (True, True, True),
@@ -38,7 +38,7 @@ VERDICTS = {
 
 
 class CapturedCluster:
-    """Answers as the captured cluster did; the bans in the CIB that it is given tell which experiment is asked for."""
+    """Answers as the captured cluster did. The bans in the CIB that it is given tell which experiment is meant."""
 
     def __init__(self, constraints: str) -> None:
         self._answers = FIXTURES / constraints
@@ -67,7 +67,7 @@ class CapturedCluster:
 
 
 class BrokenTool:
-    """A cluster whose nodes answer, while crm_simulate does not work on any of them."""
+    """A cluster whose nodes answer, while crm_simulate works on none of them."""
 
     def where(self, resource: str) -> Any:
         return type("Node", (), {"name": "node1"})

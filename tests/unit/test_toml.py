@@ -48,7 +48,7 @@ networks.lan.subnet = "192.168.1.0/24"
 
 
 def problems(tmp_path: Path, text: str) -> list[str]:
-    """What `read` says of a file, line by line, without the file's name that every line begins with."""
+    """Return what `read` says of a file, line by line, without the file's name that begins every line."""
     file = tmp_path / "lab.toml"
     file.write_text(text)
     with pytest.raises(LabError) as refused:

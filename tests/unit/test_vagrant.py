@@ -1,4 +1,4 @@
-"""What the vagrant provider does without any machine: what it tells of Vagrant's errors, and how it sets up vbmcd."""
+"""What the vagrant provider does without machines: how it reports Vagrant's errors, and how it sets up vbmcd."""
 
 import configparser
 

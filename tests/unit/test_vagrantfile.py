@@ -1,4 +1,4 @@
-"""The Vagrantfile and what is run on a public box, as texts."""
+"""The Vagrantfile, and the script that runs on a public box, as texts."""
 
 import re
 from pathlib import Path

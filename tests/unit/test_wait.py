@@ -1,4 +1,4 @@
-"""The one wait loop, on a clock of the test's own."""
+"""The one wait loop, on the test's own clock."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from tests.fakes import FakeClock
 
 
 def states(*seen: str) -> Callable[[], str]:
-    """Looks that see these states one after the other, and the last one for ever."""
+    """Return a look that sees these states one after the other, and the last one for ever."""
     rest: Iterator[str] = iter(seen)
     return lambda: next(rest, seen[-1])
 

@@ -1,4 +1,4 @@
-"""Walking, checkpoints, and going on after a kill, on nodes that are only told of."""
+"""Walking, checkpoints, and going on after a kill, on nodes that are not real."""
 
 import io
 
@@ -41,7 +41,7 @@ def walk(instance: Instance, audience: FakeAudience) -> Walk:
 
 
 def outcomes(instance: Instance) -> dict[str, str]:
-    """What the state file says, as the next command will read it."""
+    """Return the outcomes in the state file, as the next command will read them."""
     return {name: record.outcome for name, record in Instance.open(instance.name).state.steps.items()}
 
 
@@ -215,7 +215,7 @@ def test_a_failed_step_is_done_again_from_the_checkpoint_before_it(walk: Walk, w
 
 
 def look_at(walk: Walk, how: str, instance: Instance) -> None:
-    """As a learner does who thinks that the step is done."""
+    """Look at the step as a learner does who thinks that it is done."""
     if how == "check":
         walk.verify(walk.step("one"))
     elif how == "hint":

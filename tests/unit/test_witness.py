@@ -1,4 +1,4 @@
-"""What is seen of a node from outside, on files of the test's own: who is accused, and above all who is not."""
+"""What is seen of a node from outside, on the test's own files: who is accused, and above all who is not."""
 
 import os
 import shutil
@@ -282,7 +282,7 @@ def test_a_reset_of_a_setting_runs_nothing() -> None:
 
 @pytest.fixture
 def sleeper(tools: Path) -> Path:
-    """The tools root has `sleep` for Corosync, and the libraries that it needs."""
+    """A tools root that has `sleep` as Corosync, with the libraries that it needs."""
     (tools / "usr/sbin").mkdir(exist_ok=True)
     shutil.copy("/usr/bin/sleep", tools / "usr/sbin/corosync")
     told = subprocess.run(["ldd", "/usr/bin/sleep"], capture_output=True, text=True, check=True).stdout
