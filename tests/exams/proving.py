@@ -1,8 +1,10 @@
-"""Each exam's grader is proven, a test for each solution; a test file says which exam, and takes it all from here:
+"""Each exam's grader is proven, with a test for each solution.
 
-from tests.exams.proving import *
+A test file names its exam, and takes all else from here:
 
-EXAM = "exam-tune"
+    from tests.exams.proving import *
+
+    EXAM = "exam-tune"
 """
 
 from collections.abc import Iterator
@@ -25,7 +27,7 @@ __all__ = [
     "test_in_the_end_every_check_has_found_a_wrong_solution",
 ]
 pytestmark = [
-    pytest.mark.timeout(1800),  # the first one makes the image, and walks through the lab before
+    pytest.mark.timeout(1800),  # the first test makes the image, and walks through the lab that comes before
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),  # BMCs live on
 ]
 

@@ -12,7 +12,7 @@ from halab.instance import by_hand
 from halab.kit.wait import wait
 from tests.cli import Cli
 
-pytestmark = pytest.mark.timeout(1800)  # grading what is not mended waits for all of it
+pytestmark = pytest.mark.timeout(1800)  # grading an unmended cluster waits for everything
 SEED = "3"
 
 
@@ -26,7 +26,7 @@ def outcomes(grade: dict[str, Any]) -> dict[str, str]:
 
 
 def files_of_nodes(cli: Cli) -> str:
-    """Of the cluster's configuration, and when each was written."""
+    """Return name, time and size of the files that configure the cluster."""
     instance = cli.instance()
     look = ["sh", "-c", "stat -c '%n %Y %s' /etc/corosync/* /etc/nginx/* /etc/firewalld/*; cat /var/log/halab-seen"]
     return "".join(instance.provider.run(node.name, look).stdout for node in instance.spec.nodes)

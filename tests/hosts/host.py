@@ -1,10 +1,11 @@
 """Another Debian release as a host of its own, on this kernel.
 
-Run as `unshare --mount --pid --fork --propagation private python tests/hosts/host.py ROOT COMMAND...`: runs the command
-as a host does that was booted from the directory ROOT, with the processes and the file systems of that host alone, and
-ends with its exit status. All that it left running ends too, as this is the first process of that host.
+It is run as `unshare --mount --pid --fork --propagation private python tests/hosts/host.py ROOT COMMAND...`. It runs
+the command as a host does that was booted from the directory ROOT, with the processes and file systems of that host
+alone, and ends with the command's exit status. Whatever the command left running ends too, as this is the first process
+of that host.
 
-The root is pivoted to (pivot_root(2)), as a program that enters another mount namespace leaves a chroot.
+It pivots to the new root (pivot_root(2)), as a program that enters another mount namespace leaves a chroot.
 """
 
 import os
@@ -12,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-# How this host reaches its package registries, and whom it trusts there, is how the other one does. A package that is
-# installed there makes the last one anew, from what is in the directory
+# The other host reaches its package registries as this one does, and trusts the same certificates there. A package that
+# is installed on it makes the last of these files anew, from what is in the directory TRUSTED
 NETWORK = ("etc/resolv.conf", "etc/hosts", "etc/pip.conf", "etc/ssl/certs/ca-certificates.crt")
 TRUSTED = Path("usr/local/share/ca-certificates")
 OLD_ROOT = "mnt"
@@ -43,7 +44,7 @@ def mount(*arguments: str) -> None:
 
 
 def run(command: list[str]) -> int:
-    """The command's exit status. Processes whose parents end become this one's, which buries them."""
+    """Run a command, and return its exit status. Processes whose parents end become this one's, which buries them."""
     asked = subprocess.Popen(command)
     while True:
         pid, ended = os.wait()

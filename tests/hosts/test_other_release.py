@@ -1,4 +1,4 @@
-"""README's two commands on the Debian release that this host is not; `inv test --hosts` runs this.
+"""README's two commands, on the Debian release that this host does not have. `inv test --hosts` runs this.
 
 The other host's root is bootstrapped into the cache once, and keeps what halab installs on it.
 """
@@ -28,7 +28,7 @@ HOST = (
     sys.executable,
     f"{ROOT}/tests/hosts/host.py",
 )
-# The second command runs beside the first one, as a walk mostly waits. A shell lets what runs beside it ignore SIGINT
+# The tests run beside the walk, which mostly waits. A shell makes what it runs in the background ignore SIGINT
 COMMANDS = """
 cd /root/halab || exit
 ./inv down || exit
@@ -64,7 +64,7 @@ def root() -> Iterator[Path]:
         yield root
 
 
-@pytest.mark.timeout(1200)  # the first time it installs everything and makes an image; after that three minutes
+@pytest.mark.timeout(1200)  # the first run installs everything and makes an image; later ones take three minutes
 def test_both_commands_of_the_readme_pass_on_the_other_debian_release(root: Path) -> None:
     done = subprocess.run(
         [*HOST, str(root), "bash", "-c", COMMANDS],

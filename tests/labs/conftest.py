@@ -1,4 +1,4 @@
-"""Real clusters on podman, driven through the command line as a user does it; tests/exams has the same.
+"""Real clusters on podman, driven through the command line as a user does it. tests/exams uses the same fixtures.
 
 Every test session has a state directory of its own, so that no instance of the user is seen or touched.
 """
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The session's own state directory; the cache with the images stays the user's."""
+    """The session's own state directory. The cache with the images stays the user's."""
     home = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as environment:  # once for each folder of tests that has this fixture
         environment.setenv("XDG_STATE_HOME", str(home))
@@ -35,7 +35,7 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def instances() -> Iterator[Callable[..., Cli]]:
-    """Makes instances by name, and takes them all down in the end, as nodes take processor time even when idle."""
+    """A function that makes an instance by name. All are taken down at the end: even idle nodes take processor time."""
     made: dict[str, Cli] = {}
 
     def make(name: str, lab: str = "ha-web", *options: str) -> Cli:
@@ -50,5 +50,5 @@ def instances() -> Iterator[Callable[..., Cli]]:
 
 @pytest.fixture(scope="session")
 def host_addresses() -> str:
-    """What the host's own namespace has before any lab."""
+    """The addresses in the host's own namespace before any lab."""
     return addresses_of_host()

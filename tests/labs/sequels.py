@@ -1,8 +1,10 @@
-"""What is tested of every lab that goes on where another one ends; a test file says which, and takes it all from here:
+"""The tests of every lab that goes on where another one ends.
 
-from tests.labs.sequels import *
+A test file names its lab, and takes all else from here:
 
-LAB = "quorum"
+    from tests.labs.sequels import *
+
+    LAB = "quorum"
 """
 
 from collections.abc import Callable
@@ -36,7 +38,7 @@ def cli(instances: Callable[..., Cli], request: pytest.FixtureRequest) -> Cli:
     return instances(request.module.LAB, request.module.LAB)
 
 
-@pytest.mark.timeout(1800)  # the first one makes the image, and walks through the lab before
+@pytest.mark.timeout(1800)  # the first test makes the image, and walks through the lab that comes before
 def test_a_new_instance_begins_with_the_finished_cluster_and_no_step_done(
     cli: Cli, request: pytest.FixtureRequest
 ) -> None:

@@ -1,4 +1,4 @@
-"""The whole tutorial on a real cluster, step by step, each of them proven."""
+"""The whole tutorial on a real cluster, step by step. Each step is proven."""
 
 from collections.abc import Callable
 
@@ -89,7 +89,7 @@ def test_an_honest_cluster_is_heard_and_accused_of_nothing(cli: Cli) -> None:
         (
             "mv /usr/lib/ocf/resource.d/heartbeat/nginx /root",
             "mv /root/nginx /usr/lib/ocf/resource.d/heartbeat",
-            "",  # what a package has, and the node no longer: nothing is told by that
+            "",  # a package has it, and the node no longer: that is not reported
         ),
     ],
 )

@@ -25,7 +25,7 @@ def cli(instances: Callable[..., Cli]) -> Cli:
 
 
 def kill_after(cli: Cli, seconds: float, *arguments: str) -> bool:
-    """Start a command, SIGKILL it with all its helpers after some seconds; tell whether it was still running."""
+    """Start a command, and SIGKILL it with all its helpers after some seconds. Return whether it was still running."""
     process = subprocess.Popen(
         cli.argv(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -39,7 +39,7 @@ def kill_after(cli: Cli, seconds: float, *arguments: str) -> bool:
 
 
 def leftovers(cli: Cli) -> list[str]:
-    """Everything that this instance could have left on the host."""
+    """Return everything that this instance could have left on the host."""
     state = Path(os.environ["XDG_STATE_HOME"], "halab", "instances", cli.name)
     everything = ["podman", "ps", "--all", "--external", "--format={{.Names}}"]
     names = subprocess.run(everything, capture_output=True, text=True, check=True)
@@ -58,7 +58,7 @@ def leftovers(cli: Cli) -> list[str]:
 
 
 def half_removed(container: str, scratch: Path) -> None:
-    """Make storage with a container's name that podman does not know: a podman with other books does know it."""
+    """Make storage with a container's name that podman does not know. A podman with another database makes it."""
     books = scratch / "containers.conf"
     books.write_text(f'[engine]\nstatic_dir = "{scratch / "static"}"\ntmp_dir = "{scratch / "run"}"\n')
     image = Recipe(load("debian12")).reference
@@ -75,7 +75,7 @@ def test_another_state_directory_may_have_an_instance_of_the_same_name(
 ) -> None:
     cli("up")
     provider = cli.instance().provider
-    provider.run("node1", ["touch", "/run/my-work"])  # which is lost when the node's power is
+    provider.run("node1", ["touch", "/run/my-work"])  # it is lost when the node's power is
 
     with monkeypatch.context() as another:
         another.setenv("XDG_STATE_HOME", str(tmp_path))
@@ -91,7 +91,7 @@ def test_another_state_directory_may_have_an_instance_of_the_same_name(
 
 
 def test_up_goes_on_with_containers_whose_names_do_not_tell_the_state_directory(cli: Cli) -> None:
-    """As halab made them once."""
+    """An older halab named its containers so."""
     cli("up")
     cli.instance().provider.run("node1", ["touch", "/run/my-work"])
     podman = cli.instance().provider.workstation_argv(["podman", "--cgroup-manager=cgroupfs", "rename"])
@@ -140,7 +140,7 @@ def test_down_killed_at_any_moment_can_be_run_again(cli: Cli, seconds: float) ->
 
 
 def test_down_ends_what_watched_over_a_container_that_never_came_to_be(cli: Cli, tmp_path: Path) -> None:
-    """What a podman that was killed as it began may leave; made here of a shell, under the same name."""
+    """A podman that was killed at its start may leave this. Here a shell makes it, under the same name."""
     cli("up")
     conmon = shutil.copy("/bin/sh", tmp_path / "conmon")
     waiting = ["-c", "while :; do sleep 0.1; done", "conmon", "-n", cli.container("node1")]
@@ -180,7 +180,7 @@ def test_up_starts_a_node_whose_power_on_was_killed_half_way(cli: Cli) -> None:
 
 
 def test_up_ends_and_starts_a_node_whose_power_off_was_killed_half_way(cli: Cli) -> None:
-    """It has no cables any more; podman takes it for one that is stopping, and all of it still runs."""
+    """The node has no cables any more. Podman takes it for one that is stopping, while all of it still runs."""
     cli("up")
     provider = cli.instance().provider
     podman = provider.workstation_argv(["podman", "--cgroup-manager=cgroupfs"])
@@ -192,7 +192,7 @@ def test_up_ends_and_starts_a_node_whose_power_off_was_killed_half_way(cli: Cli)
     first = int(inspect("Pid"))
     for network in ("lan", "mgmt"):
         subprocess.run(provider.bridge_argv(["ip", "link", "del", provider.port("node1", network)]), check=True)
-    os.kill(first, signal.SIGSTOP)  # or it would shut down by itself
+    os.kill(first, signal.SIGSTOP)  # otherwise it would shut down by itself
     with subprocess.Popen([*podman, "stop", "--time=60", cli.container("node1")]) as process:
         wait(lambda: inspect("Status"), lambda status: status == "stopping", within=30, successes=1)
         process.kill()
@@ -242,7 +242,7 @@ def test_a_node_sees_what_was_put_back_when_podman_was_killed_as_it_mounted_its_
     cli("up", "reset", "--to", "auth")
     provider = cli.instance().provider
     mount = ["podman", "--cgroup-manager=cgroupfs", "mount", cli.container("node1")]
-    subprocess.run(provider.workstation_argv(mount), check=True, capture_output=True)  # one more than will unmount it
+    subprocess.run(provider.workstation_argv(mount), check=True, capture_output=True)  # one more mount than is undone
     assert not provider.run("node1", ["test", "-e", "/etc/corosync/corosync.conf"]).ok  # what the kernel remembers
 
     cli("reset", "--to", "vip")
@@ -289,7 +289,7 @@ def test_interrupting_a_walk_says_how_to_go_on(cli: Cli) -> None:
 
 
 def test_an_instance_is_removed_from_a_disk_that_is_full(cli: Cli, tmp_path: Path) -> None:
-    """The disk is one of its own, in a mount namespace of its own, and is full as it becomes smaller."""
+    """The disk is the test's own, in the test's own mount namespace. It becomes full as it is made smaller."""
     cli("down")
     place = tmp_path / "state"
     place.mkdir()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 def lab(cli: Cli) -> Iterator[Lab]:
-    """The finished lab, whole: as the test before left it, or else put back."""
+    """The finished lab, whole: as the test before left it, or put back if it is not whole."""
     lab = Lab(cli.instance())
     wanted = (online(), fencing(True), served_by_owner("virtual_ip"))
     if not all(evaluate("", condition, lab, within=0).outcome is Outcome.PASSED for condition in wanted):
@@ -32,7 +32,7 @@ def lab(cli: Cli) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def cli(instances: Callable[..., Cli]) -> Cli:
-    """The lab that begins with the finished cluster of ha-web."""
+    """The instance of a lab that begins with the finished cluster of ha-web."""
     cli = instances("faults", "failover")
     cli("up", timeout=1800)
     return cli
@@ -43,7 +43,7 @@ def pings(place: Node | object, address: object) -> bool:
 
 
 def whole(lab: Lab) -> bool:
-    """All nodes online and the service answering, after a while."""
+    """Return that, after a while, all nodes are online and the service answers."""
     results = [evaluate("", condition, lab, within=90) for condition in (online(), served_by_owner("virtual_ip"))]
     assert {result.outcome for result in results} == {Outcome.PASSED}, [result.seen for result in results]
     return True
@@ -166,7 +166,7 @@ def test_packets_are_lost_in_both_directions_and_at_the_rate_that_was_asked_for(
     no_fencing(lab)
     node = lab.others(lab.where("virtual_ip"))[0]
     many = ("ping", "-q", "-c", "200", "-i", "0.01", "-W", "1", str(node.lan))
-    assert pings(lab.workstation, node.lan)  # or else frames would be lost that ask for its hardware address
+    assert pings(lab.workstation, node.lan)  # otherwise frames that ask for its hardware address would be lost, too
 
     cli("fault", "packet-loss", "--node", node.name, "--percent", "20")
     said = lab.workstation.run(*many).stdout
@@ -251,7 +251,7 @@ def test_a_full_disk_takes_nothing_more_until_it_is_healed(cli: Cli, lab: Lab) -
     assert node.run(*write).ok
     instance = cli.instance()
     instance.remember(instance.state.with_fault(InjectedFault(name="disk-full", node=node.name)))
-    half_done = f"mkdir -p {FULL} && mount -t tmpfs tmpfs {FULL}"  # and killed before it covered /var
+    half_done = f"mkdir -p {FULL} && mount -t tmpfs tmpfs {FULL}"  # killed before it covered /var
     assert node.run("sh", "-c", half_done).ok
     cli("heal")
     assert node.run("grep", "--count", FULL, "/proc/self/mounts").stdout.strip() == "0"

@@ -1,4 +1,4 @@
-"""What `inv measure` tells, and what is left when it fails. Each test goes on from where the last one left off."""
+"""What `inv measure` reports, and what is left when it fails. Each test goes on from where the last one left off."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def cli(instances: Callable[..., Cli]) -> Cli:
-    """The lab that begins with the finished cluster of ha-web."""
+    """The instance of a lab that begins with the finished cluster of ha-web."""
     cli = instances("measured", "failover")
     cli("up", timeout=1800)
     return cli
@@ -56,7 +56,7 @@ def assert_consistent(run: dict[str, Any]) -> None:
     phases = first["phases"]
     assert phases["detect"] + phases["fence"] + phases["recover"] == pytest.approx(length(first), abs=INTERVAL)
     assert min(phases.values()) > 0
-    assert 0 <= first["span"]["start"] - run["injected"] < 2  # which a busy host needs to cut the power
+    assert 0 <= first["span"]["start"] - run["injected"] < 2  # a busy host needs that long to cut the power
     assert first["span"]["end"] < run["until"]
     order = [event["kind"] for event in run["events"] if event["kind"] in ("lost", "fencing", "fenced", "joined")]
     assert order[:3] == ["lost", "fencing", "fenced"]
@@ -65,7 +65,7 @@ def assert_consistent(run: dict[str, Any]) -> None:
 
 
 def measuring(cli: Cli) -> "subprocess.Popen[str]":
-    """`measure power-cut`, begun, with the node without power."""
+    """Start `measure power-cut`, and return it once the node has no power."""
     process = subprocess.Popen(
         cli.argv("measure", "power-cut"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -75,7 +75,7 @@ def measuring(cli: Cli) -> "subprocess.Popen[str]":
 
 
 def probes(cli: Cli) -> list[str]:
-    """The probes that run on the instance's workstation."""
+    """Return the probes that run on the instance's workstation."""
     listed = cli.instance().provider.workstation_argv(["sh", "-c", "pgrep --full --ns $$ --nslist net measure[.]probe"])
     return subprocess.run(listed, capture_output=True, text=True, check=False).stdout.split()
 
@@ -111,7 +111,7 @@ def test_a_measurement_whose_workstation_is_gone_says_so_and_up_makes_all_whole(
 def test_without_fencing_an_outage_is_called_unsafe(cli: Cli) -> None:
     cli.instance().provider.run("node1", ["pcs", "property", "set", "stonith-enabled=false"])
 
-    told = cli("measure", "service-crash", expect=3)  # as the lab begins with fencing on
+    told = cli("measure", "service-crash", expect=3)  # the lab begins with fencing on
 
     assert "Unsafe: fencing is off" in told
 

@@ -26,12 +26,12 @@ from tests.cli import Cli, addresses_of_host
 
 pytestmark = pytest.mark.timeout(400)
 
-IN_MEMORY = ("/run/mark", "/dev/shm/mark")  # noqa: S108  # of a node, which are empty when it boots
+IN_MEMORY = ("/run/mark", "/dev/shm/mark")  # noqa: S108  # files in a node's memory, which are gone when it boots
 
 
 @pytest.fixture(scope="module")
 def cli(instances: Callable[..., Cli]) -> Cli:
-    """A lab that begins with the finished cluster of ha-web."""
+    """The instance of a lab that begins with the finished cluster of ha-web."""
     cli = instances("fidelity", "failover")
     cli("up", timeout=1800)
     return cli
@@ -55,7 +55,7 @@ def test_a_node_without_power_is_gone_and_comes_back_empty(cli: Cli, lab: Lab) -
     victim.run("touch", *IN_MEMORY)
     lab.node(victim.name).run("pcs", "property", "set", "stonith-enabled=false")
 
-    with Path("/proc", processes[0], "ns/user").open("rb"):  # or the next node to boot may be given its number
+    with Path("/proc", processes[0], "ns/user").open("rb"):  # otherwise the next node to boot may be given its number
         cli("bmc", victim.name, "off")
 
         assert cli("bmc", victim.name, "status").strip().endswith("Chassis Power is off")
@@ -134,7 +134,7 @@ def test_a_powered_off_node_is_part_of_a_checkpoint_as_such(
     cli("save", "node2-off")
     cli("reset", "--to", "start")
 
-    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "0.25")  # the verify rightly waits for the node, in vain
+    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "0.25")  # the verification rightly waits for the node, in vain
     cli("reset", "--to", "node2-off", expect=3)
 
     assert cli.instance().provider.power_states() == {"node1": "on", "node2": "off"}
@@ -188,7 +188,7 @@ def test_a_bmc_survives_many_power_cycles(cli: Cli, lab: Lab) -> None:
 
 
 def _pids_in(user_namespace: str) -> list[str]:
-    """Processes on this host, seen from outside, in a user namespace as /proc names it."""
+    """Return the host's processes that are in a user namespace, which /proc names so."""
     found = []
     for process in (entry for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         try:
@@ -205,7 +205,7 @@ def test_whatever_is_in_the_pool_can_be_installed(instances: Callable[..., Cli])
     install = "export DEBIAN_FRONTEND=noninteractive; apt-get update && apt-get install -y"
 
     witness = Witness(cli.instance())
-    for package in load("debian12").pool:  # one by one, as some are instead of others
+    for package in load("debian12").pool:  # one by one, as some replace others
         done = cli.instance().provider.run("node1", ["sh", "-c", f"{install} {package}"], timeout=120)
         assert done.ok, f"{package}: {done.stdout[-2000:]}"
         assert witness.look() == []  # whatever its scripts make
@@ -241,7 +241,7 @@ if read -r -t 1 line; then echo "typed on the host: $line"; else echo "nothing w
 
 
 def on_a_terminal(argv: Sequence[str], typed: str = "") -> str:
-    """All that appears on a terminal of its own, on which something is typed at the prompt of node1."""
+    """Run a program on a terminal of its own, type something at the prompt of node1, and return all that appears."""
     seen: Any = pexpect.spawn(argv[0], list(argv[1:]), cwd=str(ROOT), encoding="utf-8", timeout=60)
     before = ""
     if typed:
@@ -265,7 +265,7 @@ def test_a_program_on_a_node_cannot_type_on_the_hosts_terminal(cli: Cli) -> None
 
     assert "/dev/tty No such device or address" in asked
     assert "/dev/tty No such device or address" in piped
-    assert "/dev/tty pushed" in typed  # where it is the node's own
+    assert "/dev/tty pushed" in typed  # there it is the node's own
     assert "/dev/pts/" in typed
     assert "nothing was typed on the host" in typed
     provider.run("node1", ["rm", PUSH_FILE])
@@ -304,7 +304,7 @@ def test_a_program_on_a_node_has_what_podman_gives_and_is_ended_with_its_childre
     assert not instance.provider.run("node1", ["pgrep", "--full", "sleep 61.061"]).stdout
 
 
-# What a learner may do who is asked for a cluster: all that halab asks with answers as it should, or not at all
+# What a learner might do who is asked for a cluster: every program that halab uses answers well, or not at all
 FAKES = """
 for program in crm_mon systemctl date; do
     cp --preserve $(command -v $program) /root/$program.real
@@ -322,7 +322,7 @@ for program in crm_mon systemctl date; do cp --preserve /root/$program.real $(co
 mv /root/env.real /usr/bin/env; rm -r /root/*.real /root/.local
 systemctl start pcsd
 """
-# Looks into whatever appears on the node, for as long as it is let
+# Looks into every process that appears on the node, until it is told to stop
 SPY = """
 import os, sys
 there, seen = set(os.listdir("/proc")), set()
@@ -378,6 +378,6 @@ def test_root_of_a_node_can_look_into_nothing_that_asks_there(cli: Cli) -> None:
 
 
 def provider_and_podman(instance: Instance, argv: list[str]) -> tuple[str, str]:
-    """What a program prints that halab runs out of band, and one that podman runs."""
+    """Return what a program prints when halab runs it out of band, and when podman runs it."""
     console = instance.provider.console_argv("node1", argv, {}, terminal=False)
     return instance.provider.run("node1", argv).stdout, run(console).stdout

@@ -1,4 +1,4 @@
-"""Whatever root does on a node of one instance, the cluster of another one goes on, and so does the host."""
+"""Whatever root does on a node of one instance, the cluster of another instance goes on, and so does the host."""
 
 import ctypes
 import os
@@ -16,7 +16,7 @@ from tests.cli import Cli
 pytestmark = pytest.mark.timeout(400)
 
 GIB = 2**30
-# Each is bounded: what is not stopped by a limit ends by itself, or with the node's power.
+# Each has an end: if no limit stops it, it ends by itself or with the node's power.
 PROCESSES = "for i in $(seq 1500); do sleep 60 & done"  # dash; bash would wait, and try again
 TMPFS = "mount -t tmpfs -o size=3g tmpfs /mnt && head -c 3G /dev/zero > /mnt/big"
 HEAP = "head -c 3G /dev/zero | tail"
@@ -36,7 +36,7 @@ print(made, ctypes.get_errno())
 
 @pytest.fixture(scope="module")
 def cluster(instances: Callable[..., Cli]) -> Cli:
-    """Another learner's: it begins with the finished cluster of ha-web."""
+    """Another learner's instance, which begins with the finished cluster of ha-web."""
     cli = instances("limits", "failover")
     cli("up", timeout=1800)
     return cli
@@ -44,7 +44,7 @@ def cluster(instances: Callable[..., Cli]) -> Cli:
 
 @pytest.fixture
 def bombed(instances: Callable[..., Cli], cluster: Cli) -> Iterator[Cli]:
-    """Bare nodes, whose power is on; afterwards the cluster must be as it was, and the host have room."""
+    """Bare nodes with power. Afterwards the other cluster must be as it was, and the host have room."""
     cli = instances("bombed")
     cli("up")
     memory, disk = mem_available(), shutil.disk_usage("/").free

@@ -1,4 +1,4 @@
-"""The lab that `inv new-lab` makes, which authors start from: it works as it is, and its checks are proven."""
+"""The lab that `inv new-lab` makes, from which authors start: it works unchanged, and its checks are proven."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from halab.spec import labs
 from tests.labs.conftest import SESSION
 
 
-@pytest.mark.timeout(1800)  # the first lab of all makes the image, and walks through the lab before
+@pytest.mark.timeout(1800)  # the first lab makes the image, and walks through the lab that comes before
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # BMCs live on
 def test_the_lab_that_authors_start_from_is_proven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -26,5 +26,5 @@ def walk_step(cli: Cli, name: str) -> None:
     assert not proof.wrong, proof.wrong
     assert not proof.unproven, proof.unproven
     if instance.folder.steps[-1].name == name:
-        assert Witness(instance).look() == []  # nobody who did all that is accused of anything
+        assert Witness(instance).look() == []  # whoever did all that is accused of nothing
     assert name in [point["name"] for point in cli.json("checkpoints")]

@@ -1,6 +1,7 @@
-"""Virtual machines that QEMU emulates, driven through the command line; `inv test --vm` runs this on a host of its own.
+"""Virtual machines that QEMU emulates, driven through the command line.
 
-What needs the Internet (a distro's image and its box) was made before.
+`inv test --vm` runs this on a host of its own. Whatever needs the Internet (a distro's image and its box) was made
+before.
 """
 
 import os
@@ -22,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def instances() -> Iterator[Callable[..., Cli]]:
-    """Makes instances by name, and takes them all down in the end."""
+    """A function that makes an instance by name. All of them are taken down at the end."""
     made: dict[str, Cli] = {}
 
     def make(name: str, *options: str) -> Cli:

@@ -1,11 +1,11 @@
 """A host for virtual machines inside this one: libvirtd in namespaces of its own, with directories of its own.
 
-Run as `unshare --net --mount --propagation private python tests/vm/host.py COMMAND...`: runs the command there, on its
-own standard input and output, and then ends whatever it left behind. KVM is not seen from inside: what runs there is
-emulated, on every machine.
+It is run as `unshare --net --mount --propagation private python tests/vm/host.py COMMAND...`. It runs the command
+there, on its own standard input and output, and then ends whatever the command left behind. KVM cannot be seen from
+inside: machines there are emulated, whatever this host has.
 
-libvirt probes QEMU with short-lived daemons and waits until they are gone. They become children of the first process,
-and where that is slow to bury them, each probe takes half a minute; so they are made children of this program.
+libvirt probes QEMU with short-lived daemons and waits until they are gone. They would become children of the first
+process, and where that is slow to bury them, each probe takes half a minute. So they become children of this program.
 """
 
 import ctypes
@@ -21,11 +21,11 @@ from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 DAEMONS = ("virtlogd", "libvirtd")
-DISKS = "/var/tmp"  # noqa: S108  # of machines; /tmp is in memory where systemd decides (Debian 13)
+DISKS = "/var/tmp"  # noqa: S108  # where machines have their disks; /tmp may be in memory (Debian 13: systemd decides)
 
 
 def own_directories(place: Path) -> None:
-    """Private copies of what libvirtd reads and writes, where it expects them."""
+    """Mount private copies of what libvirtd reads and writes, where it expects them."""
     for name in ("etc/libvirt", "var/lib/libvirt", "var/log/libvirt", "var/cache/libvirt"):
         own = place / name
         own.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def mount(*arguments: str) -> None:
 
 
 def others() -> list[int]:
-    """The processes in this network namespace, but for this one."""
+    """Return the other processes in this network namespace."""
     own = Path("/proc/self/ns/net").readlink()
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and net_of(entry) == own]
 

@@ -1,4 +1,4 @@
-"""What is on the host of virtual machines, as libvirt tells it."""
+"""What is on the host of virtual machines, as libvirt reports it."""
 
 import re
 import socket
@@ -21,7 +21,7 @@ def domain(instance: str, node: str) -> str:
 
 
 def leftovers(instance: str) -> list[str]:
-    """Everything of an instance that could have been left on the host."""
+    """Return everything of an instance that could have been left on the host."""
     prefix = f"halab-{instance}-"
     listings = [["list", "--all"], ["net-list", "--all"]]
     listings += [["vol-list", pool] for pool in virsh("pool-list", "--name").split()]

@@ -39,7 +39,10 @@ def validate(text: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> "dict[Case, subprocess.CompletedProcess[str]]":
-    """All of them at once, and what several labs have in common once, as Vagrant takes a second for each."""
+    """How Vagrant judges each case.
+
+    All are asked at once, and equal files only once, as Vagrant takes a second for each.
+    """
     script = tmp_path_factory.mktemp("script") / "provision.sh"
     script.write_text(render_script(distros.load("rocky9"), "secret"))
     texts = {case: rendered(case, script) for case in cases()}

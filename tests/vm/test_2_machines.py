@@ -1,4 +1,4 @@
-"""The lab shared-storage on virtual machines, from nothing to nothing, and ha-web, with whose cluster it begins.
+"""The lab shared-storage on virtual machines, from nothing to nothing. It begins with the cluster of ha-web.
 
 Each test goes on from where the last one left off.
 """
@@ -23,7 +23,7 @@ from tests.vm.machines import boot_of, domain, leftovers, virsh
 
 pytestmark = [
     pytest.mark.timeout(2700),
-    # what is kept open to a machine outlives whoever opened it; only in a test does that one stay to be warned
+    # a kept connection outlives the one who opened it; only in a test is that one still there to be warned
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
 ]
 LAB_ADDRESS = re.compile(r"\b192\.168\.[12]\.\d+/")
@@ -101,7 +101,7 @@ def test_a_checkpoint_of_the_running_cluster_brings_it_back_as_it_was(cli: Cli, 
     time.sleep(30)  # so that a clock that is not set is seen to be late
     cli("reset", "--to", "running")
 
-    assert [boot_of(node) for node in lab.nodes] == boots  # they went on, and did not start anew
+    assert [boot_of(node) for node in lab.nodes] == boots  # they went on, and did not boot again
     assert memberships(lab) == members
     assert fencings(lab) == fenced
     assert not lab.nodes[0].run("test", "-e", "/root/later").ok
@@ -173,7 +173,7 @@ def members(lab: Lab) -> list[Node]:
 
 
 def memberships(lab: Lab) -> list[str]:
-    """For each member whom it knows as members, and how often each of them joined (corosync_overview(8))."""
+    """Return, for each member, whom it knows as members and how often each of them joined (corosync_overview(8))."""
     told = [node.run("corosync-cmapctl", "runtime.members.").stdout for node in members(lab)]
     assert all("join_count" in text for text in told)
     return told

@@ -1,4 +1,4 @@
-"""Machines of one node each: what becomes of them when halab or libvirt fails, and that two instances do not meet.
+"""Machines of one node each: what happens to them when halab or libvirt fails, and that two instances do not meet.
 
 Each test goes on from where the last one left off.
 """
@@ -19,7 +19,7 @@ from tests.vm.machines import boot_of, domain, leftovers, virsh
 
 pytestmark = [
     pytest.mark.timeout(900),
-    # what is kept open to a machine outlives whoever opened it; only in a test does that one stay to be warned
+    # a kept connection outlives the one who opened it; only in a test is that one still there to be warned
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
 ]
 ONE_SENTENCE = re.compile(r"^halab: .+$", re.MULTILINE)
@@ -28,7 +28,10 @@ IMAGES = Path("/var/lib/libvirt/images")
 
 @pytest.fixture
 def small_pool() -> Iterator[None]:
-    """A storage pool with room for hardly anything, if any is there yet; halab starts, or makes, it again."""
+    """A storage pool with hardly any room.
+
+    If there is one already, it is stopped; halab starts it, or makes it, again.
+    """
     stop = ["virsh", "pool-destroy", "default"]
     subprocess.run(stop, capture_output=True, check=False)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", IMAGES], check=True)
@@ -38,7 +41,7 @@ def small_pool() -> Iterator[None]:
 
 
 def restart_libvirtd() -> None:
-    """As a package upgrade does it, only harder."""
+    """Restart libvirtd as a package upgrade does, but harder."""
     pid_file = Path("/run/libvirt/libvirtd.pid")
     pid = int(pid_file.read_text())
     os.kill(pid, signal.SIGKILL)
