@@ -26,8 +26,9 @@ def _freeze(scene: Scene) -> None:
 
 
 def _thaw(scene: Scene) -> None:
-    """Thaw the node. Do so even if it runs: it may still be silent, if the command that froze it was killed in the
-    middle.
+    """Thaw the node, even if it runs.
+
+    It may still be silent then, if the command that froze it was killed in the middle.
     """
     if scene.node.power() != "off":
         scene.instance.provider.thaw([scene.node.name])

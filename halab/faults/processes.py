@@ -10,8 +10,9 @@ HOG = "halab-hog"
 
 
 def _break(script: str) -> Act:
-    """Return an `inject` that runs a shell script on the node. `{config}` in it stands for the web server's
-    configuration.
+    """Return an `inject` that runs a shell script on the node.
+
+    `{config}` in the script stands for the path of the web server's configuration.
     """
 
     def act(scene: Scene) -> None:

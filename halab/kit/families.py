@@ -28,12 +28,11 @@ def end_all() -> None:
 
 
 def end_family(*leaders: int, asking: bool = False) -> None:
-    """End programs that lead a session and are not waited for yet, all of their descendants, and all that are in a
-    session with one of those.
+    """End these programs and their families: all of their descendants, and all that share a session with one of them.
 
-    SIGKILL is sent until none is left, but for at most PATIENCE seconds. With `asking`, SIGINT comes first, as by
-    Ctrl-C, and SIGKILL only after GRACE seconds. A process that has made itself a daemon (a session of its own, and no
-    parent) belongs to no family, on a node as anywhere.
+    The programs lead a session, and are not waited for yet. SIGKILL is sent until none is left, but for at most
+    PATIENCE seconds. With `asking`, SIGINT comes first, as by Ctrl-C, and SIGKILL only after GRACE seconds. A process
+    that has made itself a daemon (a session of its own, and no parent) belongs to no family, on a node as anywhere.
     """
     began = time.monotonic()
     late = began + GRACE if asking else began

@@ -25,8 +25,9 @@ def read(path: Path, model: type[Model]) -> Model:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return the file's content as plain data. Raises LabError when there is no such file, or when it is not valid
-    TOML.
+    """Return the file's content as plain data.
+
+    Raises LabError when there is no such file, or when it is not valid TOML.
     """
     if path.exists() and not path.is_file():
         raise LabError(f"{short(path)}: expected a regular file, which it is not")

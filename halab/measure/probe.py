@@ -39,8 +39,9 @@ def tell(*record: object) -> None:
 
 
 async def exchange(vip: str, request: str, patience: float = PATIENCE) -> tuple[int, str]:
-    """Return status and body of the answer to an HTTP request. Raises OSError, ValueError or TimeoutError if none
-    comes.
+    """Return status and body of the answer to an HTTP request.
+
+    Raises OSError, ValueError or TimeoutError if none comes.
     """
     async with asyncio.timeout(patience):
         reader, writer = await asyncio.open_connection(vip, HTTP_PORT)

@@ -64,8 +64,10 @@ class Run(BaseModel):
 
 
 class Measurement(BaseModel):
-    """All runs of one fault. `configuration` is a digest of the cluster's configuration before it: the results hold for
-    that.
+    """All runs of one fault.
+
+    `configuration` is a digest of the cluster's configuration before the fault. The results hold for that
+    configuration.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

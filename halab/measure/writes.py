@@ -19,8 +19,9 @@ class Write:
 
 
 def kept(instance: Instance, folder: str, numbers: Sequence[int]) -> tuple[int, ...]:
-    """Return the numbers that the service has now, asked through the VIP. Raises LabError when it gives no clear
-    answer.
+    """Return the numbers that the service has now, asked through the VIP.
+
+    Raises LabError when it gives no clear answer.
     """
     if not numbers:
         return ()

@@ -253,8 +253,9 @@ def test_a_start_that_was_cancelled_never_comes(tmp_path: Path) -> None:
 
 
 def start_again(directory: Path, post: float) -> list[str]:
-    """Start a BMC on another BMC's files, and return what the switch was told once nothing is due, or after five
-    seconds.
+    """Start a BMC on another BMC's files, and return what the switch was told.
+
+    It returns when nothing is due any more, or after five seconds.
     """
     (directory / "ready").unlink()
     due, deadline = PowerOnDue(directory / "events"), time.monotonic() + 5

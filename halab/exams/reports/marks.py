@@ -15,8 +15,9 @@ Row = list[str | int | float | bool | None]
 
 
 def table(learners: Sequence[Learner], tasks: Sequence[str]) -> list[Row]:
-    """Return a row for each learner: COLUMNS, then the points of each task. Those without a graded attempt have one
-    too.
+    """Return a row for each learner: COLUMNS, then the points of each task.
+
+    Learners without a graded attempt have a row, too.
     """
     return [_row(learner, tasks) for learner in learners]
 

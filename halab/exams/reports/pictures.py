@@ -11,8 +11,9 @@ LINK = "{http://www.w3.org/1999/xlink}href"
 
 
 def inline(picture: Path, prefix: str) -> str:
-    """Return the `svg` element, to be put into HTML. Only shapes are kept: no metadata, no styles that affect all the
-    page.
+    """Return the `svg` element, to be put into HTML.
+
+    Only shapes are kept: no metadata, and no styles that affect all the page.
     """
     root: Element = fromstring(picture.read_bytes())
     _clean(root, prefix)

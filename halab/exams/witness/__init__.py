@@ -36,8 +36,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a look at one file found, without the node. `package` is the one that the file should be of, if there is
-    one.
+    """What a look at one file found, without the node.
+
+    `package` is the one that the file should be of, if there is one.
     """
 
     wrong: str

@@ -31,10 +31,10 @@ class Ear:
         self._reader.start()
 
     def silent(self, nodes: Iterable[str]) -> list[str]:
-        """Return those of the nodes that send nothing. Wait until all were heard, or 20 s have passed since it was
-        made.
+        """Return those of the nodes that send nothing.
 
-        Raises LabError when it could not listen: then no node counts as silent.
+        Wait until all were heard, but not longer than 20 s after the ear was made. Raises LabError when it could not
+        listen: then no node counts as silent.
         """
         wanted = set(nodes)
         while wanted - self._heard and self._reader.is_alive():

@@ -74,10 +74,10 @@ class SystemSnapshots:
 
 
 class DiskSnapshots:
-    """Snapshots of machines that are off, for hosts whose libvirt cannot save the memory of a machine that boots by
-    UEFI.
+    """Snapshots of machines that are off.
 
-    The snapshot's name tells whether the machine is powered. QEMU allows 255 bytes for it.
+    They are for hosts whose libvirt cannot save the memory of a machine that boots by UEFI. The snapshot's name tells
+    whether the machine is powered. QEMU allows 255 bytes for it.
     """
 
     needs_power_off = True
