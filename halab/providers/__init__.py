@@ -1,4 +1,4 @@
-"""What makes nodes. A provider knows nothing of steps; adding one is a module and a line in `PROVIDERS`."""
+"""What makes nodes. A provider knows nothing of steps. To add one, write a module and add a line to `PROVIDERS`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from halab.spec.models import LabSpec
 
 PROVIDERS = {"podman": "halab.providers.podman.provider:Podman", "vagrant": "halab.providers.vagrant.provider:Vagrant"}
 
-SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # what programs that are asked out of band are found in
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # PATH of programs that are run out of band
 
 
 @dataclass(frozen=True)
 class Site:
     """What a provider is told of the instance: its name, its own directory, and what is to be built.
 
-    `disk_only` asks for checkpoints without memory, where a host cannot save that.
+    `disk_only` asks for checkpoints without memory, for hosts that cannot save it.
     """
 
     instance: str
@@ -32,8 +32,10 @@ class Site:
 
 @dataclass(frozen=True)
 class Outside:
-    """A node as the host sees it: the files of its image (`lower`) and what it wrote over them (`upper`, see the
-    kernel's overlayfs.rst), the tools root of its image, and its first process, as long as it has power.
+    """A node as the host sees it.
+
+    `lower` has the files of its image, `upper` what it wrote over them (see the kernel's overlayfs.rst). `tools` is the
+    tools root of its image. `first_process` returns the pid of its first process, or None when it has no power.
     """
 
     lower: Path
@@ -44,7 +46,7 @@ class Outside:
 
 @dataclass(frozen=True)
 class BmcDaemon:
-    """A program that, run on the workstation, is the BMC of one node or of several."""
+    """A program that is the BMC of one node, or of several. It is run on the workstation."""
 
     name: str
     nodes: tuple[str, ...]
@@ -52,112 +54,121 @@ class BmcDaemon:
 
 
 class Provider(Protocol):
-    """Nodes are named by their name in the lab file. Every method may be called again after it was killed."""
+    """Makes the nodes of one instance, and switches, saves and asks them.
+
+    Nodes have the names of the lab file. Every method may be called again after it was killed.
+    """
 
     def __init__(self, site: Site) -> None: ...
 
     @property
     def slowness(self) -> float:
-        """What deadlines are multiplied by: 1, or more where machines are emulated."""
+        """The factor for deadlines: 1, or more where machines are emulated."""
 
     @property
     def saves_memory(self) -> bool:
-        """Whether nodes go on from what they had in memory when they are brought back; else they boot."""
+        """Whether nodes that are brought back go on with what they had in memory. If not, they boot."""
 
     def prepare(self, say: Callable[[str], None]) -> None:
-        """Install what the host lacks besides host.TOOLS, telling what and why. Raises LabError with what to do."""
+        """Install what the host lacks besides host.TOOLS, and tell what and why. Raises LabError with what to do."""
 
     def problems(self) -> list[str]:
-        """Why this host cannot run the lab, a sentence each; empty when it can."""
+        """Return a sentence for each reason why this host cannot run the lab. There are none when it can."""
 
     def up(self) -> None:
-        """Make what is missing and power on every node that is off; does not wait for their systems to start."""
+        """Make what is missing, and power on every node that is off. Does not wait for their systems to start."""
 
     def down(self) -> None:
         """Remove nodes, networks and namespaces, whatever state they are in."""
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
-        """Run a command on a node, out of band: that of the system, whatever else is in a learner's PATH.
+        """Run a command on a node, out of band, and return its result.
 
-        Raises LabError when the node cannot be reached.
+        The command is the system's own, whatever else is in a learner's PATH. Raises LabError when the node cannot be
+        reached.
         """
 
     def outside(self) -> Mapping[str, Outside]:
-        """Each node as the host sees it, of which the node notices nothing. None where the host cannot look inside."""
+        """Return each node as the host sees it, by name.
+
+        The node does not notice. Return nothing where the host cannot look in.
+        """
 
     def ask(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
-        """Ask a node something out of band, with programs that nobody on the node can have changed, where the provider
-        has them; else as `run`. Files of the node are found where they are, but for programs, and can be read only.
+        """Ask a node something out of band, with programs that nobody on the node can have changed, and return the
+        result.
 
-        Raises LabError when the node cannot be reached.
+        A provider without such programs does as `run` does. The node's files, but for programs, are at their usual
+        paths, and can only be read. Raises LabError when the node cannot be reached.
         """
 
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
-        """The host's command that opens `shell` on a node, on the terminal it is run on, or else (a script is fed to
-        it) without any.
+        """Return the host's command that opens `shell` on a node, on the terminal on which the command is run.
+
+        Without `terminal`, the shell has none, and a script can be fed to it.
         """
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
-        """The host's command that runs `argv` on the workstation."""
+        """Return the host's command that runs `argv` on the workstation."""
 
     def bmc_daemons(self) -> list[BmcDaemon]: ...
 
     def power_states(self) -> dict[str, str]:
-        """For each node `on`, `off`, `frozen`, or `absent` where the node was never made."""
+        """Return the state of each node: `on`, `off`, `frozen`, or `absent` when it was never made."""
 
     def limits_met(self) -> dict[str, list[str]]:
-        """For each node which of its limits (`memory`, `processes`, `disk`) it met since it was powered on."""
+        """Return, for each node, which of its limits (`memory`, `processes`, `disk`) it met since it was powered on."""
 
     def not_limited(self) -> list[str]:
-        """What nodes may use without a limit on this host, and why, a sentence each."""
+        """Return a sentence for each thing that nodes may use without a limit on this host, with the reason."""
 
     def power_on(self, node: str) -> None: ...
 
     def power_off(self, node: str) -> None:
-        """As if the plug was pulled."""
+        """Cut the power of a node, as if its plug was pulled."""
 
     def shut_down(self, node: str) -> None:
-        """As if the power button was pressed: the node's own system stops. Does not wait."""
+        """Press the power button: the node's own system stops. Does not wait for that."""
 
     def freeze(self, nodes: Sequence[str]) -> None:
-        """Stop nodes in mid-air: nothing runs, nothing answers, and they do not know."""
+        """Stop nodes in the middle of what they do: nothing runs, nothing answers, and they do not notice."""
 
     def thaw(self, nodes: Sequence[str]) -> None:
-        """Let nodes that have power go on, also those that were frozen by half."""
+        """Let nodes that have power go on, including those that were only partly frozen."""
 
     def port(self, node: str, network: str) -> str:
-        """The bridge port of a node on a network."""
+        """Return the bridge port of a node on a network."""
 
     def bridge_argv(self, argv: Sequence[str]) -> list[str]:
-        """The host's command that runs `argv` in the network namespace that the bridge ports are in."""
+        """Return the host's command that runs `argv` in the network namespace that has the bridge ports."""
 
     def set_carrier(self, node: str, network: str, up: bool) -> None:
-        """Plug a node's cable in, or pull it; the node sees that."""
+        """Plug in a node's cable, or pull it. The node sees that."""
 
     def save(self, checkpoint: str) -> bool:
         """Save all nodes, as one, under an identifier that was never used before. Return whether they boot anew."""
 
     def restore(self, checkpoint: str) -> None:
-        """Bring all nodes back to a saved state, powered as they were; does not wait for their systems."""
+        """Bring all nodes back to a saved state, with the power that they had. Does not wait for their systems."""
 
     def lineage(self) -> str | None:
-        """What saved states are differences to: instances with the same one can take over each other's.
+        """Return what saved states are differences to, or None.
 
-        None where they cannot.
+        Instances with the same lineage can take over each other's saved states. With None they cannot.
         """
 
     def export(self, checkpoint: str, directory: Path) -> None:
-        """Copy a saved state, the first one that was saved, to a directory that is made here."""
+        """Copy a saved state, which must be the first that was saved, to a directory that is made here."""
 
     def adopt(self, checkpoint: str, directory: Path) -> None:
-        """Take over what another instance of the same lineage has exported."""
+        """Take over a saved state that another instance of the same lineage has exported."""
 
     def keep_only(self, checkpoints: set[str]) -> None:
         """Forget all other saved states."""
 
 
 def provider(name: str, site: Site) -> Provider:
-    """The provider of that name for one instance."""
+    """Return the provider of that name for one instance. Raises LabError when there is none."""
     try:
         module, _, class_name = PROVIDERS[name].partition(":")
     except KeyError:
