@@ -11,7 +11,8 @@ from invoke.parser.context import ParserContext
 
 from halab.authoring import proofs, prose
 from halab.authoring.prose import Known
-from halab.authoring.stated import CheckRecorder, End, Stated, record
+from halab.authoring.stated import End, Stated, record
+from halab.conditions.lab import Exam
 from halab.exams.draw import paper_of, source
 from halab.faults.registry import FAULTS
 from halab.kit.errors import LabError
@@ -252,7 +253,7 @@ def _recorded(lab: LabFolder, draw: Draw) -> list[Stated]:
     return record(lab.path / "grade.py", spec, images.FALLBACK, *asked)[0]
 
 
-def _given(drawn: Drawn, function: Callable[[Any, Drawn], None]) -> Callable[[CheckRecorder], None]:
+def _given(drawn: Drawn, function: Callable[[Any, Drawn], None]) -> Callable[[Exam], None]:
     return lambda exam: function(exam, drawn)
 
 

@@ -5,17 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from halab.conditions.checks import CheckResult, Condition
-from halab.exams.grading import Examination
-from halab.instance.nodes import Node, Workstation
+from halab.conditions.lab import Exam
 from halab.spec import distros
 from halab.spec.lab_code import line_in
 from halab.spec.models import LabSpec
-from halab.walk.show import RecordedNode, RecordedPlace, Recorder
-
-REAL = ((Recorder, Examination), (RecordedNode, Node), (RecordedPlace, Workstation))
+from halab.walk.show import AskedOfCluster, Recorder
 
 
 @dataclass(frozen=True)
@@ -55,10 +51,16 @@ class CheckRecorder(Recorder):
         yield
         self._task = ""
 
-    def check(self, sentence: str, condition: Condition, **options: Any) -> None:
-        own: str | tuple[str, ...] = options.get("hint", ())
-        hints = ((own,) if isinstance(own, str) else own) or condition.hints
-        self.stated.append(Stated(self._line(), sentence, hints, self._task, options.get("points", 0)))
+    def check(
+        self,
+        sentence: str,
+        condition: Condition,
+        *,
+        points: int = 0,
+        within: float = 0,
+        hint: str | tuple[str, ...] = (),
+    ) -> None:
+        self.stated.append(Stated(self._line(), sentence, condition.hints_or(hint), self._task, points))
 
     def afresh(self) -> None:
         """Do nothing: on a recorder, nothing is broken."""
@@ -72,17 +74,16 @@ class CheckRecorder(Recorder):
         return next(lines, 1)
 
 
-def record(
-    file: Path, spec: LabSpec, distro: str, *calls: Callable[[CheckRecorder], None]
-) -> tuple[list[Stated], End | None]:
+def record(file: Path, spec: LabSpec, distro: str, *calls: Callable[[Exam], None]) -> tuple[list[Stated], End | None]:
     """Record the checks that functions of the file state.
 
     Return them in order, and what stopped the recording, or None.
     """
     recorder = CheckRecorder(spec, distros.load(distro), file=file)
+    exam: Exam = recorder
     try:
         for call in calls:
-            call(recorder)
+            call(exam)
     except Exception as error:  # noqa: BLE001  # an author may have written anything
         return recorder.stated, _end(error, file)
     return recorder.stated, None
@@ -90,14 +91,8 @@ def record(
 
 def _end(error: Exception, file: Path) -> End:
     line = line_in(error, file)
-    if isinstance(error, AttributeError) and (asked := _asked(error)):
-        return End(line, f"{asked} is asked of a real cluster", asks=True)
+    if isinstance(error, AskedOfCluster):
+        return End(line, str(error), asks=True)
+    if isinstance(error, AttributeError) and error.obj is None and error.name in CheckResult.__dataclass_fields__:
+        return End(line, f"the {error.name} of a check is asked of a real cluster", asks=True)
     return End(line, f"{type(error).__name__}: {error}", asks=False)
-
-
-def _asked(error: AttributeError) -> str:
-    """Return what only a cluster could have answered. It is empty when the name is a mistake."""
-    if error.obj is None and error.name in CheckResult.__dataclass_fields__:
-        return f"the {error.name} of a check"
-    name = error.name or ""
-    return name if any(isinstance(error.obj, stand_in) and hasattr(real, name) for stand_in, real in REAL) else ""

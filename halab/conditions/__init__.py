@@ -1,6 +1,7 @@
-"""Conditions that checks are made of. Only those of `destructive` change anything; all others just look.
+"""Conditions that checks are made of, and the lab that they look at.
 
-Each has hints of its own, which a step replaces where it knows better.
+Only those of `destructive` change anything; all others just look. Each has hints of its
+own, which a step replaces where it knows better.
 """
 
 from halab.conditions.cluster import (
@@ -17,6 +18,7 @@ from halab.conditions.cluster import (
     together,
 )
 from halab.conditions.destructive import alone_serves_nothing, fences, survives, take_over
+from halab.conditions.lab import Exam, Lab, Node
 from halab.conditions.measured import measured
 from halab.conditions.policy import follows, independent, may_run, ordered
 from halab.conditions.service import (
@@ -30,6 +32,9 @@ from halab.conditions.service import (
 from halab.conditions.systems import active, command, enabled, enforcing, lets_in, logged, not_enabled, reached
 
 __all__ = [
+    "Exam",
+    "Lab",
+    "Node",
     "active",
     "address_only_on_owner",
     "alone_serves_nothing",

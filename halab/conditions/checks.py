@@ -11,7 +11,7 @@ from halab.kit.errors import CheckFailed, HalabError
 from halab.kit.wait import LOOKS, Clock, TimedOut, wait
 
 if TYPE_CHECKING:
-    from halab.walk.lab import Lab
+    from halab.conditions.lab import Lab
 
 
 class Outcome(StrEnum):
@@ -42,6 +42,10 @@ class Condition:
     look: Callable[["Lab"], Observation]
     hints: tuple[str, ...] = ()
     steady: bool = False
+
+    def hints_or(self, better: str | tuple[str, ...]) -> tuple[str, ...]:
+        """Return the hints that a step has itself, one or several, or else the condition's own."""
+        return ((better,) if isinstance(better, str) else better) or self.hints
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from halab.conditions.checks import Condition, Observation
 from halab.conditions.fencing import CUTS, fenced, logged
+from halab.conditions.lab import Lab, Node
 from halab.instance.cluster import parse_devices
 from halab.instance.members import node_at, parse_known_hosts
-from halab.instance.nodes import Node
 from halab.kit.errors import CheckFailed
-from halab.walk.lab import Lab
 
 
 def authorized() -> Condition:

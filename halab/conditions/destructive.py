@@ -7,13 +7,12 @@ from contextlib import suppress
 from halab.conditions.checks import Condition, Observation, observe
 from halab.conditions.cluster import online
 from halab.conditions.fencing import CUTS, fenced
+from halab.conditions.lab import Lab, Node
 from halab.conditions.service import served_by_owner
-from halab.instance.nodes import Node
 from halab.kit.errors import LabError
 from halab.kit.wait import TimedOut, timeout_factor, wait
 from halab.measure.report import Run
 from halab.measure.run import summary
-from halab.walk.lab import Lab
 
 BACK = 60.0  # seconds that a node which was lost is given to be a member again
 SILENT = 10  # looks in a row, a second apart, at which nothing is served

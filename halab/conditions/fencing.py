@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 
+from halab.conditions.lab import Lab, Node
 from halab.instance.cluster import Fenced, parse_history
-from halab.instance.nodes import Node
 from halab.kit.errors import HalabError
 from halab.kit.wait import timeout_factor
-from halab.walk.lab import Lab
 
 CUTS = ("off", "cycle", "reset")
 TAKES = 60.0  # seconds from the first order to a BMC until Pacemaker calls it done; more on slow machines

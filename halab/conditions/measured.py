@@ -1,9 +1,9 @@
 """What was measured in this lab: outages, as `inv measure` and `lab.measure` keep them."""
 
 from halab.conditions.checks import Condition, Observation
+from halab.conditions.lab import Lab
 from halab.measure.report import Measurement
 from halab.measure.run import summary
-from halab.walk.lab import Lab
 
 
 def measured(

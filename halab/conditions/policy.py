@@ -7,10 +7,9 @@ changed copies of the CIB (see simulate.py), and what it would do then is judged
 from collections.abc import Mapping
 
 from halab.conditions.checks import Condition, Observation
+from halab.conditions.lab import Lab, Node
 from halab.instance import simulate
-from halab.instance.nodes import Node
 from halab.kit.errors import CheckFailed, LabError
-from halab.walk.lab import Lab
 
 
 def follows(second: str, first: str) -> Condition:

@@ -4,9 +4,8 @@ import json
 import re
 
 from halab.conditions.checks import Condition, Observation
-from halab.instance.nodes import Node
+from halab.conditions.lab import Lab, Node
 from halab.kit.process import PrintedTooMuch
-from halab.walk.lab import Lab
 
 
 def address_only_on_owner(resource: str) -> Condition:

@@ -3,9 +3,8 @@
 import re
 
 from halab.conditions.checks import Condition, Observation
-from halab.instance.nodes import Node
+from halab.conditions.lab import Lab, Node
 from halab.kit.process import PrintedTooMuch
-from halab.walk.lab import Lab
 
 
 def command(

@@ -68,8 +68,7 @@ class Examination(Lab):
             self._done = time.monotonic()
         self._needed = []
         self.watch()
-        hints = ((hint,) if isinstance(hint, str) else hint) or condition.hints
-        result = evaluate(sentence, condition, self, within=self._patience(within), hints=hints)
+        result = evaluate(sentence, condition, self, within=self._patience(within), hints=condition.hints_or(hint))
         self.results.append(result)
         self.marks.append(Mark.of(self._task, points, result))
         self._on_mark(self.marks[-1])

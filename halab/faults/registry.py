@@ -111,6 +111,12 @@ def typed(command: str, name: str, node: str | None, options: dict[str, str]) ->
     return " ".join(["inv", command, name, *place, *(f"--{option} {value}" for option, value in options.items())])
 
 
+def typed_measurement(name: str, node: str | None, repeat: int, writes: str, options: dict[str, str]) -> str:
+    """Return what a person types to measure it."""
+    given = {**options, **({"repeat": str(repeat)} if repeat > 1 else {}), **({"writes": writes} if writes else {})}
+    return typed("measure", name, node, given)
+
+
 def _target(instance: Instance, node: str) -> str:
     names = [spec.name for spec in instance.spec.nodes]
     if node == ACTIVE:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from halab.conditions.checks import CheckResult, Condition, Outcome
+from halab.conditions.lab import Lab
 from halab.instance.instance import Instance
 from halab.kit.errors import LabError
-from halab.walk.lab import Lab
+from halab.walk.lab import Lab as RunningLab
 
 UNTOUCHED, REFERENCE = "untouched", "reference"  # what always exists: doing nothing, and the intended solution
 AT_REST = 1.0  # seconds for a check that has to fail, on a cluster in which nothing is under way
@@ -94,7 +95,7 @@ class Proof:
         return [check for check in stated if check not in found]
 
 
-class Concerned(Lab):
+class Concerned(RunningLab):
     """A lab on which only the checks run that a wrong solution is about."""
 
     def __init__(self, instance: Instance, solution: Solution) -> None:

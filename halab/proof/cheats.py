@@ -1,7 +1,7 @@
 """Wrong solutions for any exam, which look like a cluster and are none. An exam's solutions.py may add them."""
 
+from halab.conditions.lab import Lab
 from halab.proof import UNTOUCHED, Solution
-from halab.walk.lab import Lab
 
 # Commands that a grader might use; and a fake command, which has an answer to everything
 FAKED = ("crm_mon", "cibadmin", "stonith_admin", "pcs", "corosync-quorumtool", "crm_resource")  # in /usr/sbin

@@ -5,11 +5,11 @@ from contextlib import suppress
 from ipaddress import IPv4Address
 
 from halab.conditions.checks import CheckResult, Condition, Outcome, evaluate
+from halab.conditions.lab import Node
 from halab.faults import registry
-from halab.instance import crm
+from halab.instance import crm, nodes
 from halab.instance.cluster import ClusterStatus
 from halab.instance.instance import Instance
-from halab.instance.nodes import Node, Workstation
 from halab.kit.errors import CheckFailed, HalabError, LabError
 from halab.kit.parallel import for_each
 from halab.kit.toml import suggestion
@@ -42,8 +42,9 @@ class Lab:
         self.cluster = spec.cluster
         self.credentials = spec.credentials
         self.distro = distros.load(instance.state.distro)
-        self.nodes = [Node(node, instance.provider, show) for node in spec.nodes[:cluster_nodes]]
-        self.workstation = Workstation(instance.provider, show)
+        self._nodes = [nodes.Node(node, instance.provider, show) for node in spec.nodes[:cluster_nodes]]
+        self.nodes: list[Node] = [*self._nodes]
+        self.workstation = nodes.Workstation(instance.provider, show)
         self.results: list[CheckResult] = []
         self.outages: list[Measurement] = []
 
@@ -66,10 +67,10 @@ class Lab:
         recorded: list[list[str]] = [[] for _ in others]
         shows = [self._show, *(pieces.append for pieces in recorded)]
         typists = [
-            Node(spec, self._instance.provider, show) for spec, show in zip([first, *others], shows, strict=True)
+            nodes.Node(spec, self._instance.provider, show) for spec, show in zip([first, *others], shows, strict=True)
         ]
 
-        def type_all(typist: Node) -> None:
+        def type_all(typist: nodes.Node) -> None:
             for command in commands:
                 typist.type(command)
 
@@ -132,8 +133,7 @@ class Lab:
     ) -> None:
         """Measure the outage that a fault causes, and writes that it loses, as `inv measure` does, and keep that."""
         where = node.name if node else None
-        given = {**options, **({"repeat": str(repeat)} if repeat > 1 else {}), **({"writes": writes} if writes else {})}
-        self._show(f"$ {registry.typed('measure', name, where, given)}\n")
+        self._show(f"$ {registry.typed_measurement(name, where, repeat, writes, options)}\n")
         measurement = run.measure(
             self._instance,
             name,
@@ -173,12 +173,11 @@ class Lab:
 
         The condition's own hints are given, unless the step has better ones.
         """
-        hints = ((hint,) if isinstance(hint, str) else hint) or condition.hints
         waited = any(result.outcome is not Outcome.PASSED for result in self.results)
-        result = evaluate(sentence, condition, self, within=0 if waited else within, hints=hints)
+        result = evaluate(sentence, condition, self, within=0 if waited else within, hints=condition.hints_or(hint))
         self.results.append(result)
         self._on_check(result)
 
     def close(self) -> None:
-        for node in self.nodes:
+        for node in self._nodes:
             node.close()

@@ -1,10 +1,15 @@
 """Reading a step without running it: the step performs on a recorder, so text and demonstration have one source."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from halab.conditions.checks import Condition
-from halab.faults.registry import typed
+from halab.conditions.lab import Lab, Node
+from halab.faults.registry import typed, typed_measurement
+from halab.instance.cluster import ClusterStatus
+from halab.kit.errors import LabError
+from halab.kit.process import CommandResult
+from halab.measure.report import Measurement
 from halab.spec import distros
 from halab.spec.distros import Distro
 from halab.spec.labs import Step
@@ -21,9 +26,19 @@ class Entry:
     answers: tuple[str, ...] = ()
 
 
+class AskedOfCluster(LabError):
+    """A step asked something that a recorder cannot answer: only a real cluster can."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is asked of a real cluster")
+
+
 @dataclass
 class Recorder:
-    """Stands in for lab.Lab; whatever a step asks about the cluster, the first node is the answer."""
+    """A stand-in for the running lab. Whatever a step asks about the cluster, the first node is the answer.
+
+    Raises AskedOfCluster where that is no answer.
+    """
 
     spec: LabSpec
     distro: Distro
@@ -34,36 +49,63 @@ class Recorder:
         self.prefix = self.spec.networks.lan.subnet.prefixlen
         self.cluster = self.spec.cluster
         self.credentials = self.spec.credentials
-        self.nodes = [RecordedNode(node, self.entries) for node in self.spec.nodes]
+        self.nodes: list[Node] = [RecordedNode(node, self.entries) for node in self.spec.nodes]
         self.workstation = RecordedPlace("workstation", self.entries)
 
-    def node(self, name: str) -> "RecordedNode":
+    def node(self, name: str) -> Node:
         return next(node for node in self.nodes if node.name == name)
 
-    def others(self, node: "RecordedNode") -> list["RecordedNode"]:
+    def others(self, node: Node) -> list[Node]:
         return [other for other in self.nodes if other.name != node.name]
 
-    def where(self, resource: str) -> "RecordedNode":
+    def where(self, resource: str) -> Node:
         return self.nodes[0]
 
-    def type_on_all(self, commands: tuple[str, ...]) -> None:
+    def type_on_all(self, commands: Sequence[str]) -> None:
         self.entries.extend(Entry("command", "every node", command) for command in commands)
 
-    def fault(self, name: str, node: "RecordedNode | None" = None, **options: str) -> None:
+    def fault(self, name: str, node: Node | None = None, **options: str) -> None:
         self._type(typed("fault", name, node.name if node else None, options))
 
     def heal(self) -> None:
         self._type("inv heal")
 
-    def measure(self, name: str, node: "RecordedNode | None" = None, **options: object) -> None:
-        given = {option: str(value) for option, value in options.items()}
-        self._type(typed("measure", name, node.name if node else None, given))
+    def measure(
+        self, name: str, node: Node | None = None, *, repeat: int = 1, writes: str = "", **options: str
+    ) -> None:
+        self._type(typed_measurement(name, node.name if node else None, repeat, writes, options))
 
     def _type(self, command: str) -> None:
         self.entries.append(Entry("command", "the host", command))
 
-    def check(self, sentence: str, condition: Condition, **options: Any) -> None:
+    def check(
+        self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()
+    ) -> None:
         self.entries.append(Entry("check", "", sentence))
+
+    def ask(self, *argv: str, input: str | None = None) -> str:
+        raise AskedOfCluster("ask")
+
+    def status(self) -> ClusterStatus:
+        raise AskedOfCluster("status")
+
+    def own_name(self, node: Node) -> str:
+        return node.name
+
+    def power_events(self, node: Node) -> list[dict[str, object]]:
+        raise AskedOfCluster("power_events")
+
+    def outage(self, name: str, node: Node, limit: float) -> Measurement:
+        raise AskedOfCluster("outage")
+
+    def measurements(self, fault: str) -> list[Measurement]:
+        raise AskedOfCluster("measurements")
+
+    def configuration(self) -> str:
+        raise AskedOfCluster("configuration")
+
+    def settle(self) -> None:
+        """On a recorder, nothing is under way."""
 
 
 class RecordedPlace:
@@ -71,9 +113,20 @@ class RecordedPlace:
         self.name = name
         self._entries = entries
 
-    def type(self, command: str, *, answers: dict[str, str] | None = None, **options: Any) -> str:
-        self._entries.append(Entry("command", self.name, command, tuple((answers or {}).values())))
+    def type(
+        self,
+        command: str,
+        *,
+        answers: Mapping[str, str] = {},
+        expect: str | None = None,
+        within: float = 0,
+        fails: bool = False,
+    ) -> str:
+        self._entries.append(Entry("command", self.name, command, tuple(answers.values())))
         return ""
+
+    def run(self, *argv: str, input: str | None = None, timeout: float = 60) -> CommandResult:
+        raise AskedOfCluster("run")
 
 
 class RecordedNode(RecordedPlace):
@@ -82,13 +135,20 @@ class RecordedNode(RecordedPlace):
         self.spec = spec
         self.lan, self.mgmt, self.bmc = spec.lan, spec.mgmt, spec.bmc
 
-    def wait_booted(self, within: float = 0) -> None:
+    def ask(self, *argv: str, input: str | None = None, timeout: float = 60) -> CommandResult:
+        raise AskedOfCluster("ask")
+
+    def power(self) -> str:
+        raise AskedOfCluster("power")
+
+    def wait_booted(self, within: float = 60) -> None:
         """On a recorder, time does not pass."""
 
 
 def record(step: Step, spec: LabSpec, distro: str) -> list[Entry]:
     """The commands that `perform` types and the checks that `verify` makes, in order."""
     recorder = Recorder(spec, distros.load(distro))
-    step.perform(recorder)
-    step.verify(recorder)
+    lab: Lab = recorder
+    step.perform(lab)
+    step.verify(lab)
     return recorder.entries

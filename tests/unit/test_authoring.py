@@ -605,7 +605,7 @@ def test_the_authors_page_has_every_condition_in_its_table() -> None:
 
     rows = re.findall(r"^\| `(\w+)\(", table, re.MULTILINE)
 
-    assert sorted(rows) == sorted(conditions.__all__)
+    assert sorted(rows) == sorted(name for name in conditions.__all__ if name.islower())
 
 
 def test_the_authors_page_has_every_key_of_lab_and_exam_files() -> None:
