@@ -337,9 +337,9 @@ class FileSwitch:
         self._tell("soft", "off")
 
     def _tell(self, what: str, becomes: str) -> None:
+        self._power.write_text(becomes)  # first, as a test goes on, and may set it, once it sees what was told
         with self._told.open("a") as told:
             told.write(f"{what}\n")
-        self._power.write_text(becomes)
 
 
 def serve_bmc(directory: str, port: str, post: str) -> None:
