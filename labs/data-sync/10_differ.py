@@ -20,12 +20,12 @@ The configuration of nginx is the same on every node, as it must be: who forgets
 finds out in a failover.
 """
 
-from halab.conditions import command, fencing, measured, online, served_by_owner
+from halab.conditions import Lab, command, fencing, measured, online, served_by_owner
 
 FOLDER = "/counter/"
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, two, _ = lab.nodes
     for node in (one, two):
         for line in lab.distro.commands.take_writes:
@@ -38,7 +38,7 @@ def perform(lab):
     lab.measure("power-cut", writes=FOLDER)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, two, _ = lab.nodes
     take_writes = "; ".join(lab.distro.commands.take_writes)
     lab.check("two nodes are online", online(one, two), within=120)

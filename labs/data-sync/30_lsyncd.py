@@ -18,13 +18,13 @@ other node before you rely on it.
 Less is lost, but not nothing: it is asynchronous, and a power cut does not wait for it.
 """
 
-from halab.conditions import command, fencing, measured, not_enabled, online, served_by_owner, started, together
+from halab.conditions import Lab, command, fencing, measured, not_enabled, online, served_by_owner, started, together
 
 FOLDER = "/counter/"
 DELAY = 1
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, two, _ = lab.nodes
     counter, config = lab.distro.paths.counter, lab.distro.paths.lsyncd_config
     for node, other in ((one, two), (two, one)):
@@ -48,7 +48,7 @@ def perform(lab):
     lab.measure("power-cut", writes=FOLDER)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, two, _ = lab.nodes
     lab.check("two nodes are online", online(one, two), within=120)
     lab.check("fencing is on", fencing(True))

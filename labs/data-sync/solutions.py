@@ -1,11 +1,12 @@
 """What only seems to pass each step."""
 
+from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution
 
 EVERY_CHECK = ("",)  # found in each sentence
 
 
-def out_of_service(lab, *resources):
+def out_of_service(lab: Lab, *resources) -> None:
     """No node is fenced, one is in standby, and nothing is served."""
     first, second = lab.nodes[:2]
     first.type("pcs property set stonith-enabled=false")
@@ -13,14 +14,14 @@ def out_of_service(lab, *resources):
     first.type(f"pcs node standby {second.name}")
 
 
-def folder_only(lab):
+def folder_only(lab: Lab) -> None:
     """nginx is not told of the folder, and nobody writes or measures."""
     for node in lab.nodes[:2]:
         node.type(lab.distro.commands.take_writes[0])
     out_of_service(lab)
 
 
-def nothing_started(lab):
+def nothing_started(lab: Lab) -> None:
     """Keys that nobody lets in, timers that nobody starts, and a power cut that nobody measures."""
     for node in lab.nodes[:2]:
         node.type("ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519")
@@ -33,7 +34,7 @@ def nothing_started(lab):
     out_of_service(lab)
 
 
-def by_systemd(lab):
+def by_systemd(lab: Lab) -> None:
     """lsyncd is left to systemd, on both nodes, where the timer goes on; and what is not at the source is deleted."""
     for node in lab.nodes[:2]:
         node.type(f"sed -i 's/delete = false, //' {lab.distro.paths.lsyncd_config}")
@@ -41,7 +42,7 @@ def by_systemd(lab):
     out_of_service(lab, "mirror")
 
 
-def let_go(lab):
+def let_go(lab: Lab) -> None:
     """Neither cluster nor systemd mounts the share, and what was written is gone."""
     out_of_service(lab, "data")
     for node in lab.nodes[:2]:

@@ -3,6 +3,8 @@
 from ipaddress import IPv4Address
 
 from halab.conditions import (
+    Exam,
+    Lab,
     address_only_on_owner,
     answers_ping,
     command,
@@ -36,11 +38,11 @@ def draw(random, spec):
     return drawn_spec, {"address": f"{web}_ip", "web": web}
 
 
-def begin(lab, drawn):
+def begin(lab: Lab, drawn) -> None:
     """Bare nodes are what it begins with."""
 
 
-def look(exam, drawn):
+def look(exam: Exam, drawn) -> None:
     address, web = drawn["address"], drawn["web"]
     with exam.task("members"):
         exam.check("both nodes are online", online(), points=6, within=30)
@@ -73,7 +75,7 @@ def look(exam, drawn):
         exam.check("fencing is on", fencing(True), points=3)
 
 
-def shake(exam, drawn):
+def shake(exam: Exam, drawn) -> None:
     with exam.task("fencing"):
         for node in exam.nodes:
             exam.check(f"a peer can have {node.name} fenced", fences(node), points=6)

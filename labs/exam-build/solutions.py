@@ -3,13 +3,14 @@
 from functools import partial
 from random import Random
 
+from halab.conditions import Lab
+from halab.exams.draw import paper_of
 from halab.proof import REFERENCE, Solution, cheats
 from halab.spec import labs
-from halab.walk.lab import Lab
 
 
 def draws(spec):
-    return [labs.load("exam-build").paper.draw(Random(5), spec)]  # noqa: S311
+    return [paper_of(labs.load("exam-build")).draw(Random(5), spec)]  # noqa: S311
 
 
 def solutions(drawn):
@@ -82,17 +83,17 @@ def prepare(lab: Lab):
     return first
 
 
-def address_resource(lab, address):
+def address_resource(lab: Lab, address):
     return f"pcs resource create {address} ocf:heartbeat:IPaddr2 ip={lab.vip} cidr_netmask={lab.prefix}"
 
 
-def device(lab, node, hosts):
+def device(lab: Lab, node, hosts):
     account = lab.credentials
     login = f"username={account.bmc_user} password={account.bmc_password} lanplus=1"
     return f"pcs stonith create fence_{node.name} fence_ipmilan ip={node.bmc} {login} {hosts}"
 
 
-def reference(lab, address, web):
+def reference(lab: Lab, address, web) -> None:
     first, config = prepare(lab), lab.distro.paths.web_config
     for node in lab.nodes:
         first.type(device(lab, node, f"pcmk_host_list={node.name}"))
@@ -103,7 +104,7 @@ def reference(lab, address, web):
     first.type(f"pcs constraint order {address} then {web}")
 
 
-def grouped(lab, address, web):
+def grouped(lab: Lab, address, web) -> None:
     first = prepare(lab)
     for node in lab.nodes:
         first.type(device(lab, node, f"pcmk_host_map={node.name}:{node.name} op monitor interval=60s"))
@@ -111,21 +112,21 @@ def grouped(lab, address, web):
     first.type(f"pcs resource create {web} systemd:nginx op monitor interval=10s --group service")
 
 
-def closed(lab, address, web):
+def closed(lab: Lab, address, web) -> None:
     lab.nodes[0].type(f"pcs node standby {lab.nodes[1].name}")
     for node in lab.nodes:
         node.type("sed -i 's/cluster_name:.*/cluster_name: another/' /etc/corosync/corosync.conf")
         node.type("firewall-cmd -q --permanent --remove-service=high-availability --remove-service=http")
 
 
-def by_hand(lab, address, web):
+def by_hand(lab: Lab, address, web) -> None:
     lab.nodes[0].type(f"pcs resource disable {web} {address} --wait=60")
     for node in lab.nodes:
         node.type(f"ip address add {lab.vip}/{lab.prefix} dev eth0")
         node.type("systemctl enable --now nginx")
 
 
-def the_wrong_way_round(lab, address, web):
+def the_wrong_way_round(lab: Lab, address, web) -> None:
     first = lab.nodes[0]
     first.type(f"pcs constraint colocation remove {web} {address}")
     first.type(f"pcs constraint colocation add {address} with {web} INFINITY")
@@ -136,7 +137,7 @@ def the_wrong_way_round(lab, address, web):
         first.type(f"pcs stonith update fence_{node.name} pcmk_host_list={lab.others(node)[0].name}")
 
 
-def until_boot(lab, address, web):
+def until_boot(lab: Lab, address, web) -> None:
     first = lab.nodes[0]
     first.type(f"pcs constraint colocation remove {web} {address}")
     first.type(f"pcs constraint order remove {address} {web}")

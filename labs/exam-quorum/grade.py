@@ -1,6 +1,6 @@
 """Three nodes on which a single one may go on alone, in a way that is drawn."""
 
-from halab.conditions import alone_serves_nothing, command, survives
+from halab.conditions import Exam, Lab, alone_serves_nothing, command, survives
 from halab.kit.errors import LabError
 
 WAYS = {
@@ -13,7 +13,7 @@ def draw(random, spec):
     return spec, {"way": random.choice(sorted(WAYS))}
 
 
-def begin(lab, drawn):
+def begin(lab: Lab, drawn) -> None:
     first = lab.nodes[0]
     lines = [
         "pcs property set no-quorum-policy=ignore stonith-enabled=false",
@@ -27,7 +27,7 @@ def begin(lab, drawn):
             raise LabError(f"`{line}` failed on {first.name}: {done.last_line()}")
 
 
-def look(exam, drawn):
+def look(exam: Exam, drawn) -> None:
     first = exam.nodes[0]
     with exam.task("rules"):
         asked = "crm_attribute --type crm_config --name no-quorum-policy --query --quiet --default stop"
@@ -53,7 +53,7 @@ def look(exam, drawn):
         exam.check("the votes are as three nodes need them", votes, points=30, within=30, hint=hints)
 
 
-def shake(exam, drawn):
+def shake(exam: Exam, drawn) -> None:
     with exam.task("minority"):
         exam.check(
             "alone, the node that serves stops serving", alone_serves_nothing("virtual_ip", within=30), points=40

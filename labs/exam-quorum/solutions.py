@@ -1,5 +1,6 @@
 """What gives the majority its rights again, and what does not."""
 
+from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, cheats, typed
 
 
@@ -52,7 +53,7 @@ def updated(line="true", after="true"):
     return perform
 
 
-def by_hand(lab):
+def by_hand(lab: Lab) -> None:
     """Without pcs: the file on each node, and a property that goes back to its default."""
     for node in lab.nodes:
         node.type("sed -i -E '/last_man_standing|auto_tie_breaker|wait_for_all/d' /etc/corosync/corosync.conf")

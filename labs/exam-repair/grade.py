@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from halab.conditions import (
+    Exam,
+    Lab,
     active,
     address_only_on_owner,
     can_be_fenced,
@@ -157,7 +159,7 @@ POOL = {
 IN_THE_WAY = sorted(name for name, cause in POOL.items() if cause.in_the_way)
 
 
-def drives(lab, node):
+def drives(lab: Lab, node):
     names = " ".join(other.name for other in lab.nodes)
     hints = (
         f"on {node.name}: pcs pcsd status {names}",
@@ -175,7 +177,7 @@ def draw(random, spec):
     return spec, {"causes": chosen, "node": random.choice([node.name for node in spec.nodes])}
 
 
-def begin(lab, drawn):
+def begin(lab: Lab, drawn) -> None:
     node = lab.node(drawn["node"])
     for name in drawn["causes"]:
         done = node.run("sh", "-ec", POOL[name].breaks(lab, node), timeout=120)
@@ -183,7 +185,7 @@ def begin(lab, drawn):
             raise LabError(f"{name} could not be broken on {node.name}: {done.last_line()}")
 
 
-def mended(exam, drawn, shaken):
+def mended(exam: Exam, drawn, shaken) -> None:
     node = exam.node(drawn["node"])
     with exam.task("causes"):
         for cause in (POOL[name] for name in drawn["causes"] if POOL[name].shaken is shaken):
@@ -195,11 +197,11 @@ def mended(exam, drawn, shaken):
                     exam.afresh()
 
 
-def look(exam, drawn):
+def look(exam: Exam, drawn) -> None:
     mended(exam, drawn, shaken=False)
 
 
-def shake(exam, drawn):
+def shake(exam: Exam, drawn) -> None:
     mended(exam, drawn, shaken=True)
     with exam.task("failover"):
         exam.check(

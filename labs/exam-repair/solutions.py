@@ -1,5 +1,6 @@
 """What mends each cause, in two ways, and what only seems to."""
 
+from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, cheats
 
 # By cause: what is typed on the node that was drawn. What differs from it in OTHERWISE is as right, what is in WRONG is not
@@ -105,7 +106,7 @@ OF_THE_CLUSTER = (
 )
 
 
-def disable(lab):
+def disable(lab: Lab) -> None:
     """All is well, until a node boots."""
     for node in lab.nodes:
         node.type("pcs cluster disable")

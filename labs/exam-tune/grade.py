@@ -1,6 +1,6 @@
 """A cluster that is slow, restless and blind to crashes; graded by the outages that are measured."""
 
-from halab.conditions import survives, take_over
+from halab.conditions import Exam, Lab, survives, take_over
 from halab.kit.errors import LabError
 
 
@@ -12,7 +12,7 @@ def draw(random, spec):
     }
 
 
-def begin(lab, drawn):
+def begin(lab: Lab, drawn) -> None:
     first = lab.nodes[0]
     lines = [
         f"pcs cluster config update totem token={drawn['token']}",
@@ -26,11 +26,11 @@ def begin(lab, drawn):
             raise LabError(f"`{line}` failed on {first.name}: {done.last_line()}")
 
 
-def look(exam, drawn):
+def look(exam: Exam, drawn) -> None:
     """Nothing that is graded here can be told without breaking something."""
 
 
-def shake(exam, drawn):
+def shake(exam: Exam, drawn) -> None:
     with exam.task("speed"):
         exam.check("each node takes over in fifteen seconds", take_over("virtual_ip", within=15), points=40)
         exam.afresh()

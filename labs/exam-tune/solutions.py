@@ -2,12 +2,13 @@
 
 from random import Random
 
+from halab.exams.draw import paper_of
 from halab.proof import REFERENCE, Solution, cheats, typed
 from halab.spec import labs
 
 
 def draws(spec):
-    return [labs.load("exam-tune").paper.draw(Random(3), spec)]  # noqa: S311
+    return [paper_of(labs.load("exam-tune")).draw(Random(3), spec)]  # noqa: S311
 
 
 def solutions(drawn):

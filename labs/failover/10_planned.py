@@ -23,16 +23,16 @@ cluster of one until the day the other node dies. `pcs status` says so in its no
 Ask `pcs quorum status` before you stop anything.
 """
 
-from halab.conditions import measured, online, served_by_owner
+from halab.conditions import Lab, measured, online, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     for planned in ("standby", "move", "stop-cluster"):
         lab.measure(planned)
     lab.nodes[0].type("pcs status")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online, and none in standby", online(), within=90)
     lab.check("the outage of a node in standby was measured", measured("standby"))
     lab.check("the outage of a moved address was measured", measured("move"))

@@ -26,7 +26,7 @@ with --repeat 5 and see how far minimum and maximum are apart.
 surviving node, tells the story that the report is made from.
 """
 
-from halab.conditions import measured, online, served_by_owner
+from halab.conditions import Lab, measured, online, served_by_owner
 
 LOSSES = {
     "power-cut": "a node that loses its power",
@@ -36,13 +36,13 @@ LOSSES = {
 }
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     for loss in LOSSES:
         lab.measure(loss)
     lab.nodes[0].type("pcs stonith history")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=90)
     for loss, words in LOSSES.items():
         lab.check(f"the outage of {words} was measured, with fencing on", measured(loss, fencing=True))

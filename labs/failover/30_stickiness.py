@@ -19,20 +19,20 @@ More: Pacemaker Explained, "Resource Meta-Attributes"; `crm_simulate --live-chec
 shows the points of every resource on every node.
 """
 
-from halab.conditions import command, measured, online
+from halab.conditions import Lab, command, measured, online
 
 ADDRESS = "crm_resource --resource virtual_ip --meta --get-parameter resource-stickiness"  # of its own, or by default
 SERVER = "crm_resource --resource webserver --meta --get-parameter resource-stickiness"
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     first = lab.nodes[0]
     first.type("pcs resource defaults update resource-stickiness=100")
     first.type("pcs resource defaults")
     lab.measure("power-cut")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=90)
     lab.check(
         "resources would rather stay where they are",

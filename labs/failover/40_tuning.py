@@ -28,10 +28,10 @@ with other things takes its share of the seconds.
 More: corosync.conf(5), token and consensus; fence_ipmilan(8); `pcs cluster config show`.
 """
 
-from halab.conditions import fencing, measured, online
+from halab.conditions import Lab, fencing, measured, online
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     first = lab.nodes[0]
     first.type("pcs cluster config update totem token=1000")
     for node in lab.nodes:
@@ -42,7 +42,7 @@ def perform(lab):
     lab.measure("service-crash")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=90)
     lab.check("fencing is on", fencing(True))
     lab.check(

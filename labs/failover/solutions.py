@@ -1,17 +1,18 @@
 """What else passes each step, and what only seems to."""
 
+from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, typed
 
 STANDBY = "pcs node standby --all"
 
 
-def crashed_without_fencing(lab):
+def crashed_without_fencing(lab: Lab) -> None:
     lab.nodes[0].type("pcs property set stonith-enabled=false")
     lab.measure("service-crash")
     lab.nodes[0].type(STANDBY)
 
 
-def sticky_address(lab):
+def sticky_address(lab: Lab) -> None:
     lab.nodes[0].type("pcs resource meta virtual_ip resource-stickiness=50")
     lab.measure("power-cut")
 

@@ -24,10 +24,10 @@ comes back from where a packet went is let in as its answer, and Corosync sends 
 and to 5405. The next step looks closer.
 """
 
-from halab.conditions import command, online, reached, served_by_owner
+from halab.conditions import Lab, command, online, reached, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, _, third = lab.nodes
     third.type("firewall-cmd --permanent --remove-service=high-availability")
     third.type("firewall-cmd --query-service=high-availability")
@@ -37,7 +37,7 @@ def perform(lab):
     one.type("pcs status", expect=r"Online: \[ " + " ".join(node.name for node in lab.nodes) + r" \]", within=30)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, _, third = lab.nodes
     query = "firewall-cmd --query-service=high-availability"
     for when, line in (("now", query), ("after a restart", query.replace("-cmd", "-cmd --permanent"))):

@@ -19,10 +19,10 @@ saw leave. You would depend on that, and it fails where a filter between the nod
 brings: `inv fault partition` shows it. So open it, on every node, in spite of what you saw.
 """
 
-from halab.conditions import authorized, lets_in, online, reached, served_by_owner
+from halab.conditions import Lab, authorized, lets_in, online, reached, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, _, third = lab.nodes
     everybody = " ".join(node.name for node in lab.nodes)
     one.type(f"pcs --request-timeout=5 pcsd status {everybody}", fails=True)
@@ -36,7 +36,7 @@ def perform(lab):
     third.type("firewall-cmd --reload")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, _, third = lab.nodes
     lab.check(f"{one.name} gets through to pcsd on {third.name}", reached(one, third, 2224, "open"), within=10)
     lab.check("pcs on one node may drive every node", authorized(), within=10)

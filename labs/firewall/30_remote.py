@@ -25,11 +25,11 @@ its time to boot.
 Whatever fails to start for "Timed Out" and not for a reason of its own, think of a firewall.
 """
 
-from halab.conditions import command, fencing, lets_in, online, reached, served_by_owner
-from halab.instance.membership import remove_node
+from halab.conditions import Lab, command, fencing, lets_in, online, reached, served_by_owner
+from halab.walk.membership import remove_node
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, _, third = lab.nodes
     one.type("pcs property set stonith-enabled=false")
     remove_node(third, lab.others(third))
@@ -45,7 +45,7 @@ def perform(lab):
     one.type("pcs property set stonith-enabled=true")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, two, third = lab.nodes
     lab.check(f"{one.name} gets through to pacemaker-remoted", reached(one, third, 3121, "open"), within=30)
     lab.check(

@@ -16,12 +16,12 @@ A port is opened where somebody listens: 5403/tcp on the machine with qnetd, 312
 nodes, the rest on every full node. The service high-availability opens them all, everywhere.
 """
 
-from halab.conditions import command, lets_in, online, reached, served_by_owner
+from halab.conditions import Lab, command, lets_in, online, reached, served_by_owner
 
 VOTES = "corosync-quorumtool -s"
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, two, third = lab.nodes
     for line in lab.distro.commands.start_qnetd:
         third.type(line)
@@ -34,7 +34,7 @@ def perform(lab):
     one.type("pcs quorum status", expect=r"Total votes:\s+3\b.*\bA,V", within=90)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, two, third = lab.nodes
     lab.check(
         f"the firewall of {third.name} lets quorum devices in",

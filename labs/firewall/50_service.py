@@ -13,12 +13,12 @@ Your own service is a file, /etc/firewalld/services/NAME.xml, or `firewall-cmd -
 --new-service=NAME`. See firewalld.service(5).
 """
 
-from halab.conditions import command, lets_in, online, reached, served_by_owner
+from halab.conditions import Lab, command, lets_in, online, reached, served_by_owner
 
 PORTS = ("2224/tcp", "5404-5405/udp", "3121/tcp", "5403/tcp")
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     third = lab.nodes[2]
     third.type("firewall-cmd --info-service=high-availability")
     third.type("firewall-cmd --permanent --add-service=high-availability")
@@ -27,7 +27,7 @@ def perform(lab):
     third.type("firewall-cmd --list-all")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, two, third = lab.nodes
     for node in lab.nodes:
         lab.check(

@@ -18,10 +18,10 @@ what was --permanent is open. Then it is opened on every node, to stay: where on
 is found in a failover. So test a firewall by booting, before it is tested by an accident.
 """
 
-from halab.conditions import lets_in, measured, online, served_by_owner
+from halab.conditions import Lab, lets_in, measured, online, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, two, third = lab.nodes
     lab.measure("firewall-closed")
     third.type("firewall-cmd --add-service=https")
@@ -34,7 +34,7 @@ def perform(lab):
     lab.type_on_all(["firewall-cmd --permanent --add-service=https", "firewall-cmd --reload"])
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check(
         "it was measured what clients see when the firewall of the active node closes",
         measured("firewall-closed"),

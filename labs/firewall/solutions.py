@@ -1,11 +1,12 @@
 """What else passes each step, and what only seems to."""
 
+from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution
 
 EVERY_CHECK = ("",)  # found in each sentence
 
 
-def out_of_service(lab):
+def out_of_service(lab: Lab) -> None:
     """No node is fenced, one is in standby, and nothing is served."""
     first, second = lab.nodes[:2]
     first.type("pcs property set stonith-enabled=false")
@@ -21,13 +22,13 @@ def on_third(*lines):
     return perform
 
 
-def opened_again(lab):
+def opened_again(lab: Lab) -> None:
     out_of_service(lab)
     lab.nodes[2].type("firewall-cmd --permanent --add-service=high-availability")
     lab.nodes[2].type("firewall-cmd --reload")
 
 
-def without_corosync(lab):
+def without_corosync(lab: Lab) -> None:
     """pcsd is all that anybody misses, until it does not run."""
     out_of_service(lab)
     third = lab.nodes[2]
@@ -36,14 +37,14 @@ def without_corosync(lab):
     third.type("systemctl stop pcsd")
 
 
-def full_node(lab):
+def full_node(lab: Lab) -> None:
     """A port has a protocol, and this one is another; and what waits behind it is Pacemaker itself."""
     out_of_service(lab)
     lab.nodes[2].type("firewall-cmd --permanent --add-port=3121/udp")
     lab.nodes[2].type("firewall-cmd --reload")
 
 
-def without_device(lab):
+def without_device(lab: Lab) -> None:
     """What is connected stays connected; so the daemons are started again, and find a closed port."""
     out_of_service(lab)
     first, second, third = lab.nodes
@@ -53,7 +54,7 @@ def without_device(lab):
         node.type("systemctl restart corosync-qdevice")
 
 
-def by_number(lab):
+def by_number(lab: Lab) -> None:
     """On every node, for the next restart; and on the third one at once."""
     out_of_service(lab)
     lab.type_on_all(
@@ -66,7 +67,7 @@ def by_number(lab):
     lab.nodes[2].type("firewall-cmd --remove-service=high-availability")
 
 
-def until_it_boots(lab):
+def until_it_boots(lab: Lab) -> None:
     """HTTP is closed and opened while nobody measures; https is open until the next boot, and the cluster as well."""
     lab.fault("firewall-closed")
     lab.heal()

@@ -27,15 +27,15 @@ Do not turn off the firewall or SELinux to get on. Where SELinux is enforcing, i
 knows clusters, and `ausearch -m AVC -ts recent` tells what it has refused.
 """
 
-from halab.conditions import active, command, enabled, lets_in
+from halab.conditions import Lab, active, command, enabled, lets_in
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     commands = lab.distro.commands
     lab.type_on_all([*commands.install_cluster, *commands.open_cluster_ports, *commands.enable_pcsd])
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     install = " && ".join(lab.distro.commands.install_cluster)
     for node in lab.nodes:
         lab.check(

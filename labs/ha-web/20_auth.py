@@ -23,10 +23,10 @@ hacluster can do to a cluster whatever root can. In production its password belo
 same safe as root's. See pcs(8), "host auth".
 """
 
-from halab.conditions import authorized
+from halab.conditions import Lab, authorized
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     password = lab.credentials.hacluster
     for node in lab.nodes:
         node.type("passwd hacluster", answers={r"New password: ": password, r"Retype new password: ": password})
@@ -34,7 +34,7 @@ def perform(lab):
     lab.nodes[0].type(f"pcs host auth {names}", answers={r"Username: ": "hacluster", r"Password: ": password})
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     names = " ".join(node.name for node in lab.nodes)
     lab.check(
         "pcs on one node may drive every node",

@@ -25,10 +25,10 @@ that are merely slow for lost ones, and shoots them as they boot (startup-fencin
 options are in pacemaker-controld(7) and in Pacemaker Explained, "Cluster-Wide Options".
 """
 
-from halab.conditions import enabled, online, option, quorate
+from halab.conditions import Lab, enabled, online, option, quorate
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     first = lab.nodes[0]
     names = " ".join(node.name for node in lab.nodes)
     first.type(f"pcs cluster setup {lab.cluster} {names}")
@@ -39,7 +39,7 @@ def perform(lab):
     first.type("pcs status", expect=r"Online: \[ " + names + r" \]", within=60)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     names = " ".join(node.name for node in lab.nodes)
     lab.check(
         "every node is online",

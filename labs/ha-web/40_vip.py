@@ -22,10 +22,10 @@ server gives to somebody else too, a switch that ignores gratuitous ARP, and an 
 in by hand that nobody took away. The cluster knows nothing of what it did not start.
 """
 
-from halab.conditions import address_only_on_owner, answers_ping, started
+from halab.conditions import Lab, address_only_on_owner, answers_ping, started
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     first = lab.nodes[0]
     first.type("pcs property set stonith-enabled=false")
     first.type(
@@ -34,7 +34,7 @@ def perform(lab):
     first.type("pcs status", expect=r"virtual_ip\s+\(ocf:+heartbeat:IPaddr2\):\s+Started", within=30)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check(
         "virtual_ip is started on one node",
         started("virtual_ip"),

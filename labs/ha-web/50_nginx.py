@@ -26,10 +26,10 @@ In practice also: a typing mistake in nginx.conf on the node that is only used i
 unusual place that SELinux does not let nginx read (`restorecon -Rv`, semanage-fcontext(8)).
 """
 
-from halab.conditions import command, lets_in, not_enabled, only_by_cluster, served_at_home, started
+from halab.conditions import Lab, command, lets_in, not_enabled, only_by_cluster, served_at_home, started
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     page, config = lab.distro.paths.web_page, lab.distro.paths.web_config
     lab.type_on_all([*lab.distro.commands.install_web, *lab.distro.commands.open_web_port])
     for node in lab.nodes:
@@ -39,7 +39,7 @@ def perform(lab):
     first.type("pcs status", expect=r"webserver\s+\(ocf:+heartbeat:nginx\):\s+Started", within=30)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     page, config = lab.distro.paths.web_page, lab.distro.paths.web_config
     lab.check(
         "webserver is started on one node",

@@ -28,10 +28,10 @@ resources a stickiness, else a node that comes back may pull them over once more
 More: Pacemaker Explained, "Resource Constraints".
 """
 
-from halab.conditions import follows, independent, online, ordered, served_by_owner, started, together
+from halab.conditions import Lab, follows, independent, online, ordered, served_by_owner, started, together
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     first = lab.nodes[0]
     first.type("pcs constraint colocation add webserver with virtual_ip INFINITY")
     first.type("pcs constraint order virtual_ip then webserver")
@@ -44,7 +44,7 @@ def perform(lab):
         lab.workstation.type(f"curl --silent --max-time 2 http://{lab.vip}/", within=10)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=90)
     lab.check("virtual_ip is started on one node", started("virtual_ip"), within=60)
     lab.check("webserver is started on the same node", together("virtual_ip", "webserver"), within=30)

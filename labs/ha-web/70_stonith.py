@@ -25,10 +25,10 @@ pcmk_delay_base=5s on one of the devices lets one of them win (Pacemaker Explain
 not cut the power, or was done so late that the node was up again; its Pacemaker stops then.
 """
 
-from halab.conditions import bmc_power, can_be_fenced, fenced_by_peer, fencing, online, served_by_owner
+from halab.conditions import Lab, bmc_power, can_be_fenced, fenced_by_peer, fencing, online, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     first = lab.nodes[0]
     account = lab.credentials
     for node in lab.nodes:
@@ -49,7 +49,7 @@ def perform(lab):
     lab.others(first)[0].type("pcs stonith history")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=120)
     lab.check("fencing is enabled", fencing(True))
     for node in lab.nodes:

@@ -1,9 +1,10 @@
 """What else passes each step, and what only seems to."""
 
+from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, typed
 
 
-def not_for_the_next_boot(lab):
+def not_for_the_next_boot(lab: Lab) -> None:
     lab.type_on_all(
         [
             f"{lab.distro.package_manager} remove -y pacemaker",
@@ -13,13 +14,13 @@ def not_for_the_next_boot(lab):
     )
 
 
-def logged_in_to_itself(lab):
+def logged_in_to_itself(lab: Lab) -> None:
     password, first = lab.credentials.hacluster, lab.nodes[0]
     lab.type_on_all([f"echo hacluster:{password} | chpasswd"])
     first.type(f"pcs host auth {first.name} -u hacluster -p {password}")
 
 
-def started_on_one(lab):
+def started_on_one(lab: Lab) -> None:
     first = lab.nodes[0]
     first.type("pcs property set dc-deadtime=5s")
     first.type("pcs cluster disable --all")
@@ -28,12 +29,12 @@ def started_on_one(lab):
     first.type("pcs status", expect="WITHOUT quorum", within=60)
 
 
-def fencing_left_on(lab):
+def fencing_left_on(lab: Lab) -> None:
     agent = f"ocf:heartbeat:IPaddr2 ip={lab.vip} cidr_netmask={lab.prefix}"
     lab.nodes[0].type(f"pcs resource create virtual_ip {agent} op monitor interval=30s")
 
 
-def by_systemd(lab):
+def by_systemd(lab: Lab) -> None:
     """Beside that, the page is the same on every node, and the firewall is open for now only."""
     lab.nodes[0].type("pcs resource disable webserver --wait=30")
     lab.type_on_all(
@@ -45,7 +46,7 @@ def by_systemd(lab):
     )
 
 
-def as_a_unit(lab):
+def as_a_unit(lab: Lab) -> None:
     """The port is opened by its number, and the page is made by each node."""
     lab.type_on_all(
         [
@@ -58,12 +59,12 @@ def as_a_unit(lab):
     lab.nodes[0].type("pcs resource create webserver systemd:nginx op monitor interval=10s --wait=30")
 
 
-def in_standby_without_address(lab):
+def in_standby_without_address(lab: Lab) -> None:
     lab.nodes[0].type(f"pcs node standby {lab.nodes[-1].name}")
     lab.nodes[0].type("pcs resource disable virtual_ip")
 
 
-def never_tried(lab):
+def never_tried(lab: Lab) -> None:
     """The devices know the BMC's address, where the node's name belongs."""
     first, account = lab.nodes[0], lab.credentials
     login = f"username={account.bmc_user} password={account.bmc_password} lanplus=1"
@@ -74,7 +75,7 @@ def never_tried(lab):
     first.type("pcs resource disable webserver")
 
 
-def powerless(lab):
+def powerless(lab: Lab) -> None:
     for node in lab.nodes:
         lab.fault("power-cut", node)
 

@@ -20,10 +20,10 @@ What it needs: an odd number of votes. With four nodes a cut two to two leaves n
 either side, and the service stops everywhere. votequorum(5) tells of tie breakers.
 """
 
-from halab.conditions import fencing, measured, online, served_by_owner
+from halab.conditions import Lab, fencing, measured, online, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     active = lab.where("virtual_ip")
     others = lab.others(active)
     active.type("pcs quorum status")
@@ -31,7 +31,7 @@ def perform(lab):
     others[0].type("pcs stonith history")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=120)
     lab.check("fencing is on", fencing(True))
     lab.check(

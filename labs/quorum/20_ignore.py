@@ -22,10 +22,10 @@ no-quorum-policy may also be
 Both are set right again at the end of the step.
 """
 
-from halab.conditions import fencing, measured, online, option, served_by_owner
+from halab.conditions import Lab, fencing, measured, online, option, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     first = lab.nodes[0]
     first.type("pcs property set no-quorum-policy=ignore")
     first.type("pcs property set stonith-enabled=false")
@@ -36,7 +36,7 @@ def perform(lab):
     first.type("pcs property set stonith-enabled=true")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=120)
     lab.check(
         "a partition was measured in which the address had two owners",

@@ -26,13 +26,13 @@ controller: unclean, and nobody has a device to fence it with. `crm_node --list`
 remembers, `crm_node --force --remove` makes it forget.
 """
 
-from halab.conditions import command, fencing, online, served_by_owner
-from halab.instance.membership import remove_node
+from halab.conditions import Lab, command, fencing, online, served_by_owner
+from halab.walk.membership import remove_node
 
 FLAGS = "corosync-quorumtool -s"
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, two, third = lab.nodes
     one.type(f"pcs stonith delete fence_{third.name}")
     remove_node(third, lab.others(third))
@@ -45,7 +45,7 @@ def perform(lab):
     one.type("pcs status nodes", expect=rf"Online: {one.name} {two.name}\n", within=90)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, two, third = lab.nodes
     lab.check("two nodes are online", online(one, two), within=120)
     lab.check("fencing is on", fencing(True))

@@ -19,10 +19,10 @@ the other one stops. So watch it, and do not put it on one of the nodes.
 More: corosync-qdevice(8), corosync-qnetd(8).
 """
 
-from halab.conditions import command, fencing, measured, online, served_by_owner
+from halab.conditions import Lab, command, fencing, measured, online, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, two, third = lab.nodes
     for line in lab.distro.commands.start_qnetd:
         third.type(line)
@@ -34,7 +34,7 @@ def perform(lab):
     lab.measure("partition", groups=f"{one.name}/{two.name}")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, two, third = lab.nodes
     lab.check("two nodes are online", online(one, two), within=120)
     lab.check("fencing is on", fencing(True))

@@ -1,5 +1,6 @@
 """What else passes each step, and what only seems to."""
 
+from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, typed
 
 EVERY_CHECK = ("",)  # found in each sentence
@@ -22,7 +23,7 @@ def cut_in_passing(*lines):
     return perform
 
 
-def third_stopped(lab):
+def third_stopped(lab: Lab) -> None:
     """It runs no cluster, and is a node of it all the same: its vote counts as lost."""
     typed(*OUT_OF_SERVICE)(lab)
     lab.nodes[2].type("pcs cluster stop")

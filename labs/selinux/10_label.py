@@ -32,12 +32,12 @@ No AVC, and still refused? Some are not logged: `semodule -DB` logs all, `semodu
 in words. Do not type `setenforce 0` to get on: it turns off the protection of the whole node.
 """
 
-from halab.conditions import answers_http, command, enforcing, served_by_owner
+from halab.conditions import Lab, answers_http, command, enforcing, served_by_owner
 
 PAGE = "/usr/share/nginx/html/news.html"
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     for node in lab.nodes:
         node.type(f"echo 'News, served by {node.name}' > /root/news.html")
         node.type(f"mv /root/news.html {PAGE}")
@@ -54,7 +54,7 @@ def perform(lab):
     lab.workstation.type(f"curl --silent --fail --max-time 2 {url}", within=10)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     for node in lab.nodes:
         lab.check(f"SELinux is enforcing on {node.name}, for nginx too", enforcing(node, "httpd_t"))
         lab.check(

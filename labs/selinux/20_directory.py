@@ -30,14 +30,14 @@ a boolean for it: httpd_use_nfs.
 More: semanage-fcontext(8), restorecon(8); httpd_selinux(8), of the package selinux-policy-doc.
 """
 
-from halab.conditions import answers_http, command, enforcing, served_by_owner
+from halab.conditions import Lab, answers_http, command, enforcing, served_by_owner
 
 CONFIG = "/etc/nginx/default.d/docs.conf"
 PAGE = "/srv/web/docs/index.html"
 MEND = ("semanage fcontext -a -t httpd_sys_content_t '/srv/web(/.*)?'", "restorecon -Rv /srv/web")
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     lab.type_on_all([lab.distro.install("policycoreutils-python-utils"), "mkdir -p /srv/web/docs"])
     for node in lab.nodes:
         node.type(f"echo 'The manual, served by {node.name}' > {PAGE}")
@@ -60,7 +60,7 @@ def perform(lab):
         lab.workstation.type(served, within=10)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     for node in lab.nodes:
         lab.check(f"SELinux is enforcing on {node.name}, for nginx too", enforcing(node, "httpd_t"))
         lab.check(

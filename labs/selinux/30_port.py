@@ -28,14 +28,14 @@ with a label that the cluster's nginx may not write to, and nginx does not start
 somebody types `restorecon -v /run/nginx.pid`. More: semanage-port(8).
 """
 
-from halab.conditions import answers_http, command, enforcing, served_by_owner, started
+from halab.conditions import Lab, answers_http, command, enforcing, served_by_owner, started
 
 CONFIG = "/etc/nginx/default.d/port.conf"
 OPEN = ("firewall-cmd --permanent --add-port=8888/tcp", "firewall-cmd --reload")
 MEND = "semanage port -a -t http_port_t -p tcp 8888"
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     lab.type_on_all([f"echo 'listen 8888;' > {CONFIG}", *OPEN])
     home = lab.where("virtual_ip")
     home.type("nginx -t")
@@ -55,7 +55,7 @@ def perform(lab):
     lab.workstation.type(f"curl --silent --fail --max-time 2 http://{lab.vip}:8888/", within=20)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     for node in lab.nodes:
         lab.check(f"SELinux is enforcing on {node.name}, for nginx too", enforcing(node, "httpd_t"))
         lab.check(

@@ -30,7 +30,7 @@ from what was refused. Read its .te file before you load it. It allows all that 
 good, and some of that may have been refused for a reason. More: semanage-boolean(8), audit2why(1).
 """
 
-from halab.conditions import active, answers_http, command, enabled, enforcing, served_by_owner
+from halab.conditions import Lab, active, answers_http, command, enabled, enforcing, served_by_owner
 
 UNIT = """\
 cat > /etc/systemd/system/app.service <<'EOF'
@@ -44,7 +44,7 @@ PROXY = "echo 'location /app/ { proxy_pass http://127.0.0.1:7777/; }' > /etc/ngi
 MEND = "setsebool -P httpd_can_network_connect on"
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     lab.type_on_all(["mkdir -p /srv/app", "echo 'The application' > /srv/app/index.html", UNIT])
     lab.type_on_all(["systemctl enable --now app", PROXY])
     home = lab.where("virtual_ip")
@@ -64,7 +64,7 @@ def perform(lab):
         lab.workstation.type(f"curl --silent --fail --max-time 2 {url}", within=30)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     for node in lab.nodes:
         lab.check(f"SELinux is enforcing on {node.name}, for nginx too", enforcing(node, "httpd_t"))
         lab.check(f"the application runs on {node.name}", active(node, "app"), within=10)

@@ -1,5 +1,6 @@
 """What else passes each step, and what only seems to; written from documentation, like the lab, and never run."""
 
+from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution
 
 EVERY_CHECK = ("",)  # found in each sentence
@@ -13,7 +14,7 @@ def on_all(*lines):
     return perform
 
 
-def moved(lab):
+def moved(lab: Lab) -> None:
     """Not to where it is served, with the label of where it was written, and SELinux is turned off to get on."""
     for node in lab.others(lab.where("virtual_ip")):
         node.type("echo News > /root/news.html")
@@ -22,7 +23,7 @@ def moved(lab):
     lab.nodes[0].type("pcs resource disable virtual_ip")
 
 
-def halves(lab):
+def halves(lab: Lab) -> None:
     """One node has the label without a rule, and is permissive; the others a rule without the label, and an exception
     for nginx. Its configuration is a comment.
     """
@@ -43,7 +44,7 @@ def halves(lab):
     first.type("pcs resource disable virtual_ip")
 
 
-def half_open(lab):
+def half_open(lab: Lab) -> None:
     """One node's firewall is open until its next start, the others' from then on. The policy names the port of UDP."""
     lab.type_on_all(
         [
@@ -59,12 +60,12 @@ def half_open(lab):
     first.type("pcs resource disable webserver")
 
 
-def as_cache(lab):
+def as_cache(lab: Lab) -> None:
     lab.type_on_all(["semanage port -m -t http_cache_port_t -p tcp 8888"])
     lab.nodes[0].type("pcs resource restart webserver")
 
 
-def until_it_boots(lab):
+def until_it_boots(lab: Lab) -> None:
     """The boolean is not kept, the application is run by hand, and nginx's configuration is a comment."""
     lab.type_on_all(
         [

@@ -19,13 +19,13 @@ Fencing matters as before: with a node that is only slow, not dead, the mount on
 the second one, and two nginx would write side by side.
 """
 
-from halab.conditions import command, fencing, lets_in, measured, online, served_by_owner, started, together
+from halab.conditions import Lab, command, fencing, lets_in, measured, online, served_by_owner, started, together
 
 FOLDER = "/counter/"
 STORE = "/srv/counter"
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, two, third = lab.nodes
     for line in [*lab.distro.commands.refresh_packages, lab.distro.install("nfs-kernel-server")]:
         third.type(line)
@@ -51,7 +51,7 @@ def perform(lab):
     lab.measure("power-cut", writes=FOLDER)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, two, third = lab.nodes
     lab.check("two nodes are online", online(one, two), within=120)
     lab.check("fencing is on", fencing(True))

@@ -18,13 +18,13 @@ that long every write hangs. For a service that is to fail over in seconds it ha
 GlusterFS wants file systems with extended attributes of the class trusted.*: so no containers.
 """
 
-from halab.conditions import active, command, fencing, measured, online, served_by_owner, started, together
+from halab.conditions import Lab, active, command, fencing, measured, online, served_by_owner, started, together
 
 FOLDER = "/counter/"
 BRICK = "/srv/brick"
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, two, third = lab.nodes
     one.type("pcs resource delete data")
     lab.type_on_all(
@@ -52,7 +52,7 @@ def perform(lab):
     lab.measure("power-cut", writes=FOLDER)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     one, two, _ = lab.nodes
     lab.check("two nodes are online", online(one, two), within=120)
     lab.check("fencing is on", fencing(True))

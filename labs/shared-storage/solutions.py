@@ -1,11 +1,12 @@
 """What only seems to pass each step."""
 
+from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution
 
 EVERY_CHECK = ("",)  # found in each sentence
 
 
-def out_of_service(lab):
+def out_of_service(lab: Lab) -> None:
     """No node is fenced, nothing is mounted or served, and one node is in standby."""
     first, second = lab.nodes[:2]
     first.type("pcs property set stonith-enabled=false")
@@ -13,7 +14,7 @@ def out_of_service(lab):
     first.type(f"pcs node standby {second.name}")
 
 
-def not_exported(lab):
+def not_exported(lab: Lab) -> None:
     out_of_service(lab)
     third = lab.nodes[2]
     third.type("find /srv/counter -type f -delete")
@@ -21,7 +22,7 @@ def not_exported(lab):
     third.type("firewall-cmd --permanent --remove-service=nfs && firewall-cmd --reload")
 
 
-def stopped(lab):
+def stopped(lab: Lab) -> None:
     out_of_service(lab)
     lab.nodes[0].type("gluster --mode=script volume stop counter", within=120)
     for node in lab.nodes:

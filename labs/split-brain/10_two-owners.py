@@ -20,10 +20,10 @@ After the cut is mended the nodes meet again, find the resources active twice ("
 and stop them on both before they start them on one. Fencing is turned on again at the end.
 """
 
-from halab.conditions import fencing, measured, online, served_by_owner
+from halab.conditions import Lab, fencing, measured, online, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     one, two = lab.nodes
     one.type("pcs property set stonith-enabled=false")
     lab.fault("partition")
@@ -38,7 +38,7 @@ def perform(lab):
     one.type("pcs property set stonith-enabled=true")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=90)
     lab.check(
         "a partition without fencing was measured, and the address had two owners",

@@ -19,15 +19,15 @@ notice nothing. Repeat the measurement, and the result changes: it is a race.
 picture of the measurement shows both.
 """
 
-from halab.conditions import fencing, measured, online, served_by_owner
+from halab.conditions import Lab, fencing, measured, online, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     lab.measure("partition")
     lab.nodes[0].type("pcs stonith history")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=120)
     lab.check("fencing is on", fencing(True))
     lab.check(

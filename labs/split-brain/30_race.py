@@ -23,10 +23,10 @@ More: Pacemaker Explained, "Fencing", "Cluster-Wide Options"; with three nodes o
 device the part with the majority wins, and all this is not needed: see the lab on quorum.
 """
 
-from halab.conditions import command, fencing, measured, online, served_by_owner
+from halab.conditions import Lab, command, fencing, measured, online, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     first = lab.nodes[0]
     first.type("pcs resource meta virtual_ip priority=10")
     first.type("pcs property set priority-fencing-delay=10s")
@@ -35,7 +35,7 @@ def perform(lab):
     lab.where("virtual_ip").type("pcs stonith history")
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=120)
     lab.check("fencing is on", fencing(True))
     lab.check(

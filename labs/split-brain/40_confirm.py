@@ -23,10 +23,10 @@ level (a switched power strip, a hypervisor, a disk reservation), see `pcs stoni
 Once the BMC answers again and the node boots, it joins as if nothing had been.
 """
 
-from halab.conditions import logged, online, served_by_owner
+from halab.conditions import Lab, logged, online, served_by_owner
 
 
-def perform(lab):
+def perform(lab: Lab) -> None:
     lost = lab.where("virtual_ip")
     survivor = lab.others(lost)[0]
     lab.fault("bmc-dead", lost)
@@ -42,7 +42,7 @@ def perform(lab):
     survivor.type("pcs status nodes", expect=r"Online: " + " ".join(n.name for n in lab.nodes) + r"\n", within=120)
 
 
-def verify(lab):
+def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=120, hint="inv heal; then pcs status")
     lab.check(
         "a human confirmed that a node was off, and Pacemaker took it for fencing",

@@ -1,12 +1,13 @@
 """What else passes each step, and what only seems to."""
 
+from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, typed
 
 STANDBY = "pcs node standby --all"
 NO_FENCING = "pcs property set stonith-enabled=false"
 
 
-def not_measured(lab):
+def not_measured(lab: Lab) -> None:
     one, two = lab.nodes
     one.type(NO_FENCING)
     lab.fault("partition")
@@ -16,13 +17,13 @@ def not_measured(lab):
     one.type(STANDBY)
 
 
-def late_for_one(lab):
+def late_for_one(lab: Lab) -> None:
     """Whoever would shoot the node that serves waits, and nobody else."""
     lab.nodes[0].type(f"pcs stonith update fence_{lab.where('virtual_ip').name} pcmk_delay_base=8s")
     lab.measure("partition")
 
 
-def nothing_to_confirm(lab):
+def nothing_to_confirm(lab: Lab) -> None:
     lab.fault("bmc-dead")
     lab.heal()
     lab.nodes[0].type(STANDBY)

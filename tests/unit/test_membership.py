@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from halab.instance.membership import remove_node
 from halab.instance.nodes import Node
+from halab.walk.membership import remove_node
 
 
 def typed_to_remove_node3() -> list[tuple[str, str, str | None]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from halab.instance.nodes import Node
+from halab.conditions.lab import Node
 
 
 def remove_node(node: Node, others: Sequence[Node]) -> None:
