@@ -4,7 +4,7 @@ import re
 import sys
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from halab import providers
 from halab.exams.draw import draw
@@ -13,6 +13,7 @@ from halab.instance.state import State, read_state
 from halab.kit import full_disk
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
+from halab.kit.frozen import Frozen
 from halab.kit.paths import state_dir
 from halab.kit.toml import suggestion
 from halab.providers import host, images
@@ -23,10 +24,8 @@ from halab.spec.models import Needs
 DEFAULT_LAB = "ha-web"
 
 
-class Selection(BaseModel):
+class Selection(Frozen):
     """None means: what the lab, or halab, has by default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     lab: str = DEFAULT_LAB
     instance: str | None = None

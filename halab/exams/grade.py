@@ -4,15 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from halab.conditions.checks import CheckResult, Outcome
 from halab.instance.state import Sitting
+from halab.kit.frozen import Frozen
 from halab.spec.paper import ExamFile
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Mark(Frozen):

@@ -11,34 +11,31 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from halab.kit.errors import LabError, Locked
 from halab.kit.files import write_atomically
+from halab.kit.frozen import Frozen
 from halab.kit.process import is_alive
 from halab.spec.models import LabSpec
 
 OWNER = "lock-owner"
 
 
-class StepRecord(BaseModel):
+class StepRecord(Frozen):
     """The outcome of a step. `performing` remains when a command was killed in the middle of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     outcome: str  # performing, performed, passed, failed, unknown
     at: datetime
     hints_shown: int = 0
 
 
-class InjectedFault(BaseModel):
+class InjectedFault(Frozen):
     """A fault that was injected and not healed yet: on which node (empty: on all), and with which options."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     node: str = ""
-    options: dict[str, str] = {}
+    options: dict[str, str] = Field(default_factory=dict)
     measured: bool = False  # whether a measurement injected it, and has to heal it
 
     @property
@@ -46,10 +43,8 @@ class InjectedFault(BaseModel):
         return f"{self.name} on {self.node}" if self.node else self.name
 
 
-class Sitting(BaseModel):
+class Sitting(Frozen):
     """An exam as this learner has it: the seed of the draw, what was drawn, and when it began and was handed in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: str
     drawn: dict[str, Any]
@@ -58,18 +53,16 @@ class Sitting(BaseModel):
     attempts: int = 0
     practice: bool = False
     replaced: tuple[str, ...] = ()  # what the last grading found replaced, if it graded nothing
-    hints: dict[str, int] = {}  # by the sentence of a check: how many were given
+    hints: dict[str, int] = Field(default_factory=dict)  # by the sentence of a check: how many were given
 
 
-class State(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class State(Frozen):
     lab: str
     provider: str
     distro: str
     spec: LabSpec  # as it was when the instance was made, even if the lab file changes later
     disk_only: bool = False  # whether checkpoints of virtual machines are without memory
-    steps: dict[str, StepRecord] = {}
+    steps: dict[str, StepRecord] = Field(default_factory=dict)
     faults: tuple[InjectedFault, ...] = ()
     measurements: tuple[str, ...] = ()  # directories below measurements/, oldest first
     sitting: Sitting | None = None  # set for an exam

@@ -1,19 +1,20 @@
-"""The distros that nodes can run: one data file each under provision/distros, read into frozen models."""
+"""The distros that nodes can run: one data file each under provision/distros, read into frozen models.
 
-from typing import Literal, Self
+A file may say `extends = "rocky9"`; then it has only what is different.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
 
 from halab.kit import toml
 from halab.kit.errors import LabError
-from halab.kit.paths import PROVISION
+from halab.kit.frozen import Frozen
+from halab.kit.paths import PROVISION, short
 
 FOLDER = PROVISION / "distros"
 INSTALL = {"apt": "apt-get install -y", "dnf": "dnf install -y"}
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Commands(Frozen):
@@ -52,7 +53,9 @@ class DistroFile(Frozen):
     packages: tuple[str, ...] = Field(min_length=1)  # the packages of a bare server
     pool: tuple[str, ...] = Field(min_length=1)  # the packages that labs install later, without the Internet
     commands: Commands
-    called: dict[str, str] = {}  # the name most distros give a package -> this distro's, where it differs
+    called: dict[str, str] = Field(
+        default_factory=dict
+    )  # the name most distros give a package -> this distro's, where it differs
     paths: Paths
 
     @model_validator(mode="after")
@@ -76,6 +79,31 @@ def names() -> tuple[str, ...]:
 
 def load(name: str) -> Distro:
     """Return the distro of that name. Raises LabError when there is none, or when its file is wrong."""
+    file = _file(name, "distro")
+    return Distro(name=name, **dict(toml.check(_content(file, (name,)), file, DistroFile)))
+
+
+def _file(name: str, what: str) -> Path:
     if name not in names():
-        raise LabError(f'distro "{name}" does not exist, {toml.suggestion(name, names())}')
-    return Distro(name=name, **dict(toml.read(FOLDER / f"{name}.toml", DistroFile)))
+        raise LabError(f'{what} "{name}" does not exist, {toml.suggestion(name, names())}')
+    return FOLDER / f"{name}.toml"
+
+
+def _content(file: Path, way: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a file says, over what the file says that it `extends`; tables are merged key by key.
+
+    `way` are the distros that led here. Raises LabError when one of them is extended again.
+    """
+    own = toml.load(file)
+    base = own.pop("extends", None)
+    if base is None:
+        return own
+    if base in way:
+        raise LabError(f"{short(file)}: extends: {' extends '.join((*way, str(base)))}, and so has no end")
+    whole = _content(_file(base, f"{short(file)}: extends: distro"), (*way, base))
+    tables = {key: {**whole[key], **value} for key, value in own.items() if _are_tables(value, whole.get(key))}
+    return {**whole, **own, **tables}
+
+
+def _are_tables(*values: object) -> bool:
+    return all(isinstance(value, dict) for value in values)

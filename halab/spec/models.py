@@ -4,7 +4,9 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+
+from halab.kit.frozen import Frozen
 
 MOST_NODES = 16  # Pacemaker's limit without remote nodes (Clusters from Scratch; corosync's practical limit)
 
@@ -16,10 +18,6 @@ def _node_name(name: str) -> str:
 
 
 NodeName = Annotated[str, AfterValidator(_node_name)]
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Network(Frozen):
@@ -51,6 +49,11 @@ class Credentials(Frozen):
     hacluster: str = Field(min_length=1)
     bmc_user: str = Field(min_length=1, max_length=16)  # IPMI 2.0, 22.28: a user name has at most 16 bytes
     bmc_password: str = Field(min_length=1, max_length=20)  # IPMI 2.0, 22.30: a password has at most 20 bytes
+
+    def ipmitool(self, bmc: IPv4Address) -> list[str]:
+        """Return the command, with its login at a BMC, that what is asked is added to (ipmitool(1))."""
+        login = ["-H", str(bmc), "-U", self.bmc_user, "-P", self.bmc_password]
+        return ["ipmitool", "-I", "lanplus", *login]
 
 
 class Machine(Frozen):

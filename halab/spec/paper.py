@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from halab.kit.errors import LabError
+from halab.kit.frozen import Frozen
 from halab.spec.lab_code import blaming
-from halab.spec.models import Frozen, LabSpec, Sequel
+from halab.spec.models import LabSpec, Sequel
 
 Drawn = dict[str, Any]  # what grade.py drew; it can be written as JSON and read back
 FUNCTIONS = ("draw", "begin", "look", "shake")

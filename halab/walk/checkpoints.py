@@ -8,8 +8,6 @@ import uuid
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from halab.faults import registry
 from halab.instance import by_hand
 from halab.instance.instance import Instance
@@ -17,6 +15,7 @@ from halab.instance.nodes import Node
 from halab.instance.state import State, StepRecord
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
+from halab.kit.frozen import Frozen
 from halab.kit.parallel import for_each
 from halab.kit.toml import suggestion
 
@@ -24,10 +23,8 @@ START = "start"
 GRADING = "grading"  # of a learner's work, while it is being graded
 
 
-class Checkpoint(BaseModel):
+class Checkpoint(Frozen):
     """`saved` is the provider's identifier; the others are what the instance knew then."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     at: datetime

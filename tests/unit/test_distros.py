@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from halab.kit.errors import LabError
+from halab.providers.images import Recipe
 from halab.spec import distros
 
 
@@ -84,3 +85,34 @@ def test_a_distro_needs_exactly_one_source_of_its_image(broken_debian: Path, sou
 
     with pytest.raises(LabError, match=r"debian12\.toml: needs either container or bootstrap"):
         distros.load("debian12")
+
+
+def test_a_file_that_extends_another_has_only_what_is_different(broken_debian: Path) -> None:
+    (broken_debian.parent / "mine.toml").write_text(
+        'extends = "debian12"\ntitle = "Mine"\n[commands]\nenable_pcsd = ["true"]\n'
+    )
+    base, mine = distros.load("debian12"), distros.load("mine")
+
+    assert (mine.title, mine.commands.enable_pcsd) == ("Mine", ("true",))
+    assert mine.commands.install_web == base.commands.install_web
+    assert mine.packages == base.packages
+
+
+def test_a_change_of_what_is_extended_is_another_recipe(broken_debian: Path) -> None:
+    (broken_debian.parent / "mine.toml").write_text('extends = "debian12"\ntitle = "Mine"\n')
+    before = Recipe(distros.load("mine")).digest
+
+    broken_debian.write_text(broken_debian.read_text().replace('"nginx"', '"nginx", "tcpdump"'))
+
+    assert Recipe(distros.load("mine")).digest != before
+
+
+@pytest.mark.parametrize(
+    ("extends", "said"),
+    [("debain12", 'extends: distro "debain12" does not exist, did you mean "debian12"'), ("mine", "and so has no end")],
+)
+def test_a_file_that_extends_nothing_or_itself_is_refused(broken_debian: Path, extends: str, said: str) -> None:
+    (broken_debian.parent / "mine.toml").write_text(f'extends = "{extends}"\ntitle = "Mine"\n')
+
+    with pytest.raises(LabError, match=said):
+        distros.load("mine")
