@@ -220,9 +220,8 @@ def ssh(name: str) -> None:
 def bmc(name: str, action: str) -> None:
     """Power on, off, cycle, reset, soft or status through the node's BMC, with ipmitool on the workstation."""
     instance = _current()
-    node, account = _node(instance, name), instance.spec.credentials
-    login = ["-H", str(node.bmc), "-U", account.bmc_user, "-P", account.bmc_password]
-    result = Workstation(instance.provider, print).run("ipmitool", "-I", "lanplus", *login, "power", action)
+    ipmitool = instance.spec.credentials.ipmitool(_node(instance, name).bmc)
+    result = Workstation(instance.provider, print).run(*ipmitool, "power", action)
     if not result.ok:
         raise LabError(f"the BMC of {name} refused, or does not run: {result.last_line()}; try: inv status")
     Report().say(result.stdout.strip())

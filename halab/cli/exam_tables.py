@@ -6,18 +6,18 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from halab.cli.outcomes import COLOURS, WORDS
 from halab.conditions.checks import Outcome
 from halab.exams.attempts import Attempt, Learner
 from halab.exams.grade import Mark
 from halab.kit.printable import printable
 
-WORDS = {Outcome.PASSED: ("green", "PASS"), Outcome.FAILED: ("red", "FAIL"), Outcome.UNKNOWN: ("yellow", "ERROR")}
 INDENT = " " * 16  # under the sentence
 
 
 def mark_line(mark: Mark) -> str:
     """One line; of what did not pass, also what was expected and seen, and where to look."""
-    colour, word = WORDS[mark.outcome]
+    colour, word = COLOURS[mark.outcome], WORDS[mark.outcome]
     worth = f"{mark.earned}/{mark.points}" if mark.points else "warning"
     line = f"[{colour}]{word:<5}[/]  {worth:>7}  {_plain(mark.sentence)}"
     if mark.outcome is Outcome.PASSED:

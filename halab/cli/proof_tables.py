@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from rich.markup import escape
 from rich.table import Table
 
-from halab.conditions.checks import Outcome
+from halab.cli.outcomes import WORDS
 from halab.proof import Cell, Proof
-
-WORDS = {Outcome.PASSED: "PASS", Outcome.FAILED: "FAIL", Outcome.UNKNOWN: "ERROR"}
 
 
 def cell_line(cell: Cell) -> str:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from halab.cli import exam_tables
 from halab.cli import measurement_table as measured
+from halab.cli.outcomes import marked
 from halab.cli.proof_tables import cell_line, matrices
 from halab.cli.selection import Selection, default_provider
 from halab.cli.status import as_data, limits_met
@@ -39,8 +40,6 @@ if TYPE_CHECKING:  # every command prints, and none should wait for all that ano
     from halab.walk.checkpoints import Checkpoint
     from halab.walk.show import Entry
     from halab.walk.walk import StepReport
-
-MARKS = {Outcome.PASSED: "[green]PASS[/]", Outcome.FAILED: "[red]FAIL[/]", Outcome.UNKNOWN: "[yellow]????[/]"}
 
 
 class Report:
@@ -76,7 +75,7 @@ class Report:
             self._out.file.flush()
 
     def checked(self, result: CheckResult) -> None:
-        self._out.print(f"{MARKS[result.outcome]} {escape(result.sentence)}")
+        self._out.print(f"{marked(result.outcome)} {escape(result.sentence)}")
         if result.outcome != Outcome.PASSED:
             self._out.print(f"       expected: {escape(result.expected)}\n       seen:     {escape(result.seen)}")
 
@@ -130,7 +129,7 @@ class Report:
             self._out.print(f"[yellow]{escape(sentence)}.[/]")
         steps = _table("Step", "Result", "Title")
         for step in found["steps"]:
-            steps.add_row(step["name"], MARKS.get(step["outcome"], step["outcome"] or ""), escape(step["title"]))
+            steps.add_row(step["name"], _step_outcome(step["outcome"]), escape(step["title"]))
         self._out.print(steps)
         if report.cluster is None:
             self.say(f"No cluster: {report.reason}")
@@ -288,6 +287,10 @@ class Report:
 
     def _dump(self, data: object) -> None:
         print(json.dumps(data, indent=2, default=_plain))
+
+
+def _step_outcome(outcome: str | None) -> str:
+    return marked(Outcome(outcome)) if outcome in set(Outcome) else outcome or ""
 
 
 def _table(*headings: str) -> Table:

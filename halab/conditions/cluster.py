@@ -169,9 +169,7 @@ def bmc_power(node: Node, state: str) -> Condition:
     """The node's BMC answers IPMI on the workstation with that power state."""
 
     def look(lab: Lab) -> Observation:
-        account = lab.credentials
-        login = ["-H", str(node.bmc), "-U", account.bmc_user, "-P", account.bmc_password]
-        result = lab.workstation.run("ipmitool", "-I", "lanplus", *login, "power", "status")
+        result = lab.workstation.run(*lab.credentials.ipmitool(node.bmc), "power", "status")
         return Observation(result.stdout.strip() == f"Chassis Power is {state}", result.last_line(), known=result.ok)
 
     hints = (
