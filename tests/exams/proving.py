@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from halab.cli.selection import Selection
+from halab.cli.selection import Selection, instance_to_make
 from halab.proof import Proof, Solution
 from halab.proof.exams import NOTHING, Prover, begun
 from halab.spec import labs
@@ -54,7 +54,7 @@ def prover(request: pytest.FixtureRequest) -> Iterator[Prover]:
     exam = labs.load(request.module.EXAM)
     [draw] = _module(exam.name).draws(exam.spec)
     chosen = Selection(lab=exam.name, instance=f"t{SESSION}-{exam.name}", provider="podman", distro="debian12")
-    with begun(chosen, draw, print) as instance:
+    with begun(instance_to_make(chosen), draw, print) as instance:
         yield Prover(instance, "the draw", _module(exam.name).solutions(draw[1]))
 
 
