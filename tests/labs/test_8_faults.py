@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from halab.cli.status import vip_owners
-from halab.conditions import fencing, online, served_by_owner, started
+from halab.conditions import Node, fencing, online, served_by_owner, started
 from halab.conditions.checks import Outcome, evaluate
 from halab.faults import registry
 from halab.faults.processes import FULL
-from halab.instance.nodes import Node
 from halab.instance.state import InjectedFault
 from halab.kit.wait import wait
 from halab.walk.lab import Lab

@@ -8,9 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from halab.conditions import answers_http, command
+from halab.conditions import Node, answers_http, command
 from halab.conditions.checks import observe
-from halab.instance.nodes import Node
 from halab.kit.errors import LabError
 from halab.kit.process import CommandResult, PrintedTooMuch
 from halab.providers.podman import inside, visit

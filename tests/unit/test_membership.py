@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from halab.instance.nodes import Node
+from halab.conditions import Node
 from halab.walk.membership import remove_node
 
 

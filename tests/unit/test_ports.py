@@ -5,8 +5,7 @@ from typing import cast
 
 import pytest
 
-from halab.conditions import lets_in, reached
-from halab.instance.nodes import Node
+from halab.conditions import Node, lets_in, reached
 from halab.kit.process import CommandResult
 from halab.walk.lab import Lab
 

@@ -5,8 +5,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+from halab.conditions import Node
 from halab.instance.instance import instances_dir
-from halab.instance.nodes import Node
 from halab.kit.process import find_daemons
 from halab.providers.vagrant.provider import WORKSTATION
 from halab.providers.vagrant.vagrantfile import Names

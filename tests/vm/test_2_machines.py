@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from halab.instance.nodes import Node
+from halab.conditions import Node
 from halab.kit.process import find_daemons
 from halab.kit.wait import wait
 from halab.measure.probe import INTERVAL
