@@ -27,6 +27,7 @@ UIDS = 65_536
 # the node's user namespace.
 CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG"
 FUSE = "/dev/fuse"  # for file systems in user space, which a user namespace may mount (fuse(4))
+INSTANCE, NODE = "halab.instance", "halab.node"  # labels, by which containers of any version are found again
 PODMAN = ("podman", "--cgroup-manager=cgroupfs", f"--runtime={RUNTIME}")
 
 
@@ -54,8 +55,8 @@ class Containers:
             "create",
             f"--name={self.of[node.name]}",
             f"--hostname={node.name}",
-            f"--label=halab.instance.instance={self._site.directory}",
-            f"--label=halab.node={node.name}",
+            f"--label={INSTANCE}={self._site.directory}",
+            f"--label={NODE}={node.name}",
             "--network=none",
             "--systemd=always",
             "--no-hosts",
@@ -117,7 +118,7 @@ class Containers:
 
     def listed(self) -> list[dict[str, Any]]:
         """Whole ones, as `podman ps` tells of them."""
-        return self._listed(f"--filter=label=halab.instance.instance={self._site.directory}")
+        return self._listed(f"--filter=label={INSTANCE}={self._site.directory}")
 
     def half_removed(self, nodes: Iterable[str]) -> list[dict[str, Any]]:
         """What `podman rm` leaves when it is killed: storage that has a container's name, and no labels any more.
@@ -141,10 +142,10 @@ class Containers:
         self.disks.attach(node, upper.parent, self._site.spec.machine.disk)
 
     def _by_node(self) -> dict[str, dict[str, Any]]:
-        return {container["Labels"]["halab.node"]: container for container in self.listed()}
+        return {container["Labels"][NODE]: container for container in self.listed()}
 
     def _is_named(self, container: dict[str, Any]) -> bool:
-        return bool(container["Names"] == [self.of[container["Labels"]["halab.node"]]])
+        return bool(container["Names"] == [self.of[container["Labels"][NODE]]])
 
     def layers(self) -> dict[str, tuple[Path, Path]]:
         """By node, the directory with its image, which is of one layer, and the one with all that differs from it."""
