@@ -9,7 +9,7 @@ from halab.kit.errors import CheckFailed, LabError
 from halab.kit.paths import LABS, ROOT
 from halab.providers import host, images
 from halab.providers.vagrant import boxes, packages
-from halab.spec import distros
+from halab.spec import distros, labs
 
 # Machines are tested by two processes (pytest-xdist), each on a host of its own, as one mostly waits for one machine.
 # The second gets the longest file, so the first may not hold it up.
@@ -20,7 +20,6 @@ CLUSTERS = ("--numprocesses=5",)
 BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
 # The first cluster makes the image, and what needs none is tested meanwhile; then the longest files come first
 IN_ORDER = ("tests/labs/test_1_walk.py", "tests/unit", "tests/exams", "tests/labs")
-
 # Authors need not annotate what they write; what they ask of a lab is held against halab.conditions.Lab
 CHECK_LAB = (sys.executable, "-m", "mypy", "--config-file=", "--no-namespace-packages", "--check-untyped-defs")
 
@@ -56,8 +55,8 @@ def lint() -> None:
     _pass_on([sys.executable, "-m", "ruff", "check", "."])
     _pass_on([sys.executable, "-m", "ruff", "format", "--check", "."])
     _pass_on([sys.executable, "-m", "mypy", "halab", "tasks.py"])
-    for lab in sorted(path for path in LABS.iterdir() if path.is_dir()):  # all call a file solutions.py, for one
-        _pass_on([*CHECK_LAB, *map(str, sorted(lab.glob("*.py")))])
+    for lab in labs.names():  # one by one, as several have a file of one name
+        _pass_on([*CHECK_LAB, *map(str, sorted((LABS / lab).glob("*.py")))])
 
 
 def _pass_on(argv: list[str]) -> None:

@@ -6,6 +6,9 @@ WORDS = {Outcome.PASSED: "PASS", Outcome.FAILED: "FAIL", Outcome.UNKNOWN: "ERROR
 COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.UNKNOWN: "yellow"}
 
 
-def marked(outcome: Outcome) -> str:
-    """Return the word in its colour, in rich's markup."""
-    return f"[{COLOURS[outcome]}]{WORDS[outcome]}[/]"
+def marked(outcome: str | None) -> str:
+    """Return the word in its colour, in rich's markup. What is no outcome, as that of a step under way, is returned."""
+    if outcome not in set(Outcome):
+        return outcome or ""
+    known = Outcome(outcome)
+    return f"[{COLOURS[known]}]{WORDS[known]}[/]"

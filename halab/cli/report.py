@@ -129,7 +129,7 @@ class Report:
             self._out.print(f"[yellow]{escape(sentence)}.[/]")
         steps = _table("Step", "Result", "Title")
         for step in found["steps"]:
-            steps.add_row(step["name"], _step_outcome(step["outcome"]), escape(step["title"]))
+            steps.add_row(step["name"], marked(step["outcome"]), escape(step["title"]))
         self._out.print(steps)
         if report.cluster is None:
             self.say(f"No cluster: {report.reason}")
@@ -287,10 +287,6 @@ class Report:
 
     def _dump(self, data: object) -> None:
         print(json.dumps(data, indent=2, default=_plain))
-
-
-def _step_outcome(outcome: str | None) -> str:
-    return marked(Outcome(outcome)) if outcome in set(Outcome) else outcome or ""
 
 
 def _table(*headings: str) -> Table:

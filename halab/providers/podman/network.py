@@ -11,7 +11,7 @@ from halab.providers.namespaces import Namespaces
 from halab.spec.models import LabSpec, NodeSpec, mac
 
 # Where cgroups are v1 or hybrid, podman and systemd find the unified hierarchy they need in the mount namespace; the
-# others stay within reach, as they limit what a node may use (podman_limits.py).
+# others stay within reach, as they limit what a node may use (cgroups.py).
 SETUP = """\
 if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
     mkdir -p {cgroups}
