@@ -39,6 +39,11 @@ class Namespaces:
         holder = self.holder()
         return Path(f"/proc/{holder}/mounts").read_text() if holder else ""
 
+    def mounts_below(self, directory: str) -> list[str]:
+        """Return the mount points in them that have a directory of that name on their way, the last mounted first."""
+        points = [line.split(" ")[1] for line in self.mounts().splitlines()]
+        return [point for point in reversed(points) if directory in point.split("/")]
+
     def cgroups(self) -> Path:
         """Return the path where their cgroup-v2 mount can be read from anywhere."""
         return Path(f"/proc/{self.holder()}/root/sys/fs/cgroup")

@@ -12,7 +12,7 @@ from halab.kit.process import CommandResult
 from halab.kit.wait import wait
 from halab.providers import limits
 from halab.providers.podman import inside
-from halab.providers.podman.inside import Container, Running, as_a_shell, enter
+from halab.providers.podman.inside import Container, Running, RunningContainers, as_a_shell, enter
 
 CONFIG = Path("/nowhere/config.json")
 
@@ -117,3 +117,16 @@ def test_a_program_that_is_not_there_has_the_exit_status_that_a_shell_gives_it()
     assert as_a_shell(missing, "pcs").rc == 127
     assert as_a_shell(missing, "crm_mon").rc == 255
     assert as_a_shell(other, "pcs").rc == 255
+
+
+def test_a_container_that_was_never_made_ready_is_asked_about_again_once_it_runs(tmp_path: Path) -> None:
+    pid_file, told = tmp_path / "pidfile", tmp_path / "told"
+    containers = RunningContainers({"node1": "halab-node1"}, lambda *arguments: ["cat", str(told)])
+    told.write_text(f"halab-node1\n{own_cgroup()}\n{pid_file}\n\n")
+    before = containers.find()
+
+    told.write_text(f"halab-node1\n{own_cgroup()}\n{pid_file}\n{CONFIG}\n")
+    pid_file.write_text(str(os.getpid()))
+
+    assert before == {}
+    assert containers.find()["node1"].config == CONFIG

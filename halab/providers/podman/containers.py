@@ -78,8 +78,10 @@ class Containers:
         must(create)
 
     def remove(self, container: dict[str, Any]) -> None:
-        """Again and again for a while: podman's own clean-up after a stopped container may be in the way, and podman 5
-        may give up on a layer that is a mount, on a host that has much to write, and then find it incomplete for ever.
+        """Remove a container, trying again for a while, as podman's own clean-up after a stopped one may be in the way.
+
+        On a busy host podman may leave the container's /dev/shm mounted, and podman 5 may give up on a layer that is a
+        mount; neither is in anybody's way any more, and without help podman fails for ever.
         """
         remove = self.podman("rm", "--force", "--time=0", "--ignore", container["Id"])
 
@@ -88,6 +90,8 @@ class Containers:
             if not result.ok:
                 for node in (node for node, name in self.of.items() if name in container["Names"]):
                     self.disks.detach(node)
+                for mount in self._network.mounts_below(container["Id"]):
+                    run(self._network.enter(["umount", "--lazy", mount]))
             return result
 
         try:

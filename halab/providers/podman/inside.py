@@ -79,8 +79,9 @@ class RunningContainers:
         """
         if not all(node in self._known and self._known[node].pid_file.exists() for node in self._nodes.values()):
             told = run(self._podman("inspect", f"--format={ASKED}", *self._nodes)).stdout
-            for name, identity, *files in zip(*[iter(told.splitlines())] * 4, strict=True):
-                self._known[self._nodes[name]] = Container(identity, *map(Path, files))
+            for name, identity, pid_file, config in zip(*[iter(told.splitlines())] * 4, strict=True):
+                if config:  # which it has not before it is first made ready: a command may be killed in between
+                    self._known[self._nodes[name]] = Container(identity, Path(pid_file), Path(config))
         found = {node: container.running() for node, container in self._known.items()}
         return {node: running for node, running in found.items() if running}
 
