@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from halab.kit.parallel import for_each
 from halab.kit.process import find_daemons, find_program, is_alive
 from halab.kit.wait import wait
 from halab.providers.images import Recipe
@@ -248,6 +249,19 @@ def test_a_node_sees_what_was_put_back_when_podman_was_killed_as_it_mounted_its_
     cli("reset", "--to", "vip")
 
     assert cli.json("status")["vip"]["owners"]
+
+
+def test_nodes_that_get_power_together_find_their_own_files(cli: Cli) -> None:
+    """Each podman that ran for one node once hid, or took away, the disk of the other one."""
+    cli("up")
+    provider, nodes = cli.instance().provider, ("node1", "node2")
+    assert [provider.run(node, ["touch", "/root/mine"]).rc for node in nodes] == [0, 0]
+
+    for _ in range(40):
+        for_each(nodes, provider.power_off)
+        for_each(nodes, provider.power_on)
+
+        assert [provider.run(node, ["test", "-e", "/root/mine"]).rc for node in nodes] == [0, 0]
 
 
 def test_an_instance_whose_namespaces_were_killed_comes_back(cli: Cli) -> None:

@@ -227,7 +227,7 @@ for place in ("/dev/tty", *(f"/proc/self/fd/{number}" for number in range(3))):
 """
 ASK = """
 import sys
-from halab.instance import Instance
+from halab.instance.instance import Instance
 print(Instance.open(sys.argv[1]).provider.run("node1", ["python3", "-c", sys.argv[2]]).stdout)
 """
 

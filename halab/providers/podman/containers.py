@@ -28,7 +28,9 @@ UIDS = 65_536
 CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG"
 FUSE = "/dev/fuse"  # for file systems in user space, which a user namespace may mount (fuse(4))
 INSTANCE, NODE = "halab.instance", "halab.node"  # labels, by which containers of any version are found again
-PODMAN = ("podman", "--cgroup-manager=cgroupfs", f"--runtime={RUNTIME}")
+# Without the last, podman makes its storage a mount of itself when it begins, and takes that away when it ends: what is
+# mounted below it, as nodes' disks are, is hidden by that, or goes with it (containers-storage.conf(5))
+PODMAN = ("podman", "--cgroup-manager=cgroupfs", f"--runtime={RUNTIME}", "--storage-opt=overlay.skip_mount_home=true")
 
 
 class Containers:

@@ -20,10 +20,13 @@ CONTROL = Path("/dev/loop-control")  # loop(4)
 # A small journal puts right what was not unmounted cleanly, as its host lost power. What was never written need not be
 # cleared, as the image has holes there.
 MAKE = ("mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-J", "size=16", "-E", "lazy_itable_init=1,nodiscard")
-# Podman makes its storage a mount (of itself) when it is first used in a namespace; one made after ours would hide it.
 # What a node syncs need only be in its host's memory (nobarrier): with the host's power the node itself is gone.
+# A podman on the host, at work when the namespaces were made, has its storage as a mount of itself; podman would take
+# that copy of it away some time, with all that is below it.
 MOUNT = """\
-mountpoint -q {storage} || mount --bind {storage} {storage}
+while mountpoint -q {storage} && [ "$(stat -c %d {storage})" = "$(stat -c %d {storage}/..)" ]; do
+    umount --lazy {storage}
+done
 mount -o loop,discard,noinit_itable,nobarrier {image} {layer}
 """
 TIMEOUT = 600  # seconds for copying what a container had before
