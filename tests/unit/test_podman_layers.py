@@ -1,5 +1,6 @@
 """A node's own file system: when it is made, when it is mounted, and when it is left alone."""
 
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -134,3 +135,29 @@ def test_without_loop_devices_nodes_stay_on_the_host_s_disk_which_is_told(
     assert not world.layers.is_full("node1")
     (told,) = layers.impossible()
     assert "no loop devices" in told
+
+
+def test_nodes_whose_disks_are_mounted_together_uncover_the_storage_together(tmp_path: Path) -> None:
+    (tmp_path / "storage/abc").mkdir(parents=True)
+    uncover = layers.UNCOVER.format(storage=tmp_path / "storage")
+    (tmp_path / "uncover.sh").write_text(f"set -e\n{uncover}touch $1\n")
+    script = f"""\
+cd {tmp_path}
+for each in 1 2 3; do mount --bind storage storage; done
+for node in 1 2 3 4 5 6; do sh uncover.sh uncovered-$node & done
+wait
+! mountpoint -q storage
+"""
+    for _ in range(3):
+        done = subprocess.run(
+            ["unshare", "--user", "--map-root-user", "--mount", "sh", "-e", "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        nodes = list(tmp_path.glob("uncovered-*"))
+        assert len(nodes) == 6
+        for node in nodes:
+            node.unlink()

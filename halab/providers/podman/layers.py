@@ -21,13 +21,13 @@ CONTROL = Path("/dev/loop-control")  # loop(4)
 # cleared, as the image has holes there.
 MAKE = ("mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-J", "size=16", "-E", "lazy_itable_init=1,nodiscard")
 # What a node syncs need only be in its host's memory (nobarrier): with the host's power the node itself is gone.
+MOUNT = "mount -o loop,discard,noinit_itable,nobarrier {image} {layer}\n"
 # A podman on the host, at work when the namespaces were made, has its storage as a mount of itself; podman would take
-# that copy of it away some time, with all that is below it.
-MOUNT = """\
+# that copy of it away some time, with all that is below it. Another node's disk may be mounted at the same moment.
+UNCOVER = """\
 while mountpoint -q {storage} && [ "$(stat -c %d {storage})" = "$(stat -c %d {storage}/..)" ]; do
-    umount --lazy {storage}
+    umount --lazy {storage} 2> /dev/null || sleep 0.1
 done
-mount -o loop,discard,noinit_itable,nobarrier {image} {layer}
 """
 TIMEOUT = 600  # seconds for copying what a container had before
 
@@ -58,7 +58,7 @@ class Layers:
             self.forget(node)
             self._make(image, layer, gibibytes)
             link.symlink_to(layer)
-        script = MOUNT.format(
+        script = (UNCOVER + MOUNT).format(
             storage=shlex.quote(str(layer.parent)), image=shlex.quote(str(image)), layer=shlex.quote(str(layer))
         )
         must(self._network.enter(["sh", "-e", "-c", script]))
