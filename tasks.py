@@ -390,19 +390,31 @@ def bmc(c: Context, name: str, action: str) -> None:
 
 @task(
     help={
-        "select": "pytest's -k",
+        "select": "pytest's -k, on all tests but those of --vm and --hosts, or on one part",
+        "all": "everything on containers: each lab and each exam proven, every fault, every kill",
+        "rest": "what --all has besides what is run without an option",
         "unit": "only what needs no node",
         "exams": "only exams, whose graders are proven",
-        "vm": "only what needs virtual machines",
+        "vm": "only what needs virtual machines, which are emulated",
         "hosts": "only README's commands on the other Debian release",
+        "no_skip": "a test that is skipped is a failure",
     }
 )
 @_guarded
 def test(
-    c: Context, select: str = "", unit: bool = False, exams: bool = False, vm: bool = False, hosts: bool = False
+    c: Context,
+    select: str = "",
+    all: bool = False,
+    rest: bool = False,
+    unit: bool = False,
+    exams: bool = False,
+    vm: bool = False,
+    hosts: bool = False,
+    no_skip: bool = False,
 ) -> None:
-    """Run the tests: units, labs and exams on real clusters; or some; or those on virtual machines, emulated."""
-    _development().test(select, unit, exams, vm, hosts)
+    """Run what to run before a commit: units, a walk, and one of each kind on real clusters; or another part."""
+    parts = {"all": all, "rest": rest, "unit": unit, "exams": exams, "vm": vm, "hosts": hosts}
+    _development().test([part for part, wanted in parts.items() if wanted], select, no_skip)
 
 
 @task

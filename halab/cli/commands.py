@@ -23,7 +23,7 @@ from halab.kit.paths import short
 from halab.kit.recording import Recording
 from halab.kit.toml import suggestion
 from halab.measure import records, run
-from halab.providers import host
+from halab.providers import host, rights
 from halab.spec import labs
 from halab.spec.lab_code import apart
 from halab.spec.models import NodeSpec
@@ -240,7 +240,8 @@ def doctor(json: bool) -> None:
         f"{tool.command} is missing, which {tool.why}; `inv up` installs it" for tool in host.missing(host.TOOLS)
     ]
     instance = None if missing else instance_to_make(current())
-    problems = instance.provider.problems() if instance else missing
+    reason = rights.no_nodes_because()
+    problems = instance.provider.problems() if instance else [*([reason] if reason else []), *missing]
     if instance and not problems and instance.directory.exists():
         problems = [f"the BMC of {node} does not run; `inv up` starts it again" for node in instance.dead_bmcs()]
     Report(json).problems(problems, instance.provider.not_limited() if instance else [])

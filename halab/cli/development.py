@@ -3,47 +3,84 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from halab.cli.report import Report
 from halab.kit.errors import CheckFailed, LabError
 from halab.kit.paths import LABS, ROOT
-from halab.providers import host, images
+from halab.providers import host, images, rights
 from halab.providers.vagrant import boxes, packages
 from halab.spec import distros, labs
 
-# Machines are tested by two processes (pytest-xdist), each on a host of its own, as one mostly waits for one machine.
-# The second gets the longest file, so the first may not hold it up.
+# Files of tests are given out to processes (pytest-xdist), in this order: the longest first
+IN_ORDER = ("--dist=loadfile", "--no-loadscope-reorder")
+EXAMS = (
+    "tests/exams/test_repair.py",
+    "tests/exams/test_tune.py",
+    "tests/exams/test_build.py",
+    "tests/exams/test_quorum.py",
+    "tests/exams",
+)
+ON_CLUSTERS = (
+    *EXAMS,
+    "tests/labs/test_failover.py",
+    "tests/labs/test_ha_web.py",
+    "tests/labs/test_firewall.py",
+    "tests/labs/test_robustness.py",
+    "tests/labs/test_data_sync.py",
+    "tests/labs/test_split_brain.py",
+    "tests/labs/test_quorum.py",
+    "tests/labs",
+)
+# Clusters mostly wait for each other, so several are tested at once, each by a process. The first one makes the image,
+# and what needs none is tested meanwhile.
+CLUSTERS = ("--numprocesses=5", *IN_ORDER)
+ALL = (*CLUSTERS, "tests/labs/test_walk.py", "tests/unit", *ON_CLUSTERS)
+REST = (*CLUSTERS, "-m", "not core", *ON_CLUSTERS)
+# Six files of the core have clusters, and all of these are begun at once
+CORE = ("--numprocesses=8", *IN_ORDER, "-m", "core", "tests/labs", "tests/exams", "tests/unit")
+# Each process has a host of its own, as one mostly waits for one machine. The second gets the longest file, so the
+# first may not hold it up.
 HOST = f"unshare --net --mount --propagation private {sys.executable} {ROOT}/tests/vm/host.py {sys.executable}"
 HOSTS = (f"--tx=popen//python=nice {HOST}", f"--tx=popen//python={HOST}")
-# Clusters mostly wait for each other, so several are tested at once, each file of tests with its own (pytest-xdist)
-CLUSTERS = ("--numprocesses=5",)
-BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
-# The first cluster makes the image, and what needs none is tested meanwhile; then the longest files come first
-IN_ORDER = ("tests/labs/test_1_walk.py", "tests/unit", "tests/exams", "tests/labs")
+MACHINES = (*HOSTS, *IN_ORDER, "tests/vm/test_vagrantfile.py", "tests/vm/test_machines.py", "tests/vm")
+
 # Authors need not annotate what they write; what they ask of a lab is held against halab.conditions.Lab
 CHECK_LAB = (sys.executable, "-m", "mypy", "--config-file=", "--no-namespace-packages", "--check-untyped-defs")
 
+PARTS = {
+    "core": CORE,
+    "all": ALL,
+    "rest": REST,
+    "unit": ("tests/unit",),
+    "exams": (*CLUSTERS, *EXAMS),
+    "vm": MACHINES,
+    "hosts": ("tests/hosts",),
+}
 
-def test(select: str, unit: bool, exams: bool, vm: bool, hosts: bool) -> None:
-    """Run pytest with the checkout's own Python: all but `tests/vm` and `tests/hosts`, or one part of the tests."""
-    report = Report()
-    pytest = [sys.executable, "-m", "pytest", *(["-k", select] if select else [])]
-    if unit:
-        _pass_on([*pytest, "tests/unit"])
-    elif vm:
+
+def test(parts: Sequence[str], select: str, no_skip: bool) -> None:
+    """Run pytest with the checkout's own Python: on one of the `parts`, or on the core, or on what is selected."""
+    if len(parts) > 1:
+        raise LabError(f"{' and '.join(f'--{part}' for part in parts)}: choose one")
+    part = parts[0] if parts else "all" if select else "core"
+    _prepare(part, Report())
+    options = [*(["-k", select] if select else []), *(["--no-skip"] if no_skip else [])]
+    _pass_on([sys.executable, "-m", "pytest", *options, *PARTS[part]])
+
+
+def _prepare(part: str, report: Report) -> None:
+    """Install what the tests need. Where they are skipped anyway, as nodes cannot run here, they need nothing."""
+    if part == "vm":
         _prepare_machines(report)
-        _pass_on([*pytest, *HOSTS, *BY_FILE, "tests/vm"])
-    elif hosts:
+    elif part == "hosts":
         host.ensure(host.BOOTSTRAP_TOOLS, report.say)
-        _pass_on([*pytest, "tests/hosts"])
-    else:
-        if os.geteuid() == 0:
-            host.ensure(host.TOOLS, report.say)
-        _pass_on([*pytest, *CLUSTERS, *BY_FILE, *(["tests/exams"] if exams else IN_ORDER)])
+    elif part != "unit" and not rights.no_nodes_because():
+        host.ensure(host.TOOLS, report.say)
 
 
 def _prepare_machines(report: Report) -> None:
-    """What the tests on virtual machines find on their host, which has no way out to the network."""
+    """Provide what tests on virtual machines find on their host, which has no way out to the network."""
     if os.geteuid() != 0:
         raise LabError("virtual machines on a host of their own need root; become root and type the same again")
     host.ensure((*host.TOOLS, *host.MACHINE_TOOLS), report.say)

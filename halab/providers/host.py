@@ -13,6 +13,7 @@ from pathlib import Path
 from halab.kit.errors import LabError
 from halab.kit.files import one_at_a_time
 from halab.kit.process import CommandResult, run
+from halab.providers import rights
 
 INSTALL_TIMEOUT = 1800  # seconds; a slow mirror is not a broken one
 GIB = 2**30
@@ -130,6 +131,8 @@ def ensure(tools: Iterable[Tool], say: Callable[[str], None]) -> None:
     if os.geteuid() != 0:
         by_hand = " && ".join(shlex.join(argv) for argv in (manager.update, install) if argv)
         raise LabError(f"the host lacks {_commands(lacking)}; as root, run: {by_hand}")
+    if reason := rights.no_nodes_because():
+        raise LabError(reason)
 
     for tool in lacking:
         say(f"installing {manager.package(tool)} with {manager.name}: {tool.command} {tool.why}")

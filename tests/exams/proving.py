@@ -37,6 +37,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         exam = labs.load(metafunc.module.EXAM)
         [draw] = _module(exam.name).draws(exam.spec)
         solutions = [NOTHING, *_module(exam.name).solutions(draw[1])]
+        if only := getattr(metafunc.module, "ONLY", ()):
+            solutions = [solution for solution in solutions if solution.name in only]
         metafunc.parametrize("solution", solutions, ids=lambda solution: solution.name)
 
 

@@ -3,25 +3,18 @@
 Every test session has a state directory of its own, so that no instance of the user is seen or touched.
 """
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from halab.conditions import fencing, online, served_by_owner
+from halab.conditions.checks import Outcome, evaluate
+from halab.walk.lab import Lab
 from tests.cli import Cli, addresses_of_host
 
-EXAMS = Path(__file__).parent.parent / "exams"
 SESSION = uuid.uuid4().hex[:6]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.geteuid() == 0:
-        return
-    for item in items:
-        if {Path(__file__).parent, EXAMS} & set(item.path.parents):
-            item.add_marker(pytest.mark.skip(reason="containers with networks of their own need root"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,6 +39,25 @@ def instances() -> Iterator[Callable[..., Cli]]:
     yield make
     for cli in made.values():
         cli("down")
+
+
+@pytest.fixture(scope="module")
+def cli(instances: Callable[..., Cli], request: pytest.FixtureRequest) -> Cli:
+    """The file's own instance of a lab that begins with the finished cluster of ha-web."""
+    cli = instances(request.path.stem.removeprefix("test_"), "failover")
+    cli("up", timeout=1800)
+    return cli
+
+
+@pytest.fixture
+def lab(cli: Cli) -> Iterator[Lab]:
+    """That lab with its cluster whole: as the test before left it, or else put back."""
+    lab = Lab(cli.instance())
+    wanted = (online(), fencing(True), served_by_owner("virtual_ip"))
+    if not all(evaluate("", condition, lab, within=0).outcome is Outcome.PASSED for condition in wanted):
+        cli("up", "reset", "--to", "start")
+    yield lab
+    lab.close()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 
 from halab.spec import labs
 from tests.cli import Cli
-from tests.labs.walking import steps_of, walk_step
+from tests.labs.walking import prove_step, steps_of
 
 __all__ = [
     "cli",
@@ -55,4 +55,4 @@ def test_a_new_instance_begins_with_the_finished_cluster_and_no_step_done(
 
 
 def test_step_is_proven(cli: Cli, step: str) -> None:
-    walk_step(cli, step)
+    prove_step(cli, step)

@@ -1,5 +1,6 @@
-"""What every lab's walk has in common: each step is proven, before it is performed and after it has passed."""
+"""What walks have in common: checks of a step fail before it is performed and pass afterwards, or it is proven."""
 
+from halab.conditions.checks import Outcome
 from halab.exams.witness.look import Witness
 from halab.proof import Proof
 from halab.proof.steps import Prover
@@ -12,6 +13,19 @@ def steps_of(lab: str) -> list[str]:
 
 
 def walk_step(cli: Cli, name: str) -> None:
+    """See checks of a step fail, perform it through the command line, and see all of its checks pass."""
+    instance = cli.instance()
+
+    with instance.lock():
+        before = Prover(instance, instance.folder.step(name), ()).before()
+    cli("step", name)
+
+    assert {cell.outcome for cell in before} == {Outcome.FAILED}, before
+    assert name in [point["name"] for point in cli.json("checkpoints")]
+
+
+def prove_step(cli: Cli, name: str) -> None:
+    """Perform a step through the command line, and try its right and wrong solutions before and afterwards."""
     instance = cli.instance()
     solutions = labs.import_file(instance.folder.path / "solutions.py").SOLUTIONS
     prover = Prover(instance, instance.folder.step(name), solutions.get(name, ()))

@@ -1,4 +1,4 @@
-"""What is remembered of faults, and the rules of a partition. Real clusters: tests/labs/test_8_faults.py."""
+"""What is remembered of faults, and the rules of a partition. Real clusters: tests/labs/test_faults.py."""
 
 import pytest
 

@@ -19,7 +19,7 @@ from halab.kit.files import write_atomically
 from halab.kit.parallel import for_each
 from halab.kit.process import CommandResult, end_daemons, is_alive, must, run
 from halab.kit.wait import TimedOut, patience, wait
-from halab.providers import BmcDaemon, Outside, Site, host, images, limits, tools_root
+from halab.providers import BmcDaemon, Outside, Site, host, images, limits, rights, tools_root
 from halab.providers.podman import cgroups, layers, quotas
 from halab.providers.podman.asking import Asking, answer
 from halab.providers.podman.containers import Containers
@@ -52,8 +52,8 @@ class Podman:
         limits.raise_limits(say)
 
     def problems(self) -> list[str]:
-        if os.geteuid() != 0:
-            return ["containers with networks of their own need root; become root and type the same again"]
+        if reason := rights.no_nodes_because():
+            return [reason]
         needed = len(self._nodes)
         found = host.shortage(needed * MEMORY_PER_NODE, needed * DISK_PER_NODE, self._site.directory)
         # Asking podman about itself takes a quarter of a second; that it finds the image says as much.

@@ -4,7 +4,6 @@ The lab's networks are isolated networks of libvirt, in which the host has no ad
 namespace, as with containers. A cable of its own (a veth pair) joins it to each network's bridge.
 """
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from halab.kit.parallel import for_each
 from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult, must, run
 from halab.kit.wait import patience
-from halab.providers import SYSTEM_PATH, BmcDaemon, Outside, Site, host
+from halab.providers import SYSTEM_PATH, BmcDaemon, Outside, Site, host, rights
 from halab.providers.namespaces import Namespaces
 from halab.providers.vagrant import packages
 from halab.providers.vagrant.domains import Domains
@@ -58,8 +57,8 @@ class Vagrant:
         return not self._snapshots.needs_power_off
 
     def problems(self) -> list[str]:
-        if os.geteuid() != 0:
-            return ["networks of the instance's own need root; become root and type the same again"]
+        if reason := rights.no_nodes_because():
+            return [reason]
         if missing := packages.missing():
             return [f"the Python packages {', '.join(missing)} are missing; `inv up` installs them"]
         try:

@@ -1,12 +1,11 @@
 """Every fault on a real cluster: how it looks from outside, and that `heal` leaves nothing of it."""
 
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
 
 from halab.cli.status import vip_owners
-from halab.conditions import Node, fencing, online, served_by_owner, started
+from halab.conditions import Node, online, served_by_owner, started
 from halab.conditions.checks import Outcome, evaluate
 from halab.faults import registry
 from halab.faults.processes import FULL
@@ -15,26 +14,7 @@ from halab.kit.wait import wait
 from halab.walk.lab import Lab
 from tests.cli import Cli
 
-pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture
-def lab(cli: Cli) -> Iterator[Lab]:
-    """The finished lab, whole: as the test before left it, or put back if it is not whole."""
-    lab = Lab(cli.instance())
-    wanted = (online(), fencing(True), served_by_owner("virtual_ip"))
-    if not all(evaluate("", condition, lab, within=0).outcome is Outcome.PASSED for condition in wanted):
-        cli("reset", "--to", "start")
-    yield lab
-    lab.close()
-
-
-@pytest.fixture(scope="module")
-def cli(instances: Callable[..., Cli]) -> Cli:
-    """The instance of a lab that begins with the finished cluster of ha-web."""
-    cli = instances("faults", "failover")
-    cli("up", timeout=1800)
-    return cli
+pytestmark = pytest.mark.timeout(900)  # the first test makes the image, and walks through the lab that comes before
 
 
 def pings(place: Node | object, address: object) -> bool:
@@ -56,6 +36,7 @@ def events(lab: Lab, node: Node) -> int:
     return len(lab.power_events(node))
 
 
+@pytest.mark.core
 def test_power_cut_is_answered_by_fencing_and_the_other_node_serves(cli: Cli, lab: Lab) -> None:
     victim = lab.where("virtual_ip")
     before = events(lab, victim)
@@ -145,6 +126,7 @@ def test_a_partition_keeps_nodes_apart_and_the_workstation_reaches_both(cli: Cli
     wait(lambda: pings(one, two.lan), bool, within=10, successes=1)  # ARP asks once a second
 
 
+@pytest.mark.core
 def test_a_pulled_cable_is_seen_by_the_node_and_plugged_in_again(cli: Cli, lab: Lab) -> None:
     no_fencing(lab)
     node = lab.others(lab.where("virtual_ip"))[0]
@@ -196,6 +178,7 @@ def test_a_node_whose_daemon_died_is_fenced_or_recovers_and_joins_again(
     assert whole(lab)
 
 
+@pytest.mark.core
 def test_a_crashed_service_is_started_again_by_the_cluster(cli: Cli, lab: Lab) -> None:
     home = lab.where("webserver")
     before = home.run("pgrep", "--oldest", "nginx").stdout
@@ -277,7 +260,7 @@ def test_a_hogged_processor_is_free_again_once_healed(cli: Cli, lab: Lab) -> Non
     assert node.run("systemctl", "is-active", "halab-hog").stdout.strip() == "inactive"
 
 
-@pytest.mark.parametrize("fault", ["bmc-dead", "bmc-wrong-password"])
+@pytest.mark.parametrize("fault", [pytest.param("bmc-dead", marks=pytest.mark.core), "bmc-wrong-password"])
 def test_without_its_bmc_a_node_cannot_be_fenced_and_the_cluster_waits(cli: Cli, lab: Lab, fault: str) -> None:
     victim = lab.where("virtual_ip")
     survivor = lab.others(victim)[0]

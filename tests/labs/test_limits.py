@@ -13,7 +13,7 @@ from halab.providers.host import mem_available
 from halab.walk.lab import Lab
 from tests.cli import Cli
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)  # the first test makes the image, and walks through the lab that comes before
 
 GIB = 2**30
 # Each has an end: if no limit stops it, it ends by itself or with the node's power.
@@ -34,26 +34,18 @@ print(made, ctypes.get_errno())
 """
 
 
-@pytest.fixture(scope="module")
-def cluster(instances: Callable[..., Cli]) -> Cli:
-    """Another learner's instance, which begins with the finished cluster of ha-web."""
-    cli = instances("limits", "failover")
-    cli("up", timeout=1800)
-    return cli
-
-
 @pytest.fixture
-def bombed(instances: Callable[..., Cli], cluster: Cli) -> Iterator[Cli]:
-    """Bare nodes with power. Afterwards the other cluster must be as it was, and the host have room."""
-    cli = instances("bombed")
-    cli("up")
+def bombed(instances: Callable[..., Cli], cli: Cli) -> Iterator[Cli]:
+    """Bare nodes with power. Afterwards the cluster of another instance must be as it was, and the host have room."""
+    other = instances("bombed")
+    other("up")
     memory, disk = mem_available(), shutil.disk_usage("/").free
-    yield cli
-    status = cluster.json("status")
+    yield other
+    status = cli.json("status")
     assert status["cluster"]["quorate"]
     assert [node["member"] for node in status["nodes"]] == ["online", "online"]
     assert [node["limits_met"] for node in status["nodes"]] == [[], []]
-    lab = Lab(cluster.instance())
+    lab = Lab(cli.instance())
     assert lab.workstation.run("curl", "--fail", "--max-time", "5", f"http://{lab.vip}/").ok
     assert mem_available() > memory - 2 * GIB
     assert shutil.disk_usage("/").free > disk - 2 * GIB

@@ -1,4 +1,4 @@
-"""The whole tutorial on a real cluster, step by step. Each step is proven."""
+"""The whole tutorial on a real cluster, step by step, and what can be seen of the finished cluster."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,7 @@ from tests.cli import Cli, addresses_of_host
 from tests.labs.walking import steps_of, walk_step
 
 pytestmark = [
+    pytest.mark.core,
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),  # BMCs live on
 ]
@@ -32,7 +33,7 @@ def test_up_makes_bare_nodes_and_leaves_the_host_alone(cli: Cli, host_addresses:
 
 
 @pytest.mark.parametrize("step", steps_of("ha-web"))
-def test_step_is_proven(cli: Cli, step: str) -> None:
+def test_checks_of_a_step_fail_before_it_and_pass_after_it(cli: Cli, step: str) -> None:
     walk_step(cli, step)
 
 

@@ -4,7 +4,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +24,12 @@ from halab.walk import checkpoints
 from halab.walk.lab import Lab
 from tests.cli import Cli, addresses_of_host
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)  # the first test makes the image, and walks through the lab that comes before
 
 IN_MEMORY = ("/run/mark", "/dev/shm/mark")  # noqa: S108  # files in a node's memory, which are gone when it boots
 
 
-@pytest.fixture(scope="module")
-def cli(instances: Callable[..., Cli]) -> Cli:
-    """The instance of a lab that begins with the finished cluster of ha-web."""
-    cli = instances("fidelity", "failover")
-    cli("up", timeout=1800)
-    return cli
-
-
-@pytest.fixture
-def lab(cli: Cli) -> Iterator[Lab]:
-    """That cluster, whatever the test before left."""
-    cli("up", "reset", "--to", "start")
-    lab = Lab(cli.instance())
-    yield lab
-    lab.close()
-
-
+@pytest.mark.core
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # BMCs live on
 def test_a_node_without_power_is_gone_and_comes_back_empty(cli: Cli, lab: Lab) -> None:
     victim = lab.where("virtual_ip")
@@ -73,6 +57,7 @@ def test_a_node_without_power_is_gone_and_comes_back_empty(cli: Cli, lab: Lab) -
     assert str(lab.vip) not in victim.run("ip", "address").stdout
 
 
+@pytest.mark.core
 def test_root_on_a_node_is_not_root_on_the_host(lab: Lab) -> None:
     node = lab.nodes[0]
 
@@ -83,6 +68,7 @@ def test_root_on_a_node_is_not_root_on_the_host(lab: Lab) -> None:
     node.type("mknod /root/disk b 254 0", fails=True)
 
 
+@pytest.mark.core
 def test_two_instances_have_the_same_addresses_and_do_not_meet(
     lab: Lab, instances: Callable[..., Cli], host_addresses: str
 ) -> None:
@@ -98,6 +84,7 @@ def test_two_instances_have_the_same_addresses_and_do_not_meet(
     other("down")
 
 
+@pytest.mark.core
 def test_a_checkpoint_of_a_running_cluster_changes_no_membership(cli: Cli, lab: Lab) -> None:
     def memberships() -> list[str]:
         pattern = "A new membership|A processor failed"
@@ -116,6 +103,7 @@ def test_a_checkpoint_of_a_running_cluster_changes_no_membership(cli: Cli, lab: 
     assert took < 5
 
 
+@pytest.mark.core
 def test_reset_forgets_what_was_done_and_brings_back_what_was_lost(cli: Cli, lab: Lab) -> None:
     for node in lab.nodes:
         node.run("sh", "-c", "rm /etc/corosync/corosync.conf; echo x > /root/new; mv /etc/nginx /etc/apache; sync")
@@ -140,6 +128,7 @@ def test_a_powered_off_node_is_part_of_a_checkpoint_as_such(
     assert cli.instance().provider.power_states() == {"node1": "on", "node2": "off"}
 
 
+@pytest.mark.core
 def test_a_frozen_node_answers_nothing_and_does_not_know(lab: Lab, cli: Cli) -> None:
     node = lab.others(lab.where("virtual_ip"))[0]
     provider = cli.instance().provider

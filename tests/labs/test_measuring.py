@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,7 @@ from halab.kit.wait import wait
 from halab.measure.probe import INTERVAL
 from tests.cli import Cli
 
-pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-def cli(instances: Callable[..., Cli]) -> Cli:
-    """The instance of a lab that begins with the finished cluster of ha-web."""
-    cli = instances("measured", "failover")
-    cli("up", timeout=1800)
-    return cli
+pytestmark = pytest.mark.timeout(900)  # the first test makes the image, and walks through the lab that comes before
 
 
 def assert_whole(cli: Cli) -> None:
@@ -31,6 +22,7 @@ def assert_whole(cli: Cli) -> None:
     assert [node["member"] for node in status["nodes"]] == ["online", "online"]
 
 
+@pytest.mark.core
 def test_what_is_measured_of_a_power_cut_is_complete_and_consistent(cli: Cli) -> None:
     told = cli.json("measure", "power-cut", "--repeat", "2")
 
