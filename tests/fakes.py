@@ -5,15 +5,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from halab.cli.selection import Selection, instance_to_make
 from halab.conditions.checks import CheckResult, Condition, Observation
 from halab.instance.bmc import NodeBmc
+from halab.instance.instance import Instance
 from halab.kit.errors import LabError
-from halab.kit.process import CommandResult
+from halab.kit.process import CommandResult, Runner
 from halab.kit.wait import Clock
 from halab.providers import BmcDaemon, Outside, Site
 from halab.spec.labs import Step
 from halab.spec.models import LabSpec
+from halab.walk import bringup
 from halab.walk.walk import StepReport
+
+Answer = Callable[[Sequence[str], str], str | None]
 
 LAB_TOML = """\
 title = "A lab to test with"
@@ -287,6 +292,32 @@ class FakeProvider:
 
     def keep_only(self, checkpoints: set[str]) -> None:
         World.current.saved = {key: value for key, value in World.current.saved.items() if key in checkpoints}
+
+
+class Programs:
+    """Stands in for programs of the host, by name. Programs without a stand-in are run."""
+
+    def __init__(self) -> None:
+        self.run: Runner
+        self._answers: dict[str, Answer] = {}
+
+    def stand_in(self, name: str, answer: Answer) -> None:
+        """Have `answer` given the arguments and the standard input of a program; it returns what the program prints."""
+        self._answers[name] = answer
+
+    def __call__(
+        self, argv: Sequence[str], *, input: str | None, timeout: float, errors: str, most: int
+    ) -> CommandResult:
+        if answer := self._answers.get(argv[0]):
+            return CommandResult(tuple(argv), 0, answer(argv, input or "") or "", "")
+        return self.run(argv, input=input, timeout=timeout, errors=errors, most=most)
+
+
+def instance_up(nodes: int | None = None) -> Instance:
+    """Return an instance of the lab `tiny`, up on the provider `fake`."""
+    made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12", nodes=nodes))
+    bringup.up(made, lambda text: None)
+    return made
 
 
 class FakeAudience:

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from halab.kit import pipes
 from halab.kit.errors import LabError
@@ -39,6 +41,14 @@ class CommandResult:
         return lines[-1] if lines else "(it printed nothing)"
 
 
+class Runner(Protocol):
+    """Runs a program to its end, as run() says."""
+
+    def __call__(
+        self, argv: Sequence[str], *, input: str | None, timeout: float, errors: str, most: int
+    ) -> CommandResult: ...
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -57,6 +67,21 @@ def run(
     `errors` says what becomes of bytes that are not UTF-8 (see the codecs module). With `surrogateescape` every byte is
     kept; otherwise the ends of lines become those of Unix.
     """
+    return _runners[-1](argv, input=input, timeout=timeout, errors=errors, most=most)
+
+
+@contextmanager
+def run_by(runner: Runner) -> Iterator[Runner]:
+    """Have `runner` do what run() does, in all threads; the one before it is yielded."""
+    before = _runners[-1]
+    _runners.append(runner)
+    try:
+        yield before
+    finally:
+        _runners.remove(runner)
+
+
+def _run_on_host(argv: Sequence[str], *, input: str | None, timeout: float, errors: str, most: int) -> CommandResult:
     given = None if input is None else input.encode("utf-8", errors)
     try:
         child = subprocess.Popen(
@@ -84,6 +109,9 @@ def run(
             raise
     stdout, stderr = (_as_text(data, errors) for data in printed)
     return CommandResult(tuple(argv), child.returncode, stdout, stderr)
+
+
+_runners: list[Runner] = [_run_on_host]
 
 
 def _as_text(data: bytes, errors: str) -> str:

@@ -1,13 +1,16 @@
 """What keeps unit tests apart from the user's own instances, images and settings."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from halab.cli import selection
+from halab.instance.instance import Instance
+from halab.kit.process import run_by
 from halab.providers import PROVIDERS
 from halab.spec import labs
-from tests.fakes import World, write_lab
+from tests.fakes import Programs, World, instance_up, write_lab
 from tests.inv import Inv
 
 
@@ -16,7 +19,6 @@ def _own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     place: Path = tmp_path_factory.mktemp("xdg")
     monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
-    monkeypatch.setattr("halab.cli.selection._of_this_command_line", None)
     monkeypatch.delenv("HALAB_TIMEOUT_FACTOR", raising=False)
     monkeypatch.delenv("HALAB_DEBUG", raising=False)
     monkeypatch.setattr(selection, "_of_this_command_line", None)
@@ -34,6 +36,20 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         monkeypatch.setattr(f"halab.instance.instance.{name}", getattr(World.current, name))
     monkeypatch.setattr("os.fsync", lambda file: None)
     return World.current
+
+
+@pytest.fixture
+def instance(world: World) -> Instance:
+    """An instance of `tiny`, up."""
+    return instance_up()
+
+
+@pytest.fixture
+def programs() -> Iterator[Programs]:
+    """Stand-ins for programs of the host; there are none yet."""
+    programs = Programs()
+    with run_by(programs) as programs.run:
+        yield programs
 
 
 @pytest.fixture

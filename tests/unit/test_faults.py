@@ -2,38 +2,26 @@
 
 import pytest
 
-from halab.cli.selection import Selection, instance_to_make
-from halab.faults import Fault, Scene, network, registry
+from halab.faults import Fault, Scene, registry
 from halab.instance.instance import Instance
 from halab.instance.state import InjectedFault
 from halab.kit.errors import LabError, NothingChecked
 from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult
 from halab.walk import bringup, checkpoints
-from tests.fakes import World
+from tests.fakes import Programs, World, instance_up
 
 
 @pytest.fixture
 def instance(world: World) -> Instance:
-    made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12", nodes=3))
-    bringup.up(made, lambda text: None)
-    return made
+    return instance_up(nodes=3)
 
 
 @pytest.fixture
-def nft(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def nft(programs: Programs) -> list[str]:
     """What nft is told. It does not run."""
     told: list[str] = []
-
-    def must(argv: list[str], *, input: str = "") -> None:
-        told.append(input)
-
-    def run(argv: list[str]) -> CommandResult:
-        told.append(argv[-1])
-        return CommandResult(tuple(argv), 0, "", "")
-
-    monkeypatch.setattr(network, "must", must)
-    monkeypatch.setattr(network, "run", run)
+    programs.stand_in("nft", lambda argv, given: told.append(given or argv[-1]))
     return told
 
 

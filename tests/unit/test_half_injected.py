@@ -5,15 +5,14 @@ from contextlib import suppress
 
 import pytest
 
-from halab.cli.selection import Selection, instance_to_make
-from halab.faults import bmc, network, registry
+from halab.faults import registry
 from halab.instance.instance import Instance
 from halab.instance.state import InjectedFault
 from halab.kit.errors import LabError
 from halab.kit.process import CommandResult
 from halab.measure import run as measuring
 from halab.walk import bringup, checkpoints
-from tests.fakes import FakeProvider, World
+from tests.fakes import FakeProvider, Programs, World
 
 ALL = sorted(registry.FAULTS)
 HEALED_BY_CLUSTER = ("standby", "move")
@@ -43,16 +42,10 @@ class Steps:
 
 
 @pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
+def steps(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Steps:
     steps = Steps()
-
-    def counted(argv: Sequence[str], **rest: object) -> CommandResult:
-        steps.step()
-        return CommandResult(tuple(argv), 0, "", "")
-
-    for module in (network, bmc):
-        monkeypatch.setattr(module, "must", counted)
-        monkeypatch.setattr(module, "run", counted)
+    for name in ("nft", "tc"):
+        programs.stand_in(name, lambda argv, given: steps.step())
     asked = FakeProvider.run
 
     def on_node(self: FakeProvider, node: str, argv: Sequence[str], **rest: object) -> CommandResult:
@@ -62,13 +55,6 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
 
     monkeypatch.setattr(FakeProvider, "run", on_node)
     return steps
-
-
-@pytest.fixture
-def instance(world: World) -> Instance:
-    made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
-    bringup.up(made, lambda text: None)
-    return made
 
 
 def inject(instance: Instance, name: str) -> None:

@@ -22,7 +22,6 @@ from halab.faults import registry
 from halab.instance.instance import Instance
 from halab.instance.state import InjectedFault, State
 from halab.kit.errors import LabError
-from halab.kit.process import CommandResult
 from halab.measure import probe, run, writes
 from halab.measure.events import Event, parse_journal
 from halab.measure.outages import Claim, Sample, Seen, gaps, outages, split_brain
@@ -33,7 +32,7 @@ from halab.measure.writes import Write
 from halab.spec import labs
 from halab.spec.models import LabSpec
 from halab.walk.lab import Lab
-from tests.fakes import LAB_TOML, World
+from tests.fakes import LAB_TOML, Programs, World
 
 FAULT = 100.0  # when it was injected, in all that follows
 
@@ -125,16 +124,15 @@ def test_writes_are_told_by_number_and_whether_they_were_acknowledged() -> None:
 
 
 @pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
-    """HTTP statuses by number, as a service answers them through the VIP. It does not answer for other numbers."""
+def web(programs: Programs) -> dict[int, int]:
+    """Statuses by number, as a service answers them through the VIP; one that is not there answers nothing."""
     answers: dict[int, int] = {}
 
-    def curl(argv: list[str], *, input: str, timeout: float) -> CommandResult:
-        asked = re.findall(r'url = "(http://10\.1\.0\.100/counter/(\d+))"', input)
-        lines = [f"{answers.get(int(number), 0):03d} {url}\n" for url, number in asked]
-        return CommandResult(tuple(argv), 0, "".join(lines), "")
+    def curl(argv: Sequence[str], given: str) -> str:
+        asked = re.findall(r'url = "(http://10\.1\.0\.100/counter/(\d+))"', given)
+        return "".join(f"{answers.get(int(number), 0):03d} {url}\n" for url, number in asked)
 
-    monkeypatch.setattr(writes, "run", curl)
+    programs.stand_in("curl", curl)
     return answers
 
 

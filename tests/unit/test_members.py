@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from halab.cli.selection import Selection, instance_to_make
 from halab.cli.status import as_data, look
 from halab.conditions import authorized, can_be_fenced, may_run, online, started
 from halab.conditions.checks import Outcome, evaluate
@@ -14,7 +13,7 @@ from halab.instance.instance import Instance
 from halab.instance.members import lab_names, parse_addresses, parse_known_hosts
 from halab.kit.errors import LabError
 from halab.measure import events
-from halab.walk import bringup, lab
+from halab.walk import lab
 from tests.fakes import World
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -52,13 +51,6 @@ def world(world: World) -> World:
         "getent ahostsv4 node2.example.com": "10.1.0.11       STREAM node2.example.com\n",
     }
     return world
-
-
-@pytest.fixture
-def instance(world: World) -> Instance:
-    made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
-    bringup.up(made, lambda text: None)
-    return made
 
 
 def test_a_status_has_the_labs_names_wherever_a_node_is_named(instance: Instance) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from halab.providers.podman import layers
 from halab.providers.podman.layers import Layers
+from tests.fakes import Programs
 
 STORAGE = Path("/var/lib/containers/storage/overlay")
 LAYER = STORAGE / "abc"
@@ -39,30 +40,28 @@ class World:
         self.mounts: list[str] = []
         self.kill = ""
 
-    def must(self, argv: Sequence[str], **_: object) -> None:
+    def make(self, argv: Sequence[str], given: str) -> None:
         if argv[0] == self.kill:
             raise KeyboardInterrupt
-        if argv[0] == "mke2fs":
-            Path(argv[-2]).touch()
-            self.made.append(" ".join(argv))
-        else:
-            self.mounts.append(argv[-1])
+        Path(argv[-2]).touch()
+        self.made.append(" ".join(argv))
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch) -> World:
     world = World(tmp_path)
-    monkeypatch.setattr(layers, "must", world.must)
+    programs.stand_in("mke2fs", world.make)
+    programs.stand_in("nsenter", lambda argv, given: world.mounts.append(argv[-1]))
     monkeypatch.setattr(layers, "CONTROL", tmp_path)
     return world
 
 
 def test_what_is_mounted_at_a_layer_that_is_to_go_is_unmounted_and_nothing_else(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, programs: Programs
 ) -> None:
-    ran: list[list[str]] = []
-    monkeypatch.setattr(layers, "run", ran.append)
+    ran: list[Sequence[str]] = []
     world.layers.attach("node1", LAYER, 3)
+    programs.stand_in("nsenter", lambda argv, given: ran.append(argv))
 
     world.layers.detach("node1")
     world.layers.detach("node2")

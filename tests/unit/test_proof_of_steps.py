@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from halab.cli.selection import Selection, instance_to_make
 from halab.conditions.checks import Outcome
 from halab.instance.instance import Instance
 from halab.kit.errors import Exit, LabError
 from halab.proof import REFERENCE, UNTOUCHED, Cell, Proof, Solution
 from halab.proof.steps import Prover
-from halab.walk import bringup
 from halab.walk.walk import Walk
 from tests.fakes import FakeAudience, World
 from tests.inv import Inv
@@ -26,13 +24,6 @@ SOLUTIONS = {
     "two": (Solution("undone", undoing("two"), fails=("two is",), after=REFERENCE),),
 }
 """
-
-
-@pytest.fixture
-def instance(world: World) -> Instance:
-    made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
-    bringup.up(made, lambda text: None)
-    return made
 
 
 def proof(instance: Instance, *solutions: Solution) -> Proof:

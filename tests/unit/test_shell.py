@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from halab.cli import shell
-from halab.cli.selection import Selection, instance_to_make
+from halab.cli.selection import Selection
 from halab.exams import attempts
 from halab.instance import by_hand
 from halab.instance.instance import Instance
@@ -18,20 +18,13 @@ from halab.instance.state import OWNER, InjectedFault
 from halab.kit import consent, pty
 from halab.kit.errors import Exit
 from halab.kit.recording import Recording, whole_lines
-from halab.walk import bringup, checkpoints
+from halab.walk import checkpoints
 from halab.walk.checkpoints import GRADING
 from tests.fakes import World
 from tests.inv import Inv
 from tests.unit.test_exams import begin_exam, write_exam
 
 SLEEPER = [sys.executable, "-c", "import time; print('open', flush=True); time.sleep(60)"]
-
-
-@pytest.fixture
-def instance(world: World) -> Instance:
-    made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
-    bringup.up(made, lambda text: None)
-    return made
 
 
 @pytest.fixture

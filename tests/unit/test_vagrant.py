@@ -1,6 +1,8 @@
 """What the vagrant provider does without machines: how it reports Vagrant's errors, and how it sets up vbmcd."""
 
 import configparser
+import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,7 +14,7 @@ from halab.providers.vagrant import packages
 from halab.providers.vagrant.domains import by_uefi
 from halab.providers.vagrant.machines import complaint
 from halab.providers.vagrant.vagrantfile import Names
-from tests.fakes import World
+from tests.fakes import Programs, World
 
 LOCKED = """\
 Bringing machine 'node1' up with 'libvirt' provider...
@@ -115,15 +117,16 @@ def test_packages_that_are_there_are_not_installed_again(monkeypatch: pytest.Mon
     assert said == []
 
 
-def test_libvirts_own_version_of_its_bindings_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libvirts_own_version_of_its_bindings_is_installed(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "PACKAGES", ("halab-no-such-package",))
-    ran: list[list[str]] = []
+    ran: list[Sequence[str]] = []
 
-    def must(argv: list[str], timeout: float = 0) -> object:
-        ran.append(list(argv))
-        return type("Result", (), {"stdout": "9.0.0\n"})
+    def told(argv: Sequence[str], given: str) -> str:
+        ran.append(argv)
+        return "9.0.0\n"
 
-    monkeypatch.setattr(packages, "must", must)
+    for name in ("pkg-config", sys.executable):
+        programs.stand_in(name, told)
     packages.ensure(lambda text: None)
 
     assert ran[0] == ["pkg-config", "--modversion", "libvirt"]

@@ -13,7 +13,7 @@ from halab.kit import consent
 from halab.kit.errors import CheckFailed, LabError, NothingChecked
 from halab.walk import bringup, checkpoints
 from halab.walk.walk import Walk
-from tests.fakes import FakeAudience, World
+from tests.fakes import FakeAudience, World, instance_up
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -24,8 +24,7 @@ class Killed(KeyboardInterrupt):
 
 @pytest.fixture
 def instance(world: World) -> Instance:
-    made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
-    bringup.up(made, lambda text: None)
+    made = instance_up()
     world.calls.clear()
     return made
 
