@@ -1,6 +1,7 @@
 """Running programs: results with exit status and text, and processes found again by a mark in their environment."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -91,9 +92,10 @@ def _run_on_host(argv: Sequence[str], *, input: str | None, timeout: float, erro
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-    except FileNotFoundError as error:
-        raise LabError(f"{argv[0]} is not installed; `inv doctor` tells what is missing") from error
-    except PermissionError as error:
+    except (FileNotFoundError, PermissionError) as error:
+        # A directory of PATH that may not be read is told as a program that may not be executed (execvp(3))
+        if shutil.which(argv[0], mode=os.F_OK) is None:
+            raise LabError(f"{argv[0]} is not installed; `inv doctor` tells what is missing") from error
         raise LabError(f"{argv[0]} may not be executed; is it a program, and are you allowed to?") from error
     with child, running(child.pid):
         try:

@@ -95,6 +95,16 @@ def test_a_missing_program_is_named() -> None:
         run(["no-such-program"])
 
 
+def test_a_program_is_missing_whatever_else_path_has_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no-such-program").mkdir()  # as forbidden as a program in a directory that may not be read
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    with pytest.raises(LabError, match="no-such-program is not installed"):
+        run(["no-such-program"])
+
+
 def test_a_program_that_hangs_is_ended_and_named() -> None:
     with pytest.raises(LabError, match=r"`sleep 60` did not finish within 0\.1 s"):
         run(["sleep", "60"], timeout=0.1)
