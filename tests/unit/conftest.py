@@ -8,7 +8,7 @@ import pytest
 from halab.cli import selection
 from halab.instance.instance import Instance
 from halab.kit.process import run_by
-from halab.providers import PROVIDERS
+from halab.providers import PROVIDERS, rights
 from halab.spec import labs
 from tests.fakes import Programs, World, instance_up, write_lab
 from tests.inv import Inv
@@ -42,6 +42,13 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def instance(world: World) -> Instance:
     """An instance of `tiny`, up."""
     return instance_up()
+
+
+@pytest.fixture
+def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the test seems to be root, and to have all rights."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(rights, "no_nodes_because", lambda: None)
 
 
 @pytest.fixture

@@ -27,8 +27,6 @@ SELECTION = '{"lab": "failover", "instance": "mine", "provider": "podman", "dist
 FULL = "cat /dev/zero > filling 2> /dev/null || :"
 READ_ONLY = 'mount -o remount,ro "$XDG_STATE_HOME"'
 
-needs_mounts = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system needs root")
-
 
 def on(file_system: str, place: Path, command: str) -> tuple[int, str]:
     """Return exit status and output of `inv` with this command line. `place`, its state directory, is full."""
@@ -54,7 +52,7 @@ def place(tmp_path: Path) -> Path:
     return folder
 
 
-@needs_mounts
+@pytest.mark.rights
 @pytest.mark.parametrize(
     ("file_system", "command", "remedy"),
     [
@@ -84,7 +82,7 @@ def test_a_command_that_has_to_write_says_where_and_what_to_do_and_leaves_nothin
     assert [path for path in after if path not in before and not path.startswith("./halab/instances")] == []
 
 
-@needs_mounts
+@pytest.mark.rights
 @pytest.mark.parametrize("command", ["lab --instance mine show", "lab --instance another down"])
 def test_what_need_not_write_works_on_a_full_disk(place: Path, command: str) -> None:
     code, said = on(FULL, place, command)

@@ -36,11 +36,6 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stub:
     return make
 
 
-@pytest.fixture
-def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-
-
 INSTALLS_FROB = """
 echo "$0 $*" >>$HERE/log
 printf '#!/bin/sh' >$HERE/halab-frob && /bin/chmod +x $HERE/halab-frob

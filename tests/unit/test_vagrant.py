@@ -157,9 +157,9 @@ def test_the_provider_is_chosen_by_what_the_host_can_do(monkeypatch: pytest.Monk
     assert made(None).state.provider == "vagrant"
 
 
+@pytest.mark.usefixtures("as_root")
 def test_what_is_missing_for_machines_is_a_problem_that_up_solves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "PACKAGES", ("halab-no-such-package",))
-    monkeypatch.setattr("os.geteuid", lambda: 0)
     instance = instance_to_make(Selection(lab="ha-web", provider="vagrant", distro="debian12"))
 
     assert instance.provider.problems() == [
@@ -167,12 +167,12 @@ def test_what_is_missing_for_machines_is_a_problem_that_up_solves(monkeypatch: p
     ]
 
 
+@pytest.mark.usefixtures("as_root")
 def test_libvirt_that_does_not_run_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def silent() -> list[str]:
         raise LabError("libvirt, asked about libvirt, says: Connection refused")
 
     monkeypatch.setattr(packages, "PACKAGES", ())
-    monkeypatch.setattr("os.geteuid", lambda: 0)
     instance = instance_to_make(Selection(lab="ha-web", provider="vagrant", distro="debian12"))
     monkeypatch.setattr(instance.provider._domains, "strangers", silent)  # type: ignore[attr-defined]
 
