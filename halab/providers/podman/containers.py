@@ -97,7 +97,7 @@ class Containers:
             return result
 
         try:
-            wait(attempt, lambda result: result.ok, within=15, successes=1)
+            wait(attempt, lambda result: result.ok, within=60, successes=1)
         except TimedOut as error:
             said = " / ".join(error.last.stderr.strip().splitlines())
             raise LabError(f"{container['Names'][0]} cannot be removed: {said}") from None
