@@ -1,26 +1,12 @@
 """Whether this process may make nodes, and what is told, tested and skipped where it may not."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from halab.kit.paths import ROOT
 from halab.providers import rights
+from tests.without import LESS, USER, pytest_without, without
 
-LESS = ("setpriv", "--bounding-set=-sys_admin,-net_admin", "--inh-caps=-sys_admin,-net_admin")
-# Somebody who is not root, and may read all there is, so that the checkout may be anywhere
-USER = (
-    "setpriv",
-    "--reuid=65534",
-    "--regid=65534",
-    "--clear-groups",
-    "--bounding-set=-all,+dac_read_search",
-    "--inh-caps=-all,+dac_read_search",
-    "--ambient-caps=+dac_read_search",
-)
 ADVICE = "start the container with --privileged, or use a machine"
 
 
@@ -60,30 +46,14 @@ def test_who_is_not_root_is_told_to_become_root(tmp_path: Path, monkeypatch: pyt
     assert "need root; become root" in reason
 
 
-@pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that everybody may write to and reach."""
-    place = tmp_path_factory.mktemp("anybody")
-    place.chmod(0o777)
-    return place
-
-
-def without(who: tuple[str, ...], place: Path, *module: str) -> "subprocess.CompletedProcess[str]":
-    """Run a Python module of this checkout without some rights."""
-    own = {"HOME": str(place), "XDG_STATE_HOME": f"{place}/state", "XDG_CACHE_HOME": f"{place}/cache"}
-    argv = [*who, sys.executable, "-B", "-m", *module]
-    return subprocess.run(argv, cwd=ROOT, env={**os.environ, **own}, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.rights
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize(("who", "reason"), [(LESS, ADVICE), (USER, "become root and type the same again")])
-def test_commands_and_tests_give_one_reason_why_there_can_be_no_nodes(
-    place: Path, who: tuple[str, ...], reason: str
-) -> None:
+def test_commands_and_tests_give_one_reason_why_there_can_be_no_nodes(who: tuple[str, ...], reason: str) -> None:
     select = ("lab", "--provider", "podman", "--distro", "debian12")
-    doctor, up = (without(who, place, "invoke", *select, command) for command in ("doctor", "up"))
-    tests = ("pytest", "-rs", "-p", "no:cacheprovider", f"--basetemp={place}/tests", "-m", "core", "tests/labs")
-    skipped, strict = (without(who, place, *tests, *option) for option in ((), ("--no-skip",)))
+    doctor, up = (without(who, "invoke", *select, command) for command in ("doctor", "up"))
+    tests = ("-m", "core", "tests/labs/test_fidelity.py")
+    skipped, strict = (pytest_without(who, *tests, *option) for option in ((), ("--no-skip",)))
 
     assert (doctor.returncode, up.returncode) == (3, 3)
     assert all(reason in said for said in (doctor.stdout, up.stderr)), (doctor, up)
