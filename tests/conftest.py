@@ -1,5 +1,6 @@
 """Which tests are the core, and which need what nodes need of their host."""
 
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -13,6 +14,12 @@ ON_NODES = {HERE / "labs", HERE / "exams"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skip", action="store_true", help="a test that is skipped is a failure")
+
+
+def pytest_configure() -> None:
+    """Let tests interrupt what they start: a shell has what it runs in the background ignore SIGINT."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -29,8 +29,7 @@ def without(who: tuple[str, ...], *module: str) -> Done:
         home = Path(directory)
         home.chmod(0o777)
         own = {"HOME": directory, "TMPDIR": directory, "XDG_STATE_HOME": f"{home}/s", "XDG_CACHE_HOME": f"{home}/c"}
-        # What a shell runs in the background ignores SIGINT, and some units interrupt what they start
-        argv = ["env", "--default-signal=INT", *who, sys.executable, "-B", "-m", *module]
+        argv = [*who, sys.executable, "-B", "-m", *module]
         return subprocess.run(argv, cwd=ROOT, env={**os.environ, **own}, capture_output=True, text=True, check=False)
 
 
