@@ -110,6 +110,10 @@ def test_a_program_that_hangs_is_ended_and_named() -> None:
         run(["sleep", "60"], timeout=0.1)
 
 
+# Seconds that nobody else sleeps for: tests of other checkouts may run on this host, too
+OURS = tuple(f"61.{os.getpid()}{number}" for number in range(1, 5))
+
+
 def running_sleeps(*seconds: str) -> list[int]:
     return [pid for each in seconds for pid in find_program("sleep", each)]
 
@@ -117,17 +121,17 @@ def running_sleeps(*seconds: str) -> list[int]:
 @pytest.mark.parametrize(
     "script",
     [
-        "sleep 61.0417 & sleep 61.0418",
-        "setsid sleep 61.0417 & sleep 61.0418",
-        "sh -c 'setsid sh -c \"sleep 61.0417 & sleep 61.0418\" & wait' & wait",
-        "(sleep 61.0417 &) & exit 0",  # its output is still open
+        "sleep {0} & sleep {1}",
+        "setsid sleep {0} & sleep {1}",
+        "sh -c 'setsid sh -c \"sleep {0} & sleep {1}\" & wait' & wait",
+        "(sleep {0} &) & exit 0",  # its output is still open
     ],
 )
 def test_a_program_that_hangs_takes_along_what_it_has_started(script: str) -> None:
     with pytest.raises(LabError, match="did not finish within"):
-        run(["sh", "-c", script], timeout=0.3)
+        run(["sh", "-c", script.format(*OURS)], timeout=0.3)
 
-    assert running_sleeps("61.0417", "61.0418") == []
+    assert running_sleeps(*OURS) == []
 
 
 def test_what_others_run_meanwhile_is_not_taken_along(daemon: Daemon) -> None:
@@ -175,22 +179,22 @@ def test_a_program_cannot_reach_the_terminal_that_its_caller_has() -> None:
 
 
 RUN_FOR_LONG = """
+import sys
 from halab.kit.parallel import for_each
 from halab.kit.process import run
-for_each(range(2), lambda number: run(["sh", "-c", f"setsid sleep 61.051{number} & sleep 61.052{number}"]))
+for_each((sys.argv[1:3], sys.argv[3:5]), lambda two: run(["sh", "-c", "setsid sleep {0} & sleep {1}".format(*two)]))
 """
-LONG = ("61.0510", "61.0511", "61.0520", "61.0521")
 
 
 def test_an_interrupt_ends_what_runs_though_no_terminal_tells_it() -> None:
-    with subprocess.Popen([sys.executable, "-c", RUN_FOR_LONG], cwd=ROOT, stderr=subprocess.DEVNULL) as caller:
+    with subprocess.Popen([sys.executable, "-c", RUN_FOR_LONG, *OURS], cwd=ROOT, stderr=subprocess.DEVNULL) as caller:
         try:
-            assert soon(lambda: len(running_sleeps(*LONG)) == 4)
+            assert soon(lambda: len(running_sleeps(*OURS)) == 4)
 
             caller.send_signal(signal.SIGINT)
 
             assert caller.wait(timeout=30) != 0
-            assert running_sleeps(*LONG) == []
+            assert running_sleeps(*OURS) == []
         finally:
             caller.kill()
 
