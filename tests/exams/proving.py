@@ -14,7 +14,7 @@ import pytest
 
 from halab.cli.selection import Selection, instance_to_make
 from halab.proof import Proof, Solution
-from halab.proof.exams import NOTHING, Prover, begun
+from halab.proof.exams import NOTHING, Draw, Prover, begun
 from halab.spec import labs
 from tests.labs.conftest import SESSION
 
@@ -35,11 +35,17 @@ pytestmark = [
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "solution" in metafunc.fixturenames:
         exam = labs.load(metafunc.module.EXAM)
-        [draw] = _module(exam.name).draws(exam.spec)
-        solutions = [NOTHING, *_module(exam.name).solutions(draw[1])]
+        solutions = [NOTHING, *_module(exam.name).solutions(_draw(metafunc.module)[1])]
         if only := getattr(metafunc.module, "ONLY", ()):
             solutions = [solution for solution in solutions if solution.name in only]
         metafunc.parametrize("solution", solutions, ids=lambda solution: solution.name)
+
+
+def _draw(module: Any) -> Draw:
+    """Return what is proven of the exam that a test file names, with what the file has in place of it."""
+    exam = labs.load(module.EXAM)
+    [(spec, drawn)] = _module(exam.name).draws(exam.spec)
+    return spec, drawn | getattr(module, "DRAWN", {})
 
 
 def _module(exam: str) -> Any:
@@ -54,7 +60,7 @@ def proof(request: pytest.FixtureRequest) -> Proof:
 @pytest.fixture(scope="module")
 def prover(request: pytest.FixtureRequest) -> Iterator[Prover]:
     exam = labs.load(request.module.EXAM)
-    [draw] = _module(exam.name).draws(exam.spec)
+    draw = _draw(request.module)
     chosen = Selection(lab=exam.name, instance=f"t{SESSION}-{exam.name}", provider="podman", distro="debian12")
     with begun(instance_to_make(chosen), draw, print) as instance:
         yield Prover(instance, "the draw", _module(exam.name).solutions(draw[1]))

@@ -1,4 +1,4 @@
-"""One exam, graded as it began and as it should be: does grading work at all?"""
+"""An exam, graded as it began and as it should be: does grading work at all?"""
 
 import pytest
 
@@ -10,4 +10,5 @@ __all__ = ["proof", "prover", "pytest_generate_tests", "test_a_solution_is_grade
 pytestmark = [*as_when_proving, pytest.mark.core]
 
 EXAM = "exam-repair"
+DRAWN = {"causes": ["colocation", "fencing-off", "http", "nginx", "standby"]}  # as many as a learner is given
 ONLY = (UNTOUCHED, REFERENCE)
