@@ -18,13 +18,12 @@ from halab.faults.registry import FAULTS
 from halab.kit.errors import LabError
 from halab.kit.paths import short
 from halab.kit.toml import suggestion
-from halab.proof.exams import Draw
 from halab.providers import PROVIDERS, images
 from halab.spec import distros, labs
 from halab.spec.lab_code import apart, line_in
 from halab.spec.labs import LabFolder, Step
 from halab.spec.models import LabSpec
-from halab.spec.paper import Drawn, ExamFile
+from halab.spec.paper import Draw, Drawn, ExamFile
 
 DRAWS = 200  # draws of each exam; what one draw in twenty has is missed in one exam of 30000
 

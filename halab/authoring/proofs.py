@@ -8,9 +8,9 @@ from halab.authoring.stated import Stated
 from halab.kit.errors import LabError
 from halab.kit.toml import suggestion
 from halab.proof import Solution
-from halab.proof.exams import Draw
 from halab.spec import labs
 from halab.spec.labs import LabFolder
+from halab.spec.paper import Draw
 
 Problem = Callable[[Path, int, str], str]
 

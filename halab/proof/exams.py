@@ -14,13 +14,11 @@ from halab.instance.instance import Instance
 from halab.instance.state import Sitting
 from halab.kit.errors import LabError
 from halab.proof import UNTOUCHED, Cell, Concerned, Solution
-from halab.spec.models import LabSpec
-from halab.spec.paper import Drawn
+from halab.spec.paper import Draw
 from halab.walk import bringup, checkpoints
 from halab.walk.checkpoints import START
 from halab.walk.preparation import Say
 
-Draw = tuple[LabSpec, Drawn]
 NOTHING = Solution(UNTOUCHED, lambda lab: None, fails=("",))  # every check that is worth points must fail it
 
 

@@ -14,6 +14,7 @@ from halab.spec.lab_code import blaming
 from halab.spec.models import LabSpec, Sequel
 
 Drawn = dict[str, Any]  # what grade.py drew; it can be written as JSON and read back
+Draw = tuple[LabSpec, Drawn]  # a learner's lab, and what else was drawn for them
 FUNCTIONS = ("draw", "begin", "look", "shake")
 
 
@@ -58,7 +59,7 @@ class Paper:
 
     file: ExamFile
     text: Path
-    draw: Callable[[Random, LabSpec], tuple[LabSpec, Drawn]]
+    draw: Callable[[Random, LabSpec], Draw]
     begin: Callable[[Any, Drawn], None]
     look: Callable[[Any, Drawn], None]
     shake: Callable[[Any, Drawn], None]

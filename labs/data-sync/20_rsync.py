@@ -17,7 +17,7 @@ In practice also: a copy that fails is noticed by nobody (systemctl --failed; wa
 is being written is copied as it is, and a disk that fills up on one node fills on both.
 """
 
-from halab.conditions import Lab, active, command, enabled, fencing, measured, online, served_by_owner
+from halab.conditions import Lab, Node, active, command, enabled, fencing, measured, online, served_by_owner
 
 FOLDER = "/counter/"
 SECONDS = 10
@@ -25,7 +25,7 @@ SCRIPT = "/usr/local/sbin/push-counter"
 UNITS = "/etc/systemd/system/push-counter"
 
 
-def befriend(one, other) -> None:
+def befriend(one: Node, other: Node) -> None:
     """Let root of one machine in on another one, with a key."""
     one.type("test -e ~/.ssh/id_ed25519 || ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519")
     key = one.type("cat ~/.ssh/id_ed25519.pub").strip()

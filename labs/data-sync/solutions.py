@@ -6,7 +6,7 @@ from halab.proof import REFERENCE, Solution
 EVERY_CHECK = ("",)  # found in each sentence
 
 
-def out_of_service(lab: Lab, *resources) -> None:
+def out_of_service(lab: Lab, *resources: str) -> None:
     """No node is fenced, one is in standby, and nothing is served."""
     first, second = lab.nodes[:2]
     first.type("pcs property set stonith-enabled=false")

@@ -1,6 +1,7 @@
 """From bare nodes to the whole service; names, addresses and the cluster's name are drawn."""
 
 from ipaddress import IPv4Address
+from random import Random
 
 from halab.conditions import (
     Exam,
@@ -23,13 +24,14 @@ from halab.conditions import (
     take_over,
 )
 from halab.spec.models import LabSpec
+from halab.spec.paper import Draw, Drawn
 
 NODES = (("alder", "birch"), ("cedar", "elm"), ("hazel", "larch"), ("maple", "oak"), ("pine", "rowan"))
 CLUSTERS = ("shop", "library", "kitchen", "orchard", "harbour", "museum")
 WEB = ("web", "site", "pages", "frontend")
 
 
-def draw(random, spec):
+def draw(random: Random, spec: LabSpec) -> Draw:
     names, network = random.choice(NODES), spec.networks.lan.subnet
     nodes = [node.model_copy(update={"name": name}) for node, name in zip(spec.nodes, names, strict=True)]
     vip = IPv4Address(int(network.network_address) + random.randint(100, 199))
@@ -38,11 +40,11 @@ def draw(random, spec):
     return drawn_spec, {"address": f"{web}_ip", "web": web}
 
 
-def begin(lab: Lab, drawn) -> None:
+def begin(lab: Lab, drawn: Drawn) -> None:
     """Bare nodes are what it begins with."""
 
 
-def look(exam: Exam, drawn) -> None:
+def look(exam: Exam, drawn: Drawn) -> None:
     address, web = drawn["address"], drawn["web"]
     with exam.task("members"):
         exam.check("both nodes are online", online(), points=6, within=30)
@@ -75,7 +77,7 @@ def look(exam: Exam, drawn) -> None:
         exam.check("fencing is on", fencing(True), points=3)
 
 
-def shake(exam: Exam, drawn) -> None:
+def shake(exam: Exam, drawn: Drawn) -> None:
     with exam.task("fencing"):
         for node in exam.nodes:
             exam.check(f"a peer can have {node.name} fenced", fences(node), points=6)

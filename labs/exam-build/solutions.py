@@ -1,20 +1,23 @@
 """Two ways to build it, and many that look like it."""
 
+from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from halab.conditions import Lab
+from halab.conditions import Lab, Node
 from halab.exams.draw import paper_of
 from halab.proof import REFERENCE, Solution, cheats
 from halab.spec import labs
+from halab.spec.models import LabSpec
+from halab.spec.paper import Draw, Drawn
 
 
-def draws(spec):
+def draws(spec: LabSpec) -> list[Draw]:
     return [paper_of(labs.load("exam-build")).draw(Random(5), spec)]  # noqa: S311
 
 
-def solutions(drawn):
-    def spoilt(name, perform, *fails):
+def solutions(drawn: Drawn) -> tuple[Solution, ...]:
+    def spoilt(name: str, perform: Callable[..., None], *fails: str) -> Solution:
         return Solution(name, partial(perform, **drawn), fails=fails, after=REFERENCE)
 
     return (
@@ -64,7 +67,7 @@ def solutions(drawn):
     )
 
 
-def prepare(lab: Lab):
+def prepare(lab: Lab) -> Node:
     commands, names = lab.distro.commands, " ".join(node.name for node in lab.nodes)
     password = lab.credentials.hacluster
     lab.type_on_all(
@@ -83,17 +86,17 @@ def prepare(lab: Lab):
     return first
 
 
-def address_resource(lab: Lab, address):
+def address_resource(lab: Lab, address: str) -> str:
     return f"pcs resource create {address} ocf:heartbeat:IPaddr2 ip={lab.vip} cidr_netmask={lab.prefix}"
 
 
-def device(lab: Lab, node, hosts):
+def device(lab: Lab, node: Node, hosts: str) -> str:
     account = lab.credentials
     login = f"username={account.bmc_user} password={account.bmc_password} lanplus=1"
     return f"pcs stonith create fence_{node.name} fence_ipmilan ip={node.bmc} {login} {hosts}"
 
 
-def reference(lab: Lab, address, web) -> None:
+def reference(lab: Lab, address: str, web: str) -> None:
     first, config = prepare(lab), lab.distro.paths.web_config
     for node in lab.nodes:
         first.type(device(lab, node, f"pcmk_host_list={node.name}"))
@@ -104,7 +107,7 @@ def reference(lab: Lab, address, web) -> None:
     first.type(f"pcs constraint order {address} then {web}")
 
 
-def grouped(lab: Lab, address, web) -> None:
+def grouped(lab: Lab, address: str, web: str) -> None:
     first = prepare(lab)
     for node in lab.nodes:
         first.type(device(lab, node, f"pcmk_host_map={node.name}:{node.name} op monitor interval=60s"))
@@ -112,21 +115,21 @@ def grouped(lab: Lab, address, web) -> None:
     first.type(f"pcs resource create {web} systemd:nginx op monitor interval=10s --group service")
 
 
-def closed(lab: Lab, address, web) -> None:
+def closed(lab: Lab, address: str, web: str) -> None:
     lab.nodes[0].type(f"pcs node standby {lab.nodes[1].name}")
     for node in lab.nodes:
         node.type("sed -i 's/cluster_name:.*/cluster_name: another/' /etc/corosync/corosync.conf")
         node.type("firewall-cmd -q --permanent --remove-service=high-availability --remove-service=http")
 
 
-def by_hand(lab: Lab, address, web) -> None:
+def by_hand(lab: Lab, address: str, web: str) -> None:
     lab.nodes[0].type(f"pcs resource disable {web} {address} --wait=60")
     for node in lab.nodes:
         node.type(f"ip address add {lab.vip}/{lab.prefix} dev eth0")
         node.type("systemctl enable --now nginx")
 
 
-def the_wrong_way_round(lab: Lab, address, web) -> None:
+def the_wrong_way_round(lab: Lab, address: str, web: str) -> None:
     first = lab.nodes[0]
     first.type(f"pcs constraint colocation remove {web} {address}")
     first.type(f"pcs constraint colocation add {address} with {web} INFINITY")
@@ -137,7 +140,7 @@ def the_wrong_way_round(lab: Lab, address, web) -> None:
         first.type(f"pcs stonith update fence_{node.name} pcmk_host_list={lab.others(node)[0].name}")
 
 
-def until_boot(lab: Lab, address, web) -> None:
+def until_boot(lab: Lab, address: str, web: str) -> None:
     first = lab.nodes[0]
     first.type(f"pcs constraint colocation remove {web} {address}")
     first.type(f"pcs constraint order remove {address} {web}")

@@ -1,7 +1,11 @@
 """Three nodes on which a single one may go on alone, in a way that is drawn."""
 
+from random import Random
+
 from halab.conditions import Exam, Lab, alone_serves_nothing, command, survives
 from halab.kit.errors import LabError
+from halab.spec.models import LabSpec
+from halab.spec.paper import Draw, Drawn
 
 WAYS = {
     "last man standing": "last_man_standing=1 wait_for_all=1",
@@ -9,11 +13,11 @@ WAYS = {
 }
 
 
-def draw(random, spec):
+def draw(random: Random, spec: LabSpec) -> Draw:
     return spec, {"way": random.choice(sorted(WAYS))}
 
 
-def begin(lab: Lab, drawn) -> None:
+def begin(lab: Lab, drawn: Drawn) -> None:
     first = lab.nodes[0]
     lines = [
         "pcs property set no-quorum-policy=ignore stonith-enabled=false",
@@ -27,7 +31,7 @@ def begin(lab: Lab, drawn) -> None:
             raise LabError(f"`{line}` failed on {first.name}: {done.last_line()}")
 
 
-def look(exam: Exam, drawn) -> None:
+def look(exam: Exam, drawn: Drawn) -> None:
     first = exam.nodes[0]
     with exam.task("rules"):
         asked = "crm_attribute --type crm_config --name no-quorum-policy --query --quiet --default stop"
@@ -53,7 +57,7 @@ def look(exam: Exam, drawn) -> None:
         exam.check("the votes are as three nodes need them", votes, points=30, within=30, hint=hints)
 
 
-def shake(exam: Exam, drawn) -> None:
+def shake(exam: Exam, drawn: Drawn) -> None:
     with exam.task("minority"):
         exam.check(
             "alone, the node that serves stops serving", alone_serves_nothing("virtual_ip", within=30), points=40

@@ -1,10 +1,14 @@
 """What gives the majority its rights again, and what does not."""
 
+from collections.abc import Callable
+
 from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, cheats, typed
+from halab.spec.models import LabSpec
+from halab.spec.paper import Draw, Drawn
 
 
-def draws(spec):
+def draws(spec: LabSpec) -> list[Draw]:
     return [(spec, {"way": "tie breaker"})]
 
 
@@ -12,7 +16,7 @@ FENCING = "stonith-enabled=true"
 RULES = "last_man_standing=0 auto_tie_breaker=0 wait_for_all=1"
 
 
-def solutions(drawn):
+def solutions(drawn: Drawn) -> tuple[Solution, ...]:
     minority, votes, policy = "alone, the node", "the votes are", "a part without quorum"
     return (
         Solution(REFERENCE, updated(f"pcs quorum update {RULES}", f"pcs property set no-quorum-policy=stop {FENCING}")),
@@ -39,10 +43,10 @@ def solutions(drawn):
     )
 
 
-def updated(line="true", after="true"):
+def updated(line: str = "true", after: str = "true") -> Callable[[Lab], None]:
     """With the cluster stopped, and then with it running; the votes are the same in every node's file."""
 
-    def perform(lab):
+    def perform(lab: Lab) -> None:
         first = lab.nodes[0]
         first.type("pcs cluster stop --all")
         first.type(line)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 from halab.conditions import (
     Exam,
     Lab,
+    Node,
     active,
     address_only_on_owner,
     can_be_fenced,
@@ -23,6 +25,8 @@ from halab.conditions import (
 )
 from halab.conditions.checks import Condition
 from halab.kit.errors import LabError
+from halab.spec.models import LabSpec
+from halab.spec.paper import Draw, Drawn
 
 CAUSES = 5
 MENDED, LASTING = 10, 5  # points, for each of them
@@ -36,14 +40,14 @@ class Cause:
     is what is looked at after all nodes have booted, where that is another thing.
     """
 
-    breaks: Callable
-    mended: Callable
-    lasts: Callable | None = None
+    breaks: Callable[[Lab, Node], str]
+    mended: Callable[[Lab, Node], dict[str, Condition]]
+    lasts: Callable[[Lab, Node], dict[str, Condition]] | None = None
     shaken: bool = False
     in_the_way: bool = False  # of a failover, in one direction at least
 
 
-def one(sentence: str, condition: Condition) -> dict:
+def one(sentence: str, condition: Condition) -> dict[str, Condition]:
     return {sentence: condition}
 
 
@@ -159,7 +163,7 @@ POOL = {
 IN_THE_WAY = sorted(name for name, cause in POOL.items() if cause.in_the_way)
 
 
-def drives(lab: Lab, node):
+def drives(lab: Lab, node: Node) -> Condition:
     names = " ".join(other.name for other in lab.nodes)
     hints = (
         f"on {node.name}: pcs pcsd status {names}",
@@ -170,14 +174,14 @@ def drives(lab: Lab, node):
     return command(node, f"pcs pcsd status {names}", expected=expected, hints=hints, steady=True)
 
 
-def draw(random, spec):
+def draw(random: Random, spec: LabSpec) -> Draw:
     """Two things at least are in the way of a failover, so that nobody passes that task with nothing done."""
     chosen = random.sample(IN_THE_WAY, 2)
     chosen += random.sample(sorted(set(POOL) - set(chosen)), CAUSES - len(chosen))
     return spec, {"causes": chosen, "node": random.choice([node.name for node in spec.nodes])}
 
 
-def begin(lab: Lab, drawn) -> None:
+def begin(lab: Lab, drawn: Drawn) -> None:
     node = lab.node(drawn["node"])
     for name in drawn["causes"]:
         done = node.run("sh", "-ec", POOL[name].breaks(lab, node), timeout=120)
@@ -185,7 +189,7 @@ def begin(lab: Lab, drawn) -> None:
             raise LabError(f"{name} could not be broken on {node.name}: {done.last_line()}")
 
 
-def mended(exam: Exam, drawn, shaken) -> None:
+def mended(exam: Exam, drawn: Drawn, shaken: bool) -> None:
     node = exam.node(drawn["node"])
     with exam.task("causes"):
         for cause in (POOL[name] for name in drawn["causes"] if POOL[name].shaken is shaken):
@@ -197,11 +201,11 @@ def mended(exam: Exam, drawn, shaken) -> None:
                     exam.afresh()
 
 
-def look(exam: Exam, drawn) -> None:
+def look(exam: Exam, drawn: Drawn) -> None:
     mended(exam, drawn, shaken=False)
 
 
-def shake(exam: Exam, drawn) -> None:
+def shake(exam: Exam, drawn: Drawn) -> None:
     mended(exam, drawn, shaken=True)
     with exam.task("failover"):
         exam.check(

@@ -1,7 +1,11 @@
 """What mends each cause, in two ways, and what only seems to."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, cheats
+from halab.spec.models import LabSpec
+from halab.spec.paper import Draw, Drawn
 
 # By cause: what is typed on the node that was drawn. What differs from it in OTHERWISE is as right, what is in WRONG is not
 MENDS = {
@@ -68,12 +72,12 @@ WRONG = (
 )
 
 
-def draws(spec):
+def draws(spec: LabSpec) -> list[Draw]:
     """One that has the whole pool in it."""
     return [(spec, {"causes": sorted(MENDS), "node": spec.nodes[0].name})]
 
 
-def solutions(drawn):
+def solutions(drawn: Drawn) -> tuple[Solution, ...]:
     return (
         Solution(REFERENCE, typing(drawn, MENDS)),
         Solution("otherwise", typing(drawn, {**MENDS, **OTHERWISE})),
@@ -112,10 +116,10 @@ def disable(lab: Lab) -> None:
         node.type("pcs cluster disable")
 
 
-def typing(drawn, commands):
+def typing(drawn: Drawn, commands: Mapping[str, Sequence[str]]) -> Callable[[Lab], None]:
     """What mends each drawn cause is typed on the node."""
 
-    def perform(lab):
+    def perform(lab: Lab) -> None:
         node = lab.node(drawn["node"])
         values = {
             "hacluster": lab.credentials.hacluster,

@@ -1,10 +1,14 @@
 """A cluster that is slow, restless and blind to crashes; graded by the outages that are measured."""
 
+from random import Random
+
 from halab.conditions import Exam, Lab, survives, take_over
 from halab.kit.errors import LabError
+from halab.spec.models import LabSpec
+from halab.spec.paper import Draw, Drawn
 
 
-def draw(random, spec):
+def draw(random: Random, spec: LabSpec) -> Draw:
     return spec, {
         "token": random.choice([10000, 12000, 14000]),  # ms
         "home": random.choice([node.name for node in spec.nodes]),  # where the address would rather be
@@ -12,7 +16,7 @@ def draw(random, spec):
     }
 
 
-def begin(lab: Lab, drawn) -> None:
+def begin(lab: Lab, drawn: Drawn) -> None:
     first = lab.nodes[0]
     lines = [
         f"pcs cluster config update totem token={drawn['token']}",
@@ -26,11 +30,11 @@ def begin(lab: Lab, drawn) -> None:
             raise LabError(f"`{line}` failed on {first.name}: {done.last_line()}")
 
 
-def look(exam: Exam, drawn) -> None:
+def look(exam: Exam, drawn: Drawn) -> None:
     """Nothing that is graded here can be told without breaking something."""
 
 
-def shake(exam: Exam, drawn) -> None:
+def shake(exam: Exam, drawn: Drawn) -> None:
     with exam.task("speed"):
         exam.check("each node takes over in fifteen seconds", take_over("virtual_ip", within=15), points=40)
         exam.afresh()

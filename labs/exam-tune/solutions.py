@@ -5,19 +5,21 @@ from random import Random
 from halab.exams.draw import paper_of
 from halab.proof import REFERENCE, Solution, cheats, typed
 from halab.spec import labs
+from halab.spec.models import LabSpec
+from halab.spec.paper import Draw, Drawn
 
 
-def draws(spec):
+def draws(spec: LabSpec) -> list[Draw]:
     return [paper_of(labs.load("exam-tune")).draw(Random(3), spec)]  # noqa: S311
 
 
-def solutions(drawn):
+def solutions(drawn: Drawn) -> tuple[Solution, ...]:
     quick = (
         "pcs cluster config update totem token=1000",
         *(f"pcs stonith update fence_node{n} power_wait=0" for n in (1, 2)),
     )
 
-    def spoilt(name, *lines):
+    def spoilt(name: str, *lines: str) -> Solution:
         """Each of them breaks all three promises."""
         return Solution(
             name, typed(*lines), fails=("takes over in", "one lost node", "crashed web server"), after=REFERENCE

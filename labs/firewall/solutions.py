@@ -1,5 +1,7 @@
 """What else passes each step, and what only seems to."""
 
+from collections.abc import Callable
+
 from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution
 
@@ -14,8 +16,8 @@ def out_of_service(lab: Lab) -> None:
     first.type(f"pcs node standby {second.name}")
 
 
-def on_third(*lines):
-    def perform(lab):
+def on_third(*lines: str) -> Callable[[Lab], None]:
+    def perform(lab: Lab) -> None:
         for line in lines:
             lab.nodes[2].type(line)
 

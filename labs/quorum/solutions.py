@@ -1,5 +1,7 @@
 """What else passes each step, and what only seems to."""
 
+from collections.abc import Callable
+
 from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, typed
 
@@ -11,10 +13,10 @@ OUT_OF_SERVICE = (
 )
 
 
-def cut_in_passing(*lines):
+def cut_in_passing(*lines: str) -> Callable[[Lab], None]:
     """The nodes lose each other for a moment, in which nobody measures."""
 
-    def perform(lab):
+    def perform(lab: Lab) -> None:
         active = lab.where("virtual_ip")
         typed(*lines)(lab)
         lab.fault("partition", groups=f"{active.name}/{','.join(node.name for node in lab.others(active))}")

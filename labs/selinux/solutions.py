@@ -1,5 +1,7 @@
 """What else passes each step, and what only seems to; written from documentation, like the lab, and never run."""
 
+from collections.abc import Callable
+
 from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution
 
@@ -7,8 +9,8 @@ EVERY_CHECK = ("",)  # found in each sentence
 NEWS = "/usr/share/nginx/html/news.html"
 
 
-def on_all(*lines):
-    def perform(lab):
+def on_all(*lines: str) -> Callable[[Lab], None]:
+    def perform(lab: Lab) -> None:
         lab.type_on_all(lines)
 
     return perform
