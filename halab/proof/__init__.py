@@ -16,6 +16,7 @@ from halab.instance.instance import Instance
 from halab.kit.errors import LabError
 from halab.walk.lab import Lab as RunningLab
 
+EVERY_CHECK = ("",)  # a pattern that is found in each sentence
 UNTOUCHED, REFERENCE = "untouched", "reference"  # what always exists: doing nothing, and the intended solution
 AT_REST = 1.0  # seconds for a check that has to fail, on a cluster in which nothing is under way
 
@@ -50,6 +51,15 @@ def typed(*lines: str) -> Callable[[Lab], None]:
             lab.nodes[0].type(line)
 
     return perform
+
+
+def out_of_service(lab: Lab, *resources: str) -> None:
+    """Leave a cluster in which no node is fenced, one is in standby, and neither the address nor `resources` run."""
+    first, second = lab.nodes[:2]
+    first.type("pcs property set stonith-enabled=false")
+    first.type(f"pcs resource disable {' '.join((*resources, 'virtual_ip'))}")
+    lab.settle()
+    first.type(f"pcs node standby {second.name}")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ In practice also: a copy that fails is noticed by nobody (systemctl --failed; wa
 is being written is copied as it is, and a disk that fills up on one node fills on both.
 """
 
-from halab.conditions import Lab, Node, active, command, enabled, fencing, measured, online, served_by_owner
+from halab.conditions import Lab, active, command, enabled, fencing, measured, online, served_by_owner
+from halab.walk.ssh_keys import let_in
 
 FOLDER = "/counter/"
 SECONDS = 10
@@ -25,20 +26,12 @@ SCRIPT = "/usr/local/sbin/push-counter"
 UNITS = "/etc/systemd/system/push-counter"
 
 
-def befriend(one: Node, other: Node) -> None:
-    """Let root of one machine in on another one, with a key."""
-    one.type("test -e ~/.ssh/id_ed25519 || ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519")
-    key = one.type("cat ~/.ssh/id_ed25519.pub").strip()
-    other.type("mkdir -p -m 700 ~/.ssh")
-    other.type(f"echo '{key}' >> ~/.ssh/authorized_keys")
-    one.type(f"ssh -o StrictHostKeyChecking=accept-new {other.name} hostname")
-
-
 def perform(lab: Lab) -> None:
     one, two, _ = lab.nodes
     counter = lab.distro.paths.counter
     for node, other in ((one, two), (two, one)):
-        befriend(node, other)
+        node.type("test -e ~/.ssh/id_ed25519 || ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519")
+        let_in(node, other)
         push = f"rsync --archive --update {counter}/ {other.name}:{counter}/"
         node.type(f"printf '%s\\n' '#!/bin/sh' 'ip address show | grep -q {lab.vip}/ || exit 0' '{push}' > {SCRIPT}")
         node.type(f"chmod 755 {SCRIPT}")

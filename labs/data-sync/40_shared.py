@@ -25,20 +25,13 @@ No acknowledged write is lost now: that is what the measurement says. What is ne
 which nothing works: cut node3's power and see. It has to be made highly available itself.
 """
 
-from halab.conditions import Lab, Node, active, command, fencing, measured, online, served_by_owner, started, together
+from halab.conditions import Lab, active, command, fencing, measured, online, served_by_owner, started, together
+from halab.walk.ssh_keys import let_in
 
 FOLDER = "/counter/"
 STORE = "/srv/counter"
 SHARE = "/srv/share"
 UNIT = "/etc/systemd/system/srv-share.mount"  # called after the folder: systemd.mount(5)
-
-
-def let_in(node: Node, other: Node) -> None:
-    """Let root of a node in on another machine, with the key that it has."""
-    key = node.type("cat ~/.ssh/id_ed25519.pub").strip()
-    other.type("mkdir -p -m 700 ~/.ssh")
-    other.type(f"echo '{key}' >> ~/.ssh/authorized_keys")
-    node.type(f"ssh -o StrictHostKeyChecking=accept-new {other.name} hostname")
 
 
 def perform(lab: Lab) -> None:

@@ -3,17 +3,7 @@
 from collections.abc import Callable
 
 from halab.conditions import Lab
-from halab.proof import REFERENCE, Solution
-
-EVERY_CHECK = ("",)  # found in each sentence
-
-
-def out_of_service(lab: Lab) -> None:
-    """No node is fenced, one is in standby, and nothing is served."""
-    first, second = lab.nodes[:2]
-    first.type("pcs property set stonith-enabled=false")
-    first.type("pcs resource disable virtual_ip")
-    first.type(f"pcs node standby {second.name}")
+from halab.proof import EVERY_CHECK, REFERENCE, Solution, out_of_service
 
 
 def on_third(*lines: str) -> Callable[[Lab], None]:

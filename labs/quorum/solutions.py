@@ -3,22 +3,16 @@
 from collections.abc import Callable
 
 from halab.conditions import Lab
-from halab.proof import REFERENCE, Solution, typed
-
-EVERY_CHECK = ("",)  # found in each sentence
-OUT_OF_SERVICE = (
-    "pcs property set stonith-enabled=false",
-    "pcs resource disable virtual_ip",
-    "pcs node standby node2",
-)
+from halab.proof import EVERY_CHECK, REFERENCE, Solution, out_of_service, typed
 
 
 def cut_in_passing(*lines: str) -> Callable[[Lab], None]:
-    """The nodes lose each other for a moment, in which nobody measures."""
+    """The nodes lose each other for a moment, in which nobody measures and nothing is served."""
 
     def perform(lab: Lab) -> None:
         active = lab.where("virtual_ip")
         typed(*lines)(lab)
+        out_of_service(lab)
         lab.fault("partition", groups=f"{active.name}/{','.join(node.name for node in lab.others(active))}")
         lab.heal()
 
@@ -27,16 +21,21 @@ def cut_in_passing(*lines: str) -> Callable[[Lab], None]:
 
 def third_stopped(lab: Lab) -> None:
     """It runs no cluster, and is a node of it all the same: its vote counts as lost."""
-    typed(*OUT_OF_SERVICE)(lab)
+    out_of_service(lab)
     lab.nodes[2].type("pcs cluster stop")
 
 
+def without_device(lab: Lab) -> None:
+    lab.nodes[0].type("pcs quorum device remove")
+    out_of_service(lab)
+
+
 SOLUTIONS = {
-    "majority": (Solution("not measured", cut_in_passing("pcs quorum status", *OUT_OF_SERVICE), fails=EVERY_CHECK),),
+    "majority": (Solution("not measured", cut_in_passing("pcs quorum status"), fails=EVERY_CHECK),),
     "ignore": (
         Solution(
             "not measured, and left so",
-            cut_in_passing("pcs property set no-quorum-policy=ignore", *OUT_OF_SERVICE),
+            cut_in_passing("pcs property set no-quorum-policy=ignore"),
             fails=EVERY_CHECK,
         ),
     ),
@@ -47,7 +46,7 @@ SOLUTIONS = {
     "qdevice": (
         Solution(
             "removed again",
-            typed("pcs quorum device remove", *OUT_OF_SERVICE),
+            without_device,
             fails=EVERY_CHECK,
             after=REFERENCE,
         ),

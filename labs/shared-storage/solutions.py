@@ -1,21 +1,11 @@
 """What only seems to pass each step."""
 
 from halab.conditions import Lab
-from halab.proof import REFERENCE, Solution
-
-EVERY_CHECK = ("",)  # found in each sentence
-
-
-def out_of_service(lab: Lab) -> None:
-    """No node is fenced, nothing is mounted or served, and one node is in standby."""
-    first, second = lab.nodes[:2]
-    first.type("pcs property set stonith-enabled=false")
-    first.type("pcs resource disable data virtual_ip --wait=60")
-    first.type(f"pcs node standby {second.name}")
+from halab.proof import EVERY_CHECK, REFERENCE, Solution, out_of_service
 
 
 def not_exported(lab: Lab) -> None:
-    out_of_service(lab)
+    out_of_service(lab, "data")
     third = lab.nodes[2]
     third.type("find /srv/counter -type f -delete")
     third.type("rm /etc/exports && exportfs -ua")
@@ -23,7 +13,7 @@ def not_exported(lab: Lab) -> None:
 
 
 def stopped(lab: Lab) -> None:
-    out_of_service(lab)
+    out_of_service(lab, "data")
     lab.nodes[0].type("gluster --mode=script volume stop counter", within=120)
     for node in lab.nodes:
         node.type("systemctl disable --now glusterd")
