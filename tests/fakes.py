@@ -10,6 +10,7 @@ from halab.conditions.checks import CheckResult, Condition, Observation
 from halab.instance.bmc import NodeBmc
 from halab.instance.instance import Instance
 from halab.kit.errors import LabError
+from halab.kit.pace import pace
 from halab.kit.process import CommandResult, Runner
 from halab.kit.wait import Clock
 from halab.providers import BmcDaemon, Outside, Site
@@ -165,9 +166,8 @@ class FakeProvider:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self.pace = pace()
         self._names = [node.name for node in site.spec.nodes]
-
-    slowness = 1.0
 
     @property
     def saves_memory(self) -> bool:

@@ -8,7 +8,6 @@ from halab.instance.cluster import ClusterStatus
 from halab.instance.crm import ADDRESS_AGENT
 from halab.instance.instance import Instance
 from halab.kit.errors import HalabError
-from halab.kit.wait import patience
 from halab.spec.models import mac
 from halab.walk.lab import Lab
 
@@ -50,8 +49,9 @@ def look(instance: Instance) -> StatusReport:
 
 def vip_owners(lab: Lab) -> tuple[str, ...]:
     """The nodes that answer ARP for the VIP on `lan`: none, one, or in a split brain several."""
-    listening = f"{patience(ARP_PATIENCE):g}"  # arping(8) by itself ends with the first answer, or after whole seconds
-    ask = ("timeout", "--signal=INT", listening, "arping", "-I", "lan", str(lab.vip))
+    # arping(8) by itself ends with the first answer, or after whole seconds
+    listening = ARP_PATIENCE * lab.pace.slowness
+    ask = ("timeout", "--signal=INT", f"{listening:g}", "arping", "-I", "lan", str(lab.vip))
     answer = lab.workstation.run(*ask).stdout
     return tuple(node.name for node in lab.nodes if mac(node.lan.packed).upper() in answer.upper())
 

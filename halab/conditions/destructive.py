@@ -10,7 +10,7 @@ from halab.conditions.fencing import CUTS, fenced
 from halab.conditions.lab import Lab, Node
 from halab.conditions.service import served_by_owner
 from halab.kit.errors import LabError
-from halab.kit.wait import TimedOut, timeout_factor, wait
+from halab.kit.wait import TimedOut, wait
 from halab.measure.report import Run
 from halab.measure.run import summary
 
@@ -52,7 +52,7 @@ def take_over(resource: str, *, within: float) -> Condition:
             if not one.ok:
                 return Observation(False, "; ".join(seen), one.known)
             try:
-                wait(lambda: observe(online(), lab), lambda members: members.ok, within=BACK)
+                wait(lambda: observe(online(), lab), lambda members: members.ok, within=BACK * lab.pace.factor)
             except TimedOut as error:
                 return Observation(False, "; ".join([*seen, f"its node did not come back: {error.last.seen}"]))
         return Observation(True, "; ".join(seen))
@@ -76,7 +76,13 @@ def alone_serves_nothing(resource: str, *, within: float) -> Condition:
         try:
             for node in lab.others(active):
                 lab.fault("power-cut", node)
-            wait(lambda: _page(lab), lambda page: page == "", within=within, successes=SILENT, interval=1)
+            wait(
+                lambda: _page(lab),
+                lambda page: page == "",
+                within=within * lab.pace.factor,
+                successes=SILENT,
+                interval=1,
+            )
         except TimedOut:
             return Observation(False, f"{within:g} s after all others lost their power, {active.name} still served")
         finally:
@@ -97,7 +103,7 @@ def fences(node: Node) -> Condition:
     def look(lab: Lab) -> Observation:
         peer = lab.others(node)[0]
         with suppress(TimedOut):  # one that is being fenced already would not be told to go off once more
-            wait(lambda: observe(online(node), lab), lambda member: member.ok, within=SERVING)
+            wait(lambda: observe(online(node), lab), lambda member: member.ok, within=SERVING * lab.pace.factor)
         before, began = {each.name: len(lab.power_events(each)) for each in lab.nodes}, time.time()
         try:
             victim = lab.own_name(node)
@@ -130,7 +136,7 @@ def _survive(
     active = lab.where(resource)
     if not lab.status().fencing:
         return Observation(False, f"{before.seen}; fencing is off, so nothing was broken")
-    within *= max(1.0, timeout_factor())
+    within *= lab.pace.slowness
     run = lab.outage(fault, active, within + BEYOND).runs[0]
     heirs = [node.name for node in lab.others(active) if node.name in _last_page(run).split()]
     ok = run.ended and run.seconds <= within and (outages is None or len(run.outages) <= outages)
@@ -147,7 +153,9 @@ def _survive(
 def _serving(lab: Lab, resource: str) -> Observation:
     """Whether there is a service at all that could survive something."""
     try:
-        return wait(lambda: observe(served_by_owner(resource), lab), lambda now: now.ok, within=SERVING)
+        return wait(
+            lambda: observe(served_by_owner(resource), lab), lambda now: now.ok, within=SERVING * lab.pace.factor
+        )
     except TimedOut as error:
         return Observation(False, f"before anything was broken: {error.last.seen}", error.last.known)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from halab.conditions.lab import Lab, Node
 from halab.instance.cluster import Fenced, parse_history
 from halab.kit.errors import HalabError
-from halab.kit.wait import timeout_factor
 
 CUTS = ("off", "cycle", "reset")
 TAKES = 60.0  # seconds from the first order to a BMC until Pacemaker calls it done; more on slow machines
@@ -22,7 +21,7 @@ def fenced(lab: Lab, node: Node, since: float = 0) -> list[Fenced]:
     """
     peers = {str(peer.mgmt) for peer in lab.others(node)}
     told = [_time(event) for event in lab.power_events(node) if event["from"] in peers]
-    return [done for done in _history(lab, node) if done.at >= since - SKEW and _agrees(done.at, told)]
+    return [done for done in _history(lab, node) if done.at >= since - SKEW and _agrees(lab, done.at, told)]
 
 
 def logged(lab: Lab, node: Node) -> bool:
@@ -39,7 +38,7 @@ def logged(lab: Lab, node: Node) -> bool:
             continue
         for line in told.splitlines():
             at = _of_the_clock(line)
-            if at is not None and _agrees(at % QUARTER, [*cuts, *(cut - QUARTER for cut in cuts)]):
+            if at is not None and _agrees(lab, at % QUARTER, [*cuts, *(cut - QUARTER for cut in cuts)]):
                 return True
     return False
 
@@ -57,8 +56,8 @@ def _history(lab: Lab, node: Node) -> list[Fenced]:
     return list(found)
 
 
-def _agrees(done: float, orders: Sequence[float]) -> bool:
-    return any(-SKEW <= done - order <= TAKES * max(1.0, timeout_factor()) + SKEW for order in orders)
+def _agrees(lab: Lab, done: float, orders: Sequence[float]) -> bool:
+    return any(-SKEW <= done - order <= TAKES * lab.pace.slowness + SKEW for order in orders)
 
 
 def _of_the_clock(line: str) -> float | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:  # checks.py and what makes conditions import this
     from halab.conditions.checks import Condition
     from halab.instance.cluster import ClusterStatus
+    from halab.kit.pace import Pace
     from halab.kit.process import CommandResult
     from halab.measure.report import Measurement
     from halab.spec.distros import Distro
@@ -91,6 +92,10 @@ class Lab(Protocol):
     @property
     def cluster(self) -> str:
         """The cluster's name."""
+
+    @property
+    def pace(self) -> Pace:
+        """How slow the nodes are."""
 
     @property
     def credentials(self) -> Credentials: ...

@@ -14,7 +14,7 @@ from halab.exams.witness.watched import Replaced, Watched
 from halab.instance.instance import Instance
 from halab.kit.errors import HalabError, LabError
 from halab.kit.parallel import for_each
-from halab.kit.wait import TimedOut, timeout_factor, wait
+from halab.kit.wait import TimedOut, wait
 from halab.measure.report import Measurement
 from halab.spec.paper import Paper
 from halab.walk import bringup, checkpoints
@@ -77,8 +77,8 @@ class Examination(Lab):
         """What is left of the seconds that a check may wait."""
         if not self._patient:
             return 0
-        passed = (time.monotonic() - self._done) / timeout_factor()
-        return max(within - passed, min(within, LEAST))
+        passed = time.monotonic() - self._done
+        return max(within * self.pace.factor - passed, min(within, LEAST) * self.pace.factor)
 
     def afresh(self) -> None:
         """Put the learner's work back as it was, so that what one check breaks is nothing to the next one."""
@@ -104,7 +104,7 @@ class Examination(Lab):
     def settle(self) -> None:
         """Wait until nodes that were members to begin with are so again, and nothing is under way in the cluster."""
         with suppress(TimedOut):  # that is for checks to tell
-            wait(self.count_members, lambda now: now >= self.members, within=WHOLE)
+            wait(self.count_members, lambda now: now >= self.members, within=WHOLE * self.pace.factor)
         super().settle()
 
     def _put_back(self) -> None:

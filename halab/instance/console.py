@@ -14,7 +14,7 @@ from typing import Any
 import pexpect
 
 from halab.kit.errors import LabError
-from halab.kit.wait import timeout_factor
+from halab.kit.pace import Pace
 
 COLUMNS, LINES = 200, 50
 SHELL = ("bash", "--noprofile", "--norc", "--noediting", "-i")
@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "PROMPT_COMMAND": r"printf '\036%d\037' $?",
 }
 END = re.compile("\x1e(\\d+)\x1f")
+BEGIN = 20.0  # seconds until a shell takes its first command
 # Threads open consoles; from Python 3.12 on, filelock lets forkpty(3) fail while another thread forks
 FORKING = threading.Lock()
 CONTROL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -72,8 +73,9 @@ class Screen:
 class Console:
     """A terminal on which commands are typed. `show` is given what appears, line by line, as it appears."""
 
-    def __init__(self, argv: Sequence[str], name: str, show: Callable[[str], None]) -> None:
+    def __init__(self, argv: Sequence[str], name: str, show: Callable[[str], None], pace: Pace) -> None:
         self._name = name
+        self._pace = pace
         self._show = show
         self._screen = Screen(show)
         with FORKING:
@@ -82,10 +84,9 @@ class Console:
             )
         self._child.delaybeforesend = None
         self._child.setwinsize(LINES, COLUMNS)
-        patience = 20 * timeout_factor()
-        self._read_to_end({}, within=patience)
+        self._read_to_end({}, within=BEGIN * pace.factor)
         self._child.sendline("stty -echo")
-        self._read_to_end({}, within=patience)
+        self._read_to_end({}, within=BEGIN * pace.factor)
         self._child.logfile_read = self._screen
 
     def type(self, command: str, answers: Mapping[str, str], within: float) -> Typed:
@@ -97,7 +98,7 @@ class Console:
         self._show(f"[root@{self._name} ~]# " + command.replace("\n", "\n> ") + "\n")
         # To bash, several lines in braces are one command, so there is one prompt, and one marker, at its end.
         self._child.sendline(f"{{ {command}\n}}" if "\n" in command else command)
-        output, rc = self._read_to_end(answers, within * timeout_factor())
+        output, rc = self._read_to_end(answers, within * self._pace.factor)
         return Typed(command, output, rc)
 
     def close(self) -> None:

@@ -12,9 +12,9 @@ from halab.instance.power_on_due import PowerOnDue
 from halab.instance.state import State, locked, read_state, write_state
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
+from halab.kit.pace import Pace
 from halab.kit.paths import ROOT, state_dir
 from halab.kit.process import end_daemons, find_daemons, start_daemon
-from halab.kit.wait import allow_for
 from halab.providers import BmcDaemon
 from halab.spec import labs
 from halab.spec.labs import LabFolder, Step
@@ -59,9 +59,11 @@ class Instance:
     @cached_property
     def provider(self) -> providers.Provider:
         site = providers.Site(self.name, self.directory, self.spec, self.state.distro, self.state.disk_only)
-        made = providers.provider(self.state.provider, site)
-        allow_for(made.slowness)
-        return made
+        return providers.provider(self.state.provider, site)
+
+    @property
+    def pace(self) -> Pace:
+        return self.provider.pace
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -78,7 +80,6 @@ class Instance:
         """Make what is missing and power on what is off. Needs the lock."""
         self.remember(self.state)
         self.provider.up()
-        allow_for(self.provider.slowness)
 
     def down(self) -> None:
         """Remove everything of the instance from the host. Needs the lock, which goes with it.

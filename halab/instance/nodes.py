@@ -50,7 +50,7 @@ class Node:
             typed = wait(
                 lambda: self._type_unless_shown(command, answers, within, shown),
                 lambda typed: bool(wanted.search(typed.output)),
-                within=within,
+                within=within * self._provider.pace.factor,
                 successes=1,
                 interval=1,
             )
@@ -80,7 +80,7 @@ class Node:
             wait(
                 self._system_state,
                 lambda state: state in ("running", "degraded"),
-                within=within,
+                within=within * self._provider.pace.factor,
                 successes=1,
                 interval=0.1,
                 tiring=False,
@@ -104,7 +104,7 @@ class Node:
     def _console_type(self, command: str, answers: Mapping[str, str], within: float) -> Typed:
         if self._console is None:
             argv = self._provider.console_argv(self.name, SHELL, ENVIRONMENT)
-            self._console = Console(argv, self.name, lambda text: self._show(text))
+            self._console = Console(argv, self.name, lambda text: self._show(text), self._provider.pace)
         try:
             return self._console.type(command, answers, within)
         except LabError:
@@ -148,7 +148,11 @@ class Workstation:
         """
         try:
             result = wait(
-                lambda: self.run("sh", "-c", command), lambda result: result.ok, within=within, successes=1, interval=1
+                lambda: self.run("sh", "-c", command),
+                lambda result: result.ok,
+                within=within * self._provider.pace.factor,
+                successes=1,
+                interval=1,
             )
         except TimedOut as error:
             result = error.last

@@ -1,11 +1,8 @@
 """The one wait loop."""
 
-import os
 import time
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
-
-from halab.kit.errors import LabError
 
 State = TypeVar("State")
 
@@ -28,26 +25,6 @@ class Clock(NamedTuple):
     sleep: Callable[[float], None] = time.sleep
 
 
-def timeout_factor() -> float:
-    """What every deadline is multiplied by: HALAB_TIMEOUT_FACTOR, which emulated machines set, or 1."""
-    given = os.environ.get("HALAB_TIMEOUT_FACTOR", "1")
-    try:
-        return float(given)
-    except ValueError:
-        raise LabError(f"HALAB_TIMEOUT_FACTOR is {given!r}, expected a number such as 1 or 2.5") from None
-
-
-def patience(seconds: float) -> float:
-    """How long to wait for a program that hangs: longer on slow machines, and never shorter."""
-    return seconds * max(1.0, timeout_factor())
-
-
-def allow_for(slowness: float) -> None:
-    """Multiply deadlines by this, here and in the programs started from here, unless the user has said otherwise."""
-    if slowness != 1:
-        os.environ.setdefault("HALAB_TIMEOUT_FACTOR", f"{slowness:g}")
-
-
 def wait(
     look: Callable[[], State],
     ready: Callable[[State], bool],
@@ -68,7 +45,7 @@ def wait(
     Raises TimedOut with the last state seen.
     """
     now, sleep = clock or Clock()
-    deadline = now() + within * timeout_factor()
+    deadline = now() + within
     needed = successes if within else 1
     in_a_row = 0
     while True:

@@ -15,8 +15,9 @@ from halab.instance import crm
 from halab.instance.cluster import ClusterStatus
 from halab.instance.instance import Instance
 from halab.kit.errors import HalabError, LabError
+from halab.kit.pace import Pace
 from halab.kit.paths import ROOT
-from halab.kit.wait import TimedOut, patience, timeout_factor, wait
+from halab.kit.wait import TimedOut, wait
 from halab.kit.xml import parse_xml
 from halab.measure import events, outages
 from halab.measure.outages import Seen
@@ -113,9 +114,9 @@ def digest(cib: str, corosync: str) -> str:
 def _run(instance: Instance, name: str, node: str, options: dict[str, str], writes: str, limit: float = LIMIT) -> Run:
     before = crm.status(instance)
     with _Probing(instance, writes) as probe:
-        _wait_answering(probe)
+        _wait_answering(probe, instance.pace)
         if writes:
-            _wait_writing(probe, writes)
+            _wait_writing(probe, writes, instance.pace)
         begin = time.time()
         asked = registry.inject(instance, name, node, options, measured=True)
         _watch(instance, probe, begin, before.fencing, registry.find(name), limit)
@@ -149,7 +150,7 @@ class _Probing:
     def __init__(self, instance: Instance, writes: str) -> None:
         spec = instance.spec
         probe = ["-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan"]
-        probe += [writes, str(max(1.0, timeout_factor()))] if writes else []
+        probe += [writes, str(instance.pace.slowness)] if writes else []
         self._argv = instance.provider.workstation_argv(["env", f"--chdir={ROOT}", sys.executable, *probe])
         self._names = {mac(node.lan.packed): node.name for node in spec.nodes}
         self._seen = Seen()
@@ -174,12 +175,12 @@ class _Probing:
         return self._seen.since(at)
 
 
-def _wait_answering(probe: _Probing) -> None:
+def _wait_answering(probe: _Probing, pace: Pace) -> None:
     try:
         wait(
             lambda: probe.since(0).answered_for(),
             lambda good: good >= STEADY,
-            within=STEADY * 10,
+            within=STEADY * 10 * pace.factor,
             successes=1,
             interval=0.1,
         )
@@ -187,31 +188,31 @@ def _wait_answering(probe: _Probing) -> None:
         raise LabError("the service does not answer through the VIP, so no outage can be measured") from None
 
 
-def _wait_writing(probe: _Probing, folder: str) -> None:
+def _wait_writing(probe: _Probing, folder: str, pace: Pace) -> None:
     """Until the counter has been written for long enough to tell how far behind a copy of it is."""
     time.sleep(WRITTEN)
-    lately = [write for write in probe.since(time.time() - patience(STEADY)).writes if write.acknowledged]
+    lately = [write for write in probe.since(time.time() - STEADY * pace.slowness).writes if write.acknowledged]
     if not lately:
         raise LabError(f"the service takes no PUT at {folder} through the VIP, so no lost writes can be measured")
 
 
 def _watch(instance: Instance, probe: _Probing, injected: float, fencing: bool, fault: Fault, limit: float) -> None:
     """Until an outage is over and the cluster settled, or there was none for long enough, or it is endless."""
-    factor = max(1.0, timeout_factor())
+    slowness = instance.pace.slowness
     answering_since = content_since = math.inf
-    while (now := time.time()) - injected < LIMIT * factor:
+    while (now := time.time()) - injected < LIMIT * slowness:
         time.sleep(0.25)
         seen = probe.since(injected)
         answers = seen.answered_for() >= STEADY
         answering_since = min(answering_since, now) if answers else math.inf
         was_lost = any(sample.page is None for sample in seen.samples)
-        if not (answers and was_lost) and now - injected < WATCHED * factor:
+        if not (answers and was_lost) and now - injected < WATCHED * slowness:
             continue
         settled = not unsettled(instance, fencing, fault)
         content_since = min(content_since, now) if settled and not answers else math.inf
-        if answers and (settled or now - answering_since > SETTLING * factor):
+        if answers and (settled or now - answering_since > SETTLING * slowness):
             return
-        if now - content_since > CONTENT * factor or (not answers and now - injected > limit * factor):
+        if now - content_since > CONTENT * slowness or (not answers and now - injected > limit * slowness):
             return
 
 
@@ -245,7 +246,11 @@ def _whole(instance: Instance, when: str) -> ClusterStatus:
     """Wait until the cluster's nodes are online, all resources started and nothing is under way, and tell of it."""
     everyone = {node.name for node in instance.spec.nodes}
     try:
-        wait(lambda: _lacking(instance, everyone, devices=True), lambda lacking: lacking == "", within=WHOLE)
+        wait(
+            lambda: _lacking(instance, everyone, devices=True),
+            lambda lacking: lacking == "",
+            within=WHOLE * instance.pace.factor,
+        )
     except TimedOut as error:
         raise LabError(f"the cluster is not whole {when}: {error.last}") from None
     return crm.status(instance)

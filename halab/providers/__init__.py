@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from halab.kit.errors import LabError
+from halab.kit.pace import Pace
 from halab.kit.process import CommandResult
 from halab.kit.toml import suggestion
 from halab.spec.models import LabSpec
@@ -62,8 +63,8 @@ class Provider(Protocol):
     def __init__(self, site: Site) -> None: ...
 
     @property
-    def slowness(self) -> float:
-        """The factor for deadlines: 1, or more where machines are emulated."""
+    def pace(self) -> Pace:
+        """How slow its nodes are, unless the user says otherwise: as others, or slower where machines are emulated."""
 
     @property
     def saves_memory(self) -> bool:

@@ -40,6 +40,7 @@ class Lab:
         self.vip: IPv4Address = spec.vip
         self.prefix = spec.networks.lan.subnet.prefixlen
         self.cluster = spec.cluster
+        self.pace = instance.pace
         self.credentials = spec.credentials
         self.distro = distros.load(instance.state.distro)
         self._nodes = [nodes.Node(node, instance.provider, show) for node in spec.nodes[:cluster_nodes]]
@@ -174,7 +175,9 @@ class Lab:
         The condition's own hints are given, unless the step has better ones.
         """
         waited = any(result.outcome is not Outcome.PASSED for result in self.results)
-        result = evaluate(sentence, condition, self, within=0 if waited else within, hints=condition.hints_or(hint))
+        result = evaluate(
+            sentence, condition, self, within=0 if waited else within * self.pace.factor, hints=condition.hints_or(hint)
+        )
         self.results.append(result)
         self._on_check(result)
 

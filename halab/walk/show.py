@@ -8,6 +8,7 @@ from halab.conditions.lab import Lab, Node
 from halab.faults.registry import typed, typed_measurement
 from halab.instance.cluster import ClusterStatus
 from halab.kit.errors import LabError
+from halab.kit.pace import Pace
 from halab.kit.process import CommandResult
 from halab.measure.report import Measurement
 from halab.spec import distros
@@ -48,6 +49,7 @@ class Recorder:
         self.vip = self.spec.vip
         self.prefix = self.spec.networks.lan.subnet.prefixlen
         self.cluster = self.spec.cluster
+        self.pace = Pace()
         self.credentials = self.spec.credentials
         self.nodes: list[Node] = [RecordedNode(node, self.entries) for node in self.spec.nodes]
         self.workstation = RecordedPlace("workstation", self.entries)

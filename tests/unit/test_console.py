@@ -11,6 +11,7 @@ import pytest
 
 from halab.instance.console import ENVIRONMENT, SHELL, Console, Screen
 from halab.kit.errors import LabError
+from halab.kit.pace import Pace
 
 Open = Callable[[], Console]
 AT_ONCE = """\
@@ -18,20 +19,21 @@ import os, time
 os.register_at_fork(before=lambda: time.sleep(0.2))  # so that each forks while the other one does
 import filelock
 from halab.instance.console import ENVIRONMENT, SHELL, Console
+from halab.kit.pace import Pace
 from halab.kit.parallel import for_each
 os.environ.update(ENVIRONMENT)
-for_each(["node1", "node2"], lambda name: Console(SHELL, name, lambda text: None).close())
+for_each(["node1", "node2"], lambda name: Console(SHELL, name, lambda text: None, Pace()).close())
 """
 
 
 class Terminal:
     """A console that tests share, and what each one of them was shown."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, factor: float = 1) -> None:
         settings = {**ENVIRONMENT, "PATH": "/usr/bin:/bin", "HOME": str(home), "HISTFILE": str(home / "history")}
         argv = ["env", "-i", *(f"{key}={value}" for key, value in settings.items()), *SHELL]
         self.pieces: list[str] = []
-        self.console = Console(argv, "node1", self.pieces.append)
+        self.console = Console(argv, "node1", self.pieces.append, Pace(factor))
 
     @property
     def shown(self) -> str:
@@ -64,7 +66,7 @@ def test_a_terminal_behind_the_terminal_does_not_echo_either(tmp_path: Path) -> 
     settings = {**ENVIRONMENT, "PATH": "/usr/bin:/bin", "HISTFILE": str(tmp_path / "history")}
     inner = ["script", "--quiet", "--flush", "--command", " ".join(SHELL), "/dev/null"]
     argv = ["env", "-i", *(f"{key}={value}" for key, value in settings.items()), *inner]
-    console = Console(argv, "node1", lambda text: None)
+    console = Console(argv, "node1", lambda text: None, Pace())
 
     typed = console.type("echo hello", {}, within=30)
     console.close()
@@ -206,10 +208,11 @@ def test_a_closed_terminal_is_an_error_that_says_what_to_do(fresh: Terminal) -> 
         fresh.console.type("exit", {}, within=30)
 
 
-def test_the_timeout_factor_stretches_what_a_command_is_given(fresh: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "100")
+def test_a_command_on_a_slow_node_is_given_more_time(tmp_path: Path) -> None:
+    slow = Terminal(tmp_path, factor=100)
 
-    typed = fresh.console.type("sleep 0.1; echo slow", {}, within=0.05)
+    typed = slow.console.type("sleep 0.1; echo slow", {}, within=0.05)
+    slow.console.close()
 
     assert typed.output == "slow\n"
 

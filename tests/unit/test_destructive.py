@@ -11,6 +11,7 @@ from halab.conditions import destructive
 from halab.conditions.checks import Condition, Observation
 from halab.conditions.destructive import survives
 from halab.instance.state import InjectedFault
+from halab.kit.pace import Pace
 from halab.measure.outages import Outage, Phases, Span
 from halab.measure.report import Measurement, Run
 from halab.walk.lab import Lab
@@ -40,6 +41,7 @@ def seen_after_one_outage(outages: int | None) -> Observation:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     told = Measurement(fault="power-cut", at=now, fencing=True, configuration="", runs=(run,))
     lab: Any = SimpleNamespace(
+        pace=Pace(),
         where=lambda resource: NODE,
         others=lambda node: [],
         status=lambda: SimpleNamespace(fencing=True),

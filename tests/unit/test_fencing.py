@@ -11,6 +11,7 @@ from halab.conditions.cluster import fenced_by_peer
 from halab.conditions.fencing import fenced, logged
 from halab.instance.cluster import Fenced, parse_history
 from halab.kit.errors import LabError
+from halab.kit.pace import Pace
 from halab.kit.process import CommandResult
 
 DONE = datetime(2026, 11, 27, 1, 0, 52, tzinfo=UTC).timestamp()
@@ -44,6 +45,7 @@ def lab(told: str = "", log: str = "", *, at: float = DONE - 6, by: str = PEER, 
     nodes = [SimpleNamespace(name="node1", mgmt=PEER, ask=run), SimpleNamespace(name="node2", mgmt="192.168.2.11")]
     events = {"node1": [], "node2": [{"time": at, "action": action, "from": by}]}
     return SimpleNamespace(
+        pace=Pace(),
         nodes=nodes,
         others=lambda node: [other for other in nodes if other is not node],
         power_events=lambda node: events[node.name],

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from halab.kit.errors import LabError
-from halab.kit.wait import CONFIRMING, TimedOut, allow_for, patience, timeout_factor, wait
+from halab.kit.wait import CONFIRMING, TimedOut, wait
 from tests.fakes import FakeClock
 
 
@@ -109,48 +108,3 @@ def test_a_short_interval_stays_as_it_is() -> None:
     wait(states("up"), is_up, within=60, interval=0.01, clock=time.clock())
 
     assert time.slept == [0.01, 0.01]
-
-
-def test_the_timeout_factor_stretches_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "3")
-    time = FakeClock()
-
-    with pytest.raises(TimedOut):
-        wait(states("down"), is_up, within=10, clock=time.clock())
-
-    assert 30 <= time.seconds < 30.5
-
-
-def test_the_timeout_factor_is_1_by_default() -> None:
-    factor = timeout_factor()
-
-    assert factor == 1
-
-
-def test_a_timeout_factor_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "slow")
-
-    with pytest.raises(LabError, match="expected a number"):
-        timeout_factor()
-
-
-def test_slow_machines_make_deadlines_longer_unless_the_user_has_said_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "")
-    monkeypatch.delenv("HALAB_TIMEOUT_FACTOR")
-
-    allow_for(10)
-    by_itself = timeout_factor()
-    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", "2")
-    allow_for(10)
-
-    assert by_itself == 10
-    assert timeout_factor() == 2
-
-
-@pytest.mark.parametrize(("factor", "seconds"), [("10", 200), ("0.1", 20)])
-def test_a_hurry_does_not_shorten_how_long_a_program_may_hang(
-    monkeypatch: pytest.MonkeyPatch, factor: str, seconds: float
-) -> None:
-    monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", factor)
-
-    assert patience(20) == seconds

@@ -89,7 +89,8 @@ def test_vbmcd_that_was_killed_is_told_and_brought_back_by_up(cli: Cli) -> None:
     assert dead == ["dead", "dead", "dead"]
     assert "the BMC of node1 does not run" in told
     assert alive == BMCS
-    wait(lambda: cli("bmc", "node1", "status"), lambda said: said.strip().endswith("is on"), within=20, successes=1)
+    within = 20 * cli.instance().pace.factor
+    wait(lambda: cli("bmc", "node1", "status"), lambda said: said.strip().endswith("is on"), within=within, successes=1)
 
 
 def test_a_checkpoint_of_the_running_cluster_brings_it_back_as_it_was(cli: Cli, lab: Lab) -> None:
@@ -114,7 +115,7 @@ def test_a_machine_without_power_is_part_of_a_checkpoint_as_such(
 ) -> None:
     lab.nodes[0].run("pcs", "property", "set", "stonith-enabled=false")
     cli("bmc", "node2", "off")
-    wait(lab.nodes[1].power, lambda state: state == "off", within=5)
+    wait(lab.nodes[1].power, lambda state: state == "off", within=5 * lab.pace.factor)
     with cli.instance().lock():
         checkpoints.save(cli.instance(), "node2-off")
         checkpoints.restore(cli.instance(), "running")

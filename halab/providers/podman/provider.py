@@ -16,9 +16,10 @@ from filelock import FileLock
 
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
+from halab.kit.pace import pace
 from halab.kit.parallel import for_each
 from halab.kit.process import CommandResult, end_daemons, is_alive, must, run
-from halab.kit.wait import TimedOut, patience, wait
+from halab.kit.wait import TimedOut, wait
 from halab.providers import BmcDaemon, Outside, Site, host, images, limits, rights, tools_root
 from halab.providers.podman import cgroups, layers, quotas
 from halab.providers.podman.asking import Asking, answer
@@ -36,6 +37,7 @@ DISK_PER_NODE = 1 * 2**30  # bytes: what the labs install, twice, and its checkp
 class Podman:
     def __init__(self, site: Site) -> None:
         self._site = site
+        self.pace = pace()
         self._nodes = {node.name: node for node in site.spec.nodes}
         self._network = Network(site.directory, site.spec)
         self._containers = Containers(site, self._network)
@@ -45,7 +47,6 @@ class Podman:
         self._running = RunningContainers(self._containers.of, self._podman)
         self._asking = Asking(site.directory / "asking", lambda: self._image().tools)
 
-    slowness = 1.0
     saves_memory = False
 
     def prepare(self, say: Callable[[str], None]) -> None:
@@ -91,14 +92,14 @@ class Podman:
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         def act(running: Running) -> CommandResult:
             entering = self._entering(node, enter(running.identity, argv))
-            return as_a_shell(run(entering, input=input, timeout=patience(timeout)), argv[0])
+            return as_a_shell(run(entering, input=input, timeout=timeout * self.pace.slowness), argv[0])
 
         return self._on(node, argv[0], act)
 
     def ask(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         def act(running: Running) -> CommandResult:
             entering = self._entering(node, self._asking.visiting(running, argv))
-            return answer(run(entering, input=input, timeout=patience(timeout)))
+            return answer(run(entering, input=input, timeout=timeout * self.pace.slowness))
 
         return self._on(node, argv[0], act)
 

@@ -9,7 +9,6 @@ from functools import cached_property
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
 from halab.kit.process import end_daemons
-from halab.kit.wait import allow_for
 from halab.providers import Site, host
 from halab.providers.images import ROOT_PASSWORD
 from halab.providers.vagrant import boxes, libvirtd
@@ -37,7 +36,7 @@ class Machines:
 
     @property
     def slowness(self) -> float:
-        """As Provider.slowness. It is 1 until machines were begun."""
+        """How many times slower than others they are. It is 1 until machines were begun."""
         emulated = self.were_begun() and 'driver = "qemu"' in self._vagrantfile.read_text()
         return EMULATED if emulated else 1.0
 
@@ -60,7 +59,6 @@ class Machines:
         if distro.box:
             write_atomically(script, render_script(distro, ROOT_PASSWORD))
         write_atomically(self._vagrantfile, render(spec, self._names, distro, box, driver, script))
-        allow_for(self.slowness)
         if driver == "qemu":
             print(f"this host has no KVM, so the machines are emulated: they take {EMULATED:g} times as long")
         self._vagrant("up")

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from halab.kit.errors import LabError
+from halab.kit.pace import Pace, pace
 from halab.kit.parallel import for_each
 from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult, must, run
-from halab.kit.wait import patience
 from halab.providers import SYSTEM_PATH, BmcDaemon, Outside, Site, host, rights
 from halab.providers.namespaces import Namespaces
 from halab.providers.vagrant import packages
@@ -49,8 +49,8 @@ class Vagrant:
         packages.ensure(say)
 
     @property
-    def slowness(self) -> float:
-        return self._machines.slowness
+    def pace(self) -> Pace:
+        return pace(self._machines.slowness)
 
     @property
     def saves_memory(self) -> bool:
@@ -98,7 +98,9 @@ class Vagrant:
         start = self._domains.start_of(node)
         self._shells.keep_open(node, start)
         result = run(
-            self._shells.argv(node, start, quoted(argv, {"PATH": SYSTEM_PATH})), input=input, timeout=patience(timeout)
+            self._shells.argv(node, start, quoted(argv, {"PATH": SYSTEM_PATH})),
+            input=input,
+            timeout=timeout * self.pace.slowness,
         )
         if result.rc == UNREACHABLE:
             state = self.power_states()[node]
