@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from halab.cli.outcomes import COLOURS, WORDS
+from halab.cli.outcomes import COLOURS
 from halab.conditions.checks import Outcome
 from halab.exams.attempts import Attempt, Learner
 from halab.exams.grade import Mark
@@ -17,7 +17,7 @@ INDENT = " " * 16  # under the sentence
 
 def mark_line(mark: Mark) -> str:
     """One line; of what did not pass, also what was expected and seen, and where to look."""
-    colour, word = COLOURS[mark.outcome], WORDS[mark.outcome]
+    colour, word = COLOURS[mark.outcome], mark.outcome.word
     worth = f"{mark.earned}/{mark.points}" if mark.points else "warning"
     line = f"[{colour}]{word:<5}[/]  {worth:>7}  {_plain(mark.sentence)}"
     if mark.outcome is Outcome.PASSED:

@@ -1,8 +1,7 @@
-"""The word and the colour of an outcome, wherever one is printed."""
+"""The colour of an outcome, wherever its word is printed."""
 
 from halab.conditions.checks import Outcome
 
-WORDS = {Outcome.PASSED: "PASS", Outcome.FAILED: "FAIL", Outcome.UNKNOWN: "ERROR"}
 COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.UNKNOWN: "yellow"}
 
 
@@ -11,4 +10,4 @@ def marked(outcome: str | None) -> str:
     if outcome not in set(Outcome):
         return outcome or ""
     known = Outcome(outcome)
-    return f"[{COLOURS[known]}]{WORDS[known]}[/]"
+    return f"[{COLOURS[known]}]{known.word}[/]"

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from rich.markup import escape
 from rich.table import Table
 
-from halab.cli.outcomes import WORDS
 from halab.proof import Cell, Proof
 
 
@@ -31,5 +30,5 @@ def matrices(proof: Proof) -> Iterator[Table]:
 
 
 def _verdict(cell: Cell) -> str:
-    word = WORDS[cell.outcome]
+    word = cell.outcome.word
     return f"[green]{word}[/]" if cell.good else f"[red]{word}, wrong[/]"

@@ -19,6 +19,11 @@ class Outcome(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
 
+    @property
+    def word(self) -> str:
+        """The word that people read. It is ERROR where a check could not be told, as that is the lab's own fault."""
+        return {"passed": "PASS", "failed": "FAIL", "unknown": "ERROR"}[self]
+
 
 @dataclass(frozen=True)
 class Observation:

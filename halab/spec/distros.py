@@ -53,9 +53,7 @@ class DistroFile(Frozen):
     packages: tuple[str, ...] = Field(min_length=1)  # the packages of a bare server
     pool: tuple[str, ...] = Field(min_length=1)  # the packages that labs install later, without the Internet
     commands: Commands
-    called: dict[str, str] = Field(
-        default_factory=dict
-    )  # the name most distros give a package -> this distro's, where it differs
+    called: dict[str, str] = Field(default_factory=dict)  # most distros' name of a package -> this one's
     paths: Paths
 
     @model_validator(mode="after")
@@ -99,8 +97,10 @@ def _content(file: Path, way: tuple[str, ...]) -> dict[str, Any]:
     if base is None:
         return own
     if base in way:
-        raise LabError(f"{short(file)}: extends: {' extends '.join((*way, str(base)))}, and so has no end")
-    whole = _content(_file(base, f"{short(file)}: extends: distro"), (*way, base))
+        raise LabError(f"{short(file)}: extends: {' extends '.join((*way, base))}, and so has no end")
+    extended = _file(str(base), f"{short(file)}: extends: distro")
+    whole = _content(extended, (*way, str(base)))
+    toml.check(whole, extended, DistroFile)  # so that its own mistakes are told as such
     tables = {key: {**whole[key], **value} for key, value in own.items() if _are_tables(value, whole.get(key))}
     return {**whole, **own, **tables}
 

@@ -109,10 +109,22 @@ def test_a_change_of_what_is_extended_is_another_recipe(broken_debian: Path) -> 
 
 @pytest.mark.parametrize(
     ("extends", "said"),
-    [("debain12", 'extends: distro "debain12" does not exist, did you mean "debian12"'), ("mine", "and so has no end")],
+    [
+        ('"debain12"', r'extends: distro "debain12" does not exist, did you mean "debian12"'),
+        ("12", r'extends: distro "12" does not exist, known are debian12, mine'),
+        ('"mine"', "and so has no end"),
+    ],
 )
 def test_a_file_that_extends_nothing_or_itself_is_refused(broken_debian: Path, extends: str, said: str) -> None:
-    (broken_debian.parent / "mine.toml").write_text(f'extends = "{extends}"\ntitle = "Mine"\n')
+    (broken_debian.parent / "mine.toml").write_text(f'extends = {extends}\ntitle = "Mine"\n')
 
     with pytest.raises(LabError, match=said):
+        distros.load("mine")
+
+
+def test_a_mistake_in_what_is_extended_is_told_of_that_file(broken_debian: Path) -> None:
+    (broken_debian.parent / "mine.toml").write_text('extends = "debian12"\ntitle = "Mine"\n')
+    broken_debian.write_text(broken_debian.read_text().replace("enable_pcsd", "enable_pscd"))
+
+    with pytest.raises(LabError, match=r"debian12\.toml: commands\.enable_pscd: unknown key"):
         distros.load("mine")
