@@ -137,7 +137,7 @@ def walk(c: Context, to: str | None = None, json: bool = False) -> None:
 @_guarded
 def next_step(c: Context, json: bool = False) -> None:
     """Perform and verify the next step."""
-    _commands().next_step(json)
+    _commands().next_step("next", json)
 
 
 @task
@@ -172,7 +172,7 @@ def hint(c: Context) -> None:
 @_guarded
 def solve(c: Context, json: bool = False) -> None:
     """Perform the current step for you, and verify it."""
-    _commands().next_step(json)
+    _commands().next_step("solve", json)
 
 
 FAULT_HELP = {

@@ -4,20 +4,22 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from halab.cli.selection import Selection, instance_to_make
-from halab.conditions.checks import CheckResult, Condition, Observation
+from halab.conditions.checks import Condition, Observation
 from halab.instance.bmc import NodeBmc
 from halab.instance.instance import Instance
+from halab.kit.audience import NOBODY, Event, Said
 from halab.kit.errors import LabError
 from halab.kit.pace import pace
 from halab.kit.process import CommandResult, Runner
 from halab.kit.wait import Clock
 from halab.providers import BmcDaemon, Outside, Site
-from halab.spec.labs import Step
 from halab.spec.models import LabSpec
 from halab.walk import bringup
-from halab.walk.walk import StepReport
+
+Kind = TypeVar("Kind", bound=Event)
 
 Answer = Callable[[Sequence[str], str], str | None]
 
@@ -316,34 +318,31 @@ class Programs:
 def instance_up(nodes: int | None = None) -> Instance:
     """Return an instance of the lab `tiny`, up on the provider `fake`."""
     made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12", nodes=nodes))
-    bringup.up(made, lambda text: None)
+    bringup.up(made, NOBODY)
     return made
 
 
 class FakeAudience:
-    """Remembers what a walk tells."""
+    """Remembers what it is told, and answers as it is told to."""
 
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.begun: list[str] = []
-        self.shown = ""
-        self.results: list[CheckResult] = []
-        self.ended: list[StepReport] = []
+    def __init__(self, goes_on: bool = True) -> None:
+        self.events: list[Event] = []
+        self._goes_on = goes_on
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
+    def tell(self, event: Event) -> None:
+        self.events.append(event)
 
-    def step_begins(self, step: Step, doing: str) -> None:
-        self.begun.append(f"{doing} {step.name}")
+    def go_on(self, lost: str) -> bool:
+        self.tell(Said(lost))
+        return self._goes_on
 
-    def shows(self, text: str) -> None:
-        self.shown += text
+    def told(self, kind: type[Kind]) -> list[Kind]:
+        """Return the events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
 
-    def checked(self, result: CheckResult) -> None:
-        self.results.append(result)
-
-    def step_ends(self, report: StepReport) -> None:
-        self.ended.append(report)
+    @property
+    def said(self) -> list[str]:
+        return [event.text for event in self.told(Said)]
 
 
 class FileSwitch:

@@ -1,23 +1,19 @@
 """What each Invoke task about exams does."""
 
-import time
 from pathlib import Path
 
-from halab.cli.commands import up
+from halab.cli.acting import acting_on_selected
+from halab.cli.commands import bring_up
 from halab.cli.report import Report
 from halab.cli.selection import Selection, current, refuse_name, select
-from halab.conditions.checks import Outcome
-from halab.exams import attempts, grading, reports, sheets, signing, sitting
+from halab.exams import actions, attempts, sheets, signing
 from halab.exams.draw import paper_of
 from halab.exams.reports import marks as class_marks
-from halab.instance import by_hand
-from halab.instance.instance import Instance, instances_dir
+from halab.instance.instance import instances_dir
 from halab.instance.state import read_state
-from halab.kit import consent
 from halab.kit.errors import CheckFailed, LabError, NothingChecked
 from halab.kit.files import publish
 from halab.spec import labs
-from halab.walk import bringup
 
 PAUSE = 3.0  # seconds between two looks of `inv watch`
 
@@ -26,14 +22,10 @@ def start(exam: str, instance: str | None, seed: str | None, practice: bool) -> 
     """Begin an exam: make its instance, break what it breaks, and tell what is to be done."""
     paper_of(labs.load(exam))
     _refuse_another_sitting(select(exam, instance, None, None, None, seed=seed), seed, practice)
-    up()
-    found, report = Instance.open(current().instance_name), Report()
-    with found.lock():
-        if not sitting.sitting_of(found).began and by_hand.may_have_worked(found):
-            consent.go_on(report.say, f"{exam} begins with nodes of its own: what was done on these by hand is lost.")
-        with report.progress(f"Preparing {exam}"):
-            sitting.begin(found, practice)
-    report.task_text(found)
+    bring_up("start")
+    with acting_on_selected("start") as (found, audience):
+        actions.start(found, audience, practice)
+    Report().task_text(found)
 
 
 def _refuse_another_sitting(selection: Selection, seed: str | None, practice: bool) -> None:
@@ -49,69 +41,19 @@ def _refuse_another_sitting(selection: Selection, seed: str | None, practice: bo
 
 
 def grade(sign: str | None, json: bool) -> None:
-    """Grade the exam as it stands, and keep that as an attempt; the work is as before afterwards."""
-    _grade(sign, json, last=False)
+    with acting_on_selected("grade", json) as (instance, audience):
+        actions.grade(instance, audience, sign, last=False)
 
 
 def finish(sign: str | None, json: bool) -> None:
     """Hand the exam in: the last attempt."""
-    _grade(sign, json, last=True)
-
-
-def _grade(sign: str | None, json: bool, last: bool) -> None:
-    instance, report = Instance.open(current().instance_name), Report(json)
-    if sign:
-        signing.private_key(Path(sign))  # one that is no key is told before minutes of grading
-    with instance.lock():
-        bringup.settle(instance, report.say)
-        _say_what_grading_does(instance, report)
-        result, outages = grading.grade(instance, report.marked)
-        attempt = attempts.keep(instance, result, outages, last)
-        files = reports.write_all(attempt)
-        if sign:
-            signing.sign(attempt.directory, Path(sign))
-    report.attempt(attempt, files)
-    if result.verdict == "not graded" and result.replaced:
-        raise LabError(f"not graded, and no attempt counts until it is put back: {result.replaced[0]}")
-    if result.verdict == "not graded":
-        raise LabError("not graded: some checks could not be told, see ERROR above; no attempt is counted")
-    if result.verdict == "failed":
-        raise CheckFailed(f"{result.percent:g} per cent, and {result.pass_mark} are needed")
-
-
-def _say_what_grading_does(instance: Instance, report: Report) -> None:
-    """Before it begins; on a terminal it is asked whether to go on while somebody has a shell open."""
-    sitting.open_sitting(instance)  # what is not graded is not lost either
-    kept = "memory too" if instance.provider.saves_memory else "as on their disks: they boot, and what is not permanent"
-    lost = "" if instance.provider.saves_memory else " (a firewall's runtime rules, a mount, what runs by hand) is gone"
-    does = f"Grading breaks things and puts all nodes back as they are now, {kept}{lost}. Shells on them end."
-    if shells := by_hand.open_shells(instance):
-        consent.go_on(report.say, f"{does} There is one on {' and '.join(shells)}.")
-    else:
-        report.say(does)
+    with acting_on_selected("finish", json) as (instance, audience):
+        actions.grade(instance, audience, sign, last=True)
 
 
 def watch() -> None:
-    """Tell which checks begin to pass, and which no longer do, until all pass or Ctrl-C; for practice only."""
-    instance, report = Instance.open(current().instance_name), Report()
-    if not sitting.sitting_of(instance).practice:
-        raise LabError("only practice is watched; try: inv down, and inv start EXAM --practice")
-    known: dict[str, Outcome] = {}
-    report.say("Looking every few seconds at what can be told without breaking anything; Ctrl-C ends it.")
-    while True:
-        with instance.lock():
-            bringup.settle(instance, report.say)
-            marks = grading.look(instance)
-        if not marks:
-            raise NothingChecked("all that counts here is told by breaking something; try: inv grade")
-        for mark in marks:
-            if known.get(mark.sentence) is not mark.outcome:
-                report.marked(mark)
-        known = {mark.sentence: mark.outcome for mark in marks}
-        if all(mark.outcome is Outcome.PASSED for mark in marks):
-            break
-        time.sleep(PAUSE)
-    report.say("All of that passes; inv grade tells what is left when nodes fail.")
+    with acting_on_selected("watch") as (instance, audience):
+        actions.watch(instance, audience)
 
 
 def export(exam: str, directory: str, learners: str, seed: str | None) -> None:
@@ -146,15 +88,8 @@ def verify_report(directory: str, key: str) -> None:
 
 
 def report(number: int, json: bool) -> None:
-    """Tell again what an attempt came to, and make its reports anew from its grade; 0 is the last attempt."""
-    instance, said = Instance.open(current().instance_name), Report(json)
-    sitting.sitting_of(instance)
-    with instance.lock():
-        attempt = attempts.find(instance.directory, number)
-        files = reports.write_all(attempt)
-    for mark in attempt.grade.checks:
-        said.marked(mark)
-    said.attempt(attempt, files)
+    with acting_on_selected("report", json) as (instance, audience):
+        actions.report(instance, audience, number)
 
 
 def marks(exam: str, csv: str | None, json: bool) -> None:

@@ -1,26 +1,22 @@
-"""What a person sees on the terminal, or a program reads with --json. Colours and progress only on a terminal."""
+"""What a command found: tables and sentences for people, or a JSON document for programs."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
 from halab.cli import exam_tables
-from halab.cli import measurement_table as measured
 from halab.cli.outcomes import marked
-from halab.cli.proof_tables import cell_line, matrices
+from halab.cli.proof_tables import matrices
 from halab.cli.selection import Selection, default_provider
 from halab.cli.status import as_data, limits_met
-from halab.cli.terminal import Terminal
-from halab.conditions.checks import CheckResult, Outcome
+from halab.cli.terminal import Terminal, dump
+from halab.conditions.checks import Outcome
 from halab.exams.draw import paper_of
 from halab.exams.reports import marks
 from halab.instance.state import read_state
@@ -28,67 +24,26 @@ from halab.instance.state import read_state
 if TYPE_CHECKING:  # every command prints, and none should wait for all that another one prints
     from halab.authoring.lint import Findings
     from halab.cli.status import StatusReport
-    from halab.exams.attempts import Attempt, Learner
-    from halab.exams.grade import Mark
+    from halab.exams.attempts import Learner
     from halab.faults import Fault
     from halab.instance.instance import Instance
     from halab.instance.state import InjectedFault
-    from halab.measure.report import Measurement
-    from halab.proof import Cell, Proof
+    from halab.proof import Proof
     from halab.spec import labs
     from halab.spec.labs import Step
     from halab.walk.checkpoints import Checkpoint
     from halab.walk.show import Entry
-    from halab.walk.walk import StepReport
 
 
 class Report:
-    """The audience of a walk, and the printer of everything else."""
+    """Prints what was looked up. Colours only on a terminal."""
 
     def __init__(self, as_json: bool = False) -> None:
         self._json = as_json
-        file = sys.stderr if as_json else sys.stdout
-        wide = None if file.isatty() else 200  # what is piped is searched, not looked at
-        self._out = Terminal(file=file, width=wide, highlight=False, emoji=False, soft_wrap=True)
-        self._steps: list[StepReport] = []
+        self._out = Terminal.on(sys.stderr if as_json else sys.stdout)
 
     def say(self, text: str) -> None:
         self._out.print(escape(text))
-
-    @contextmanager
-    def progress(self, doing: str) -> Iterator[None]:
-        """A spinner while something long goes on."""
-        if not self._out.is_terminal:
-            yield
-            return
-        with self._out.status(doing):
-            yield
-
-    def step_begins(self, step: Step, doing: str) -> None:
-        self._out.print(f"\n[bold]{'Checking' if doing == 'verify' else 'Step'} {step.name}: {escape(step.title)}[/]")
-        if doing == "perform" and step.prose:
-            self._out.print(f"[dim]{escape(step.prose)}[/]\n")
-
-    def shows(self, text: str) -> None:
-        if not self._json:
-            self._out.out(text, end="", highlight=False)
-            self._out.file.flush()
-
-    def checked(self, result: CheckResult) -> None:
-        self._out.print(f"{marked(result.outcome)} {escape(result.sentence)}")
-        if result.outcome != Outcome.PASSED:
-            self._out.print(f"       expected: {escape(result.expected)}\n       seen:     {escape(result.seen)}")
-
-    def step_ends(self, report: StepReport) -> None:
-        self._steps.append(report)
-        passed = sum(check.outcome == Outcome.PASSED for check in report.checks)
-        if report.outcome == Outcome.PASSED:
-            self._out.print(f"[green]Step {report.step} is passed[/]: {passed} checks, {report.seconds:.1f} s")
-
-    def finish(self) -> None:
-        """The end of a walk: with --json everything that was done, on standard output."""
-        if self._json:
-            self._dump([dataclasses.asdict(report) for report in self._steps])
 
     def selection(self, selection: Selection) -> None:
         from halab.instance.instance import instances_dir
@@ -107,7 +62,7 @@ class Report:
             "up": state is not None,
         }
         if self._json:
-            self._dump(chosen)
+            dump(chosen)
             return
         shape = [f"{key} {chosen[key]}" for key in ("provider", "distro", "nodes") if chosen[key] is not None]
         self.say(f"Lab {selection.lab}, instance {selection.instance_name} on {', '.join(shape)}{why}")
@@ -115,12 +70,13 @@ class Report:
     def status(self, report: StatusReport) -> None:
         found = as_data(report)
         if self._json:
-            self._dump(found)
+            dump(found)
             return
         self._out.print(
             f"[bold]{report.instance.name}[/]: lab {found['lab']} on {found['provider']}, {found['distro']}"
         )
-        self.faults(report.instance.state.faults, "[broken on purpose] {}: inv heal")
+        for fault in report.instance.state.faults:
+            self.say(f"[broken on purpose] {fault.words}: inv heal")
         nodes = _table("Node", "Address", "Power", "BMC", "Member")
         for node in found["nodes"]:
             nodes.add_row(node["name"], node["lan"], node["power"], node["bmc"], node["member"])
@@ -147,7 +103,7 @@ class Report:
     def step(self, step: Step, entries: list[Entry]) -> None:
         if self._json:
             found = [dataclasses.asdict(entry) for entry in entries]
-            self._dump({"step": step.name, "title": step.title, "prose": step.prose, "entries": found})
+            dump({"step": step.name, "title": step.title, "prose": step.prose, "entries": found})
             return
         self._out.print(f"[bold]{step.name}: {escape(step.title)}[/]\n\n{escape(step.prose)}\n")
         where = ""
@@ -164,7 +120,7 @@ class Report:
 
     def checkpoints(self, found: list[Checkpoint]) -> None:
         if self._json:
-            self._dump([{"name": point.name, "at": point.at} for point in found])
+            dump([{"name": point.name, "at": point.at} for point in found])
             return
         for point in found:
             self.say(f"{point.at:%F %T}  {point.name}")
@@ -172,7 +128,7 @@ class Report:
     def labs(self, found: list[tuple[labs.Entry, str | None]]) -> None:
         """Each lab, with what keeps it from running here, if anything does."""
         if self._json:
-            self._dump(
+            dump(
                 [
                     {
                         "name": lab.name,
@@ -195,31 +151,24 @@ class Report:
 
     def problems(self, found: list[str], not_limited: Sequence[str] = ()) -> None:
         if self._json:
-            self._dump({"problems": found, "not_limited": list(not_limited)})
+            dump({"problems": found, "not_limited": list(not_limited)})
             return
         for sentence in (*(found or ["Nothing keeps labs from running here."]), *not_limited):
             self.say(sentence)
 
     def findings(self, found: Findings) -> None:
         if self._json:
-            self._dump(dataclasses.asdict(found))
+            dump(dataclasses.asdict(found))
             return
         for line in (*found.problems, *found.notes):
             self.say(line)
         if not found.problems:
             self.say("Nothing is wrong.")
 
-    def faults(self, found: Sequence[InjectedFault], sentence: str) -> None:
-        if self._json:
-            self._dump([fault.model_dump() for fault in found])
-            return
-        for fault in found:
-            self.say(sentence.format(fault.words))
-
     def all_faults(self, known: list[Fault], injected: Sequence[InjectedFault]) -> None:
         now = {fault.name: [there.node for there in injected if there.name == fault.name] for fault in known}
         if self._json:
-            self._dump(
+            dump(
                 [
                     {"name": fault.name, "does": fault.does, "options": fault.options, "injected": now[fault.name]}
                     for fault in known
@@ -233,23 +182,10 @@ class Report:
             table.add_row(fault.name, escape(fault.does), escape(options), where)
         self._out.print(table)
 
-    def measurement(self, found: Measurement, directory: Path) -> None:
-        if self._json:
-            self._dump({**measured.as_data(found), "directory": str(directory)})
-            return
-        self._out.print(measured.table(found))
-        for line in measured.remarks(found):
-            self._out.print(line)
-        self.say(f"Report and pictures: {directory}")
-
-    def proven(self, cell: Cell) -> None:
-        """One cell of a proof, as it becomes known."""
-        self._out.print(cell_line(cell))
-
     def proof(self, proof: Proof) -> None:
         if self._json:
             cells = [dataclasses.asdict(cell) for cell in proof.cells]
-            self._dump({"lab": proof.lab, "cells": cells, "unproven": proof.unproven})
+            dump({"lab": proof.lab, "cells": cells, "unproven": proof.unproven})
             return
         for matrix in matrices(proof):
             self._out.print(matrix)
@@ -270,23 +206,11 @@ class Report:
             f"\n{paper.file.points} points, {paper.file.pass_mark} per cent to pass, {paper.file.minutes} minutes."
         )
 
-    def marked(self, mark: Mark) -> None:
-        self._out.print(exam_tables.mark_line(mark))
-
-    def attempt(self, attempt: Attempt, files: Sequence[Path]) -> None:
-        if self._json:
-            self._dump(attempt.grade.model_dump(mode="json"))
-            return
-        self._out.print(exam_tables.summary(attempt, files))
-
     def marks(self, learners: Sequence[Learner], tasks: Sequence[str]) -> None:
         if self._json:
-            self._dump(marks.as_data(learners, tasks))
+            dump(marks.as_data(learners, tasks))
             return
         self._out.print(exam_tables.class_table(learners, tasks))
-
-    def _dump(self, data: object) -> None:
-        print(json.dumps(data, indent=2, default=_plain))
 
 
 def _table(*headings: str) -> Table:
@@ -295,7 +219,3 @@ def _table(*headings: str) -> Table:
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) or not hasattr(value, "__dict__") else vars(value)

@@ -13,6 +13,7 @@ from halab.instance.instance import Instance
 from halab.instance.nodes import Workstation
 from halab.instance.state import holder, read_state
 from halab.kit import pty
+from halab.kit.audience import Audience, Said
 from halab.kit.errors import HalabError, LabError, Locked
 from halab.kit.recording import Recording
 from halab.walk import bringup
@@ -23,21 +24,18 @@ LATELY = 60.0  # seconds in which a BMC was told of what has ended a shell
 CUTS = ("off", "cycle", "reset")
 
 
-def finish_first(instance: Instance) -> None:
+def finish_first(instance: Instance, audience: Audience) -> None:
     """Finish, or take back, what a killed command left: once somebody has worked in a shell, that would undo it."""
     if not bringup.is_unfinished(instance):
         return
 
-    def say(text: str) -> None:
-        print(text, file=sys.stderr)
-
     try:
         with instance.lock():
-            bringup.settle(instance, say)
+            bringup.settle(instance, audience)
     except LabError as error:
-        say(f"{error}. What is done in this shell may be undone by that.")
+        audience.tell(Said(f"{error}. What is done in this shell may be undone by that."))
     except Locked as error:
-        say(f"{error}: it may undo what is done in this shell.")
+        audience.tell(Said(f"{error}: it may undo what is done in this shell."))
 
 
 def run(instance: Instance, node: str, argv: Sequence[str], recording: Recording | None) -> int:

@@ -1,6 +1,9 @@
-"""The terminal as halab prints on it."""
+"""What halab prints on: the terminal of a person, and JSON documents for programs."""
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -11,6 +14,20 @@ from halab.kit.printable import printable
 class Terminal(Console):
     """It gets no control sequences but those that rich makes, whatever is in the text: a node may have printed it."""
 
+    @classmethod
+    def on(cls, file: TextIO) -> Self:
+        wide = None if file.isatty() else 200  # what is piped is searched, not looked at
+        return cls(file=file, width=wide, highlight=False, emoji=False, soft_wrap=True)
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else printable(text), style, control)
+
+
+def dump(data: object) -> None:
+    """Print a JSON document on standard output."""
+    print(json.dumps(data, indent=2, default=_plain))
+
+
+def _plain(value: object) -> Any:
+    return str(value) if isinstance(value, Path) or not hasattr(value, "__dict__") else vars(value)

@@ -4,11 +4,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from halab.exams.grade import Grade
 from halab.exams.sitting import sitting_of
 from halab.instance.instance import Instance, instances_dir
 from halab.instance.state import Sitting, read_state
+from halab.kit.audience import Event
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
 from halab.kit.recording import whole_lines
@@ -34,6 +36,20 @@ class Attempt:
     @property
     def number(self) -> int:
         return int(self.directory.name)
+
+
+@dataclass(frozen=True)
+class Graded(Event):
+    """What an attempt came to, and the reports of it."""
+
+    kind = "graded"
+    attempt: Attempt
+    files: tuple[Path, ...]
+
+    def data(self) -> dict[str, Any]:
+        grade = self.attempt.grade
+        keys = ("verdict", "points", "of", "percent", "pass_mark", "late", "replaced")
+        return {"attempt": self.attempt.number, **{key: getattr(grade, key) for key in keys}, "files": self.files}
 
 
 @dataclass(frozen=True)

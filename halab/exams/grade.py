@@ -1,11 +1,13 @@
 """A grade: plain data, written as JSON. Every report is made from it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from halab.conditions.checks import CheckResult, Outcome
 from halab.instance.state import Sitting
+from halab.kit.audience import Event
 from halab.kit.frozen import Frozen
 from halab.spec.paper import ExamFile
 
@@ -44,6 +46,18 @@ class Mark(Frozen):
         """What people are told of a check that did not pass. Of the hints, it has only where to look."""
         parts = [("expected", self.expected), ("seen", self.seen), *(("look", hint) for hint in self.hints[:1])]
         return "\n".join(f"{name + ':':<10}{text.replace(chr(10), chr(10) + ' ' * 10)}" for name, text in parts)
+
+
+@dataclass(frozen=True)
+class Marked(Event):
+    """The outcome of one check of an exam. Programs are told what people are: of the hints, only where to look."""
+
+    kind = "marked"
+    mark: Mark
+
+    def data(self) -> dict[str, Any]:
+        told = self.mark.model_dump(mode="json", exclude={"hints"})
+        return {**told, "earned": self.mark.earned, "look": list(self.mark.hints[:1])}
 
 
 class TaskScore(Frozen):

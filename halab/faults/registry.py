@@ -1,11 +1,14 @@
 """All faults by name, and what injecting and healing them changes in an instance's state."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from halab.faults import Fault, Scene, bmc, network, planned, power, processes
 from halab.instance import crm
 from halab.instance.instance import Instance
 from halab.instance.state import InjectedFault
+from halab.kit.audience import Event
 from halab.kit.errors import HalabError, LabError, NothingChecked
 from halab.kit.toml import suggestion
 
@@ -18,6 +21,28 @@ ALL: tuple[Fault, ...] = (
 )
 FAULTS = {fault.name: fault for fault in ALL}
 ACTIVE = "active"  # stands for the node that has the service's address
+
+
+@dataclass(frozen=True)
+class Injected(Event):
+    """A fault is injected, and stays until it is healed."""
+
+    kind = "injected"
+    fault: InjectedFault
+
+    def data(self) -> dict[str, Any]:
+        return {"fault": self.fault.model_dump()}
+
+
+@dataclass(frozen=True)
+class Healed(Event):
+    """Faults are healed."""
+
+    kind = "healed"
+    faults: tuple[InjectedFault, ...]
+
+    def data(self) -> dict[str, Any]:
+        return {"faults": [fault.model_dump() for fault in self.faults]}
 
 
 def find(name: str) -> Fault:

@@ -1,8 +1,11 @@
 """The measurements of an instance: measurements/<time>-<fault>/ with report.json and a picture of each run."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from halab.instance.instance import Instance
+from halab.kit.audience import NOBODY, Audience, Event, Reported
 from halab.kit.files import publish
 from halab.measure.report import Measurement
 from halab.measure.timeline import draw
@@ -10,7 +13,21 @@ from halab.measure.timeline import draw
 REPORT = "report.json"
 
 
-def keep(instance: Instance, measurement: Measurement) -> Path:
+@dataclass(frozen=True)
+class Measured(Event):
+    """A measurement was made, and is kept in a directory."""
+
+    kind = "measured"
+    measurement: Measurement
+    directory: Path
+
+    def data(self) -> dict[str, Any]:
+        found = self.measurement
+        seconds = [run.seconds for run in found.runs]
+        return {"fault": found.fault, "fencing": found.fencing, "seconds": seconds, "directory": self.directory}
+
+
+def keep(instance: Instance, measurement: Measurement, audience: Audience = NOBODY) -> Path:
     """Write the report and its pictures, let the state remember them, and return their directory. Needs the lock."""
     directory = instance.directory / "measurements" / f"{measurement.at:%Y%m%d-%H%M%S}-{measurement.fault}"
     directory.mkdir(parents=True, exist_ok=True)
@@ -18,6 +35,7 @@ def keep(instance: Instance, measurement: Measurement) -> Path:
         draw(measurement, run, [directory / f"run-{number}.{suffix}" for suffix in ("svg", "png")])
     publish(directory / REPORT, measurement.model_dump_json(indent=2))
     instance.remember(instance.state.with_measurement(directory.name))
+    audience.tell(Reported(directory))
     return directory
 
 

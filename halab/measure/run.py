@@ -3,27 +3,22 @@
 import hashlib
 import math
 import re
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable
 from datetime import datetime
 
 from halab.faults import Fault, registry
 from halab.instance import crm
 from halab.instance.cluster import ClusterStatus
 from halab.instance.instance import Instance
+from halab.kit.audience import NOBODY, Audience, Said
 from halab.kit.errors import HalabError, LabError
 from halab.kit.pace import Pace
-from halab.kit.paths import ROOT
 from halab.kit.wait import TimedOut, wait
 from halab.kit.xml import parse_xml
 from halab.measure import events, outages
-from halab.measure.outages import Seen
+from halab.measure.probing import Probing
 from halab.measure.report import Measurement, Run
 from halab.measure.writes import kept as kept_of
-from halab.spec.models import mac
 
 STEADY = 1.0  # seconds of answers before a fault, and after an outage, without which nothing can be said
 WRITTEN = 15.0  # seconds of writing before a fault, where a counter is written
@@ -42,7 +37,7 @@ def measure(
     options: dict[str, str],
     repeat: int = 1,
     writes: str = "",
-    say: Callable[[str], None] = lambda text: None,
+    audience: Audience = NOBODY,
 ) -> Measurement:
     """Inject a fault, watch, and heal it, `repeat` times; ends with the cluster whole again. Needs the lock.
 
@@ -55,15 +50,15 @@ def measure(
     if writes and not re.fullmatch(r"/([\w.-]+/)*", writes):
         raise LabError(f"--writes must be the path of a folder, such as /counter/, not {writes!r}")
     if left := [fault for fault in instance.state.faults[::-1] if fault.measured]:
-        say(f"The measurement of {left[-1].words} was interrupted; healing it.")
+        audience.tell(Said(f"The measurement of {left[-1].words} was interrupted; healing it."))
         for fault in left:
             registry.heal_one(instance, fault)
     before = _whole(instance, "before the fault")
     runs: list[Run] = []
     for number in range(1, repeat + 1):
-        runs.append(_run(instance, name, node, options, writes))
+        runs.append(_run(instance, name, node, options, writes, audience))
         _whole(instance, f"after {name} was healed")
-        say(f"Run {number} of {repeat}: {summary(runs[-1])}.")
+        audience.tell(Said(f"Run {number} of {repeat}: {summary(runs[-1])}."))
     return Measurement(
         fault=name,
         at=datetime.now().astimezone(),
@@ -73,14 +68,14 @@ def measure(
     )
 
 
-def once(instance: Instance, name: str, node: str, limit: float) -> Measurement:
+def once(instance: Instance, name: str, node: str, limit: float, audience: Audience = NOBODY) -> Measurement:
     """Measure one fault on a cluster that is taken as it is, and heal it, after `limit` seconds without the service at
     the latest. Needs the lock.
 
     Raises LabError when the service does not answer to begin with, or the probe ends.
     """
     fencing = crm.status(instance).fencing
-    run = _run(instance, name, node, {}, writes="", limit=limit)
+    run = _run(instance, name, node, {}, "", audience, limit)
     return Measurement(fault=name, at=datetime.now().astimezone(), fencing=fencing, configuration="", runs=(run,))
 
 
@@ -111,9 +106,17 @@ def digest(cib: str, corosync: str) -> str:
     return hashlib.sha256(f"{shape}{corosync}".encode()).hexdigest()[:16]
 
 
-def _run(instance: Instance, name: str, node: str, options: dict[str, str], writes: str, limit: float = LIMIT) -> Run:
+def _run(
+    instance: Instance,
+    name: str,
+    node: str,
+    options: dict[str, str],
+    writes: str,
+    audience: Audience,
+    limit: float = LIMIT,
+) -> Run:
     before = crm.status(instance)
-    with _Probing(instance, writes) as probe:
+    with Probing(instance, writes, audience) as probe:
         _wait_answering(probe, instance.pace)
         if writes:
             _wait_writing(probe, writes, instance.pace)
@@ -144,38 +147,7 @@ def _run(instance: Instance, name: str, node: str, options: dict[str, str], writ
     )
 
 
-class _Probing:
-    """The probe, running on the workstation while the block does, and what it has seen so far."""
-
-    def __init__(self, instance: Instance, writes: str) -> None:
-        spec = instance.spec
-        probe = ["-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan"]
-        probe += [writes, str(instance.pace.slowness)] if writes else []
-        self._argv = instance.provider.workstation_argv(["env", f"--chdir={ROOT}", sys.executable, *probe])
-        self._names = {mac(node.lan.packed): node.name for node in spec.nodes}
-        self._seen = Seen()
-
-    def __enter__(self) -> "_Probing":
-        # it reads what nodes send, so it has no terminal (see docs/architecture.md)
-        self._process = subprocess.Popen(self._argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        self._reader = threading.Thread(target=self._seen.read, args=(self._process.stdout, self._names))
-        self._reader.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._reader.join()
-        with self._process:  # closes its pipe, and waits for its end
-            pass
-
-    def since(self, at: float) -> Seen:
-        """Raises LabError when the probe has ended: then nothing would ever be lost, nor answered."""
-        if self._process.poll() is not None:
-            raise LabError(f"the probe ended with exit status {self._process.returncode}; see above, and try: inv up")
-        return self._seen.since(at)
-
-
-def _wait_answering(probe: _Probing, pace: Pace) -> None:
+def _wait_answering(probe: Probing, pace: Pace) -> None:
     try:
         wait(
             lambda: probe.since(0).answered_for(),
@@ -188,7 +160,7 @@ def _wait_answering(probe: _Probing, pace: Pace) -> None:
         raise LabError("the service does not answer through the VIP, so no outage can be measured") from None
 
 
-def _wait_writing(probe: _Probing, folder: str, pace: Pace) -> None:
+def _wait_writing(probe: Probing, folder: str, pace: Pace) -> None:
     """Until the counter has been written for long enough to tell how far behind a copy of it is."""
     time.sleep(WRITTEN)
     lately = [write for write in probe.since(time.time() - STEADY * pace.slowness).writes if write.acknowledged]
@@ -196,7 +168,7 @@ def _wait_writing(probe: _Probing, folder: str, pace: Pace) -> None:
         raise LabError(f"the service takes no PUT at {folder} through the VIP, so no lost writes can be measured")
 
 
-def _watch(instance: Instance, probe: _Probing, injected: float, fencing: bool, fault: Fault, limit: float) -> None:
+def _watch(instance: Instance, probe: Probing, injected: float, fencing: bool, fault: Fault, limit: float) -> None:
     """Until an outage is over and the cluster settled, or there was none for long enough, or it is endless."""
     slowness = instance.pace.slowness
     answering_since = content_since = math.inf

@@ -7,12 +7,13 @@ cheats    wrong solutions for any exam, which look like a cluster and are none
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from halab.conditions.checks import CheckResult, Condition, Outcome
 from halab.conditions.lab import Lab
 from halab.instance.instance import Instance
+from halab.kit.audience import Event
 from halab.kit.errors import LabError
 from halab.walk.lab import Lab as RunningLab
 
@@ -83,6 +84,17 @@ class Cell:
     @property
     def good(self) -> bool:
         return self.outcome is (Outcome.PASSED if self.right else Outcome.FAILED)
+
+
+@dataclass(frozen=True)
+class Proven(Event):
+    """One cell of a proof is known."""
+
+    kind = "proven"
+    cell: Cell
+
+    def data(self) -> dict[str, Any]:
+        return {**asdict(self.cell), "good": self.cell.good}
 
 
 @dataclass

@@ -12,12 +12,12 @@ from halab.exams.sitting import begin, sitting_of
 from halab.exams.witness.look import Witness
 from halab.instance.instance import Instance
 from halab.instance.state import Sitting
+from halab.kit.audience import Audience, saying
 from halab.kit.errors import LabError
 from halab.proof import UNTOUCHED, Cell, Concerned, Solution
 from halab.spec.paper import Draw
 from halab.walk import bringup, checkpoints
 from halab.walk.checkpoints import START
-from halab.walk.preparation import Say
 
 NOTHING = Solution(UNTOUCHED, lambda lab: None, fails=("",))  # every check that is worth points must fail it
 
@@ -95,14 +95,14 @@ class Prover:
 
 
 @contextmanager
-def begun(made: Instance, draw: Draw, say: Say) -> Iterator[Instance]:
+def begun(made: Instance, draw: Draw, audience: Audience) -> Iterator[Instance]:
     """Bring up an instance, begin its exam with this draw, and hold its lock. The instance is removed afterwards."""
     spec, drawn = draw
     made.state = made.state.model_copy(update={"spec": spec, "sitting": Sitting(seed="", drawn=drawn)})
-    made.provider.prepare(say)
+    made.provider.prepare(saying(audience))
     with made.lock():
         try:
-            bringup.up(made, say)
+            bringup.up(made, audience)
             begin(made, practice=False)
             yield made
         finally:

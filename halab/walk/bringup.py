@@ -1,19 +1,18 @@
 """Bringing an instance up, or back to a state that commands can work on after one was killed."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 from halab.faults import registry
 from halab.faults.power import FREEZE
 from halab.instance import by_hand
 from halab.instance.instance import Instance
-from halab.kit import consent
+from halab.kit.audience import Audience, Said, must_go_on, saying
 from halab.kit.errors import LabError
 from halab.walk import checkpoints, preparation
 from halab.walk.checkpoints import GRADING, START
 
 
-def up(instance: Instance, say: Callable[[str], None]) -> None:
+def up(instance: Instance, audience: Audience) -> None:
     """From nothing, or from whatever a killed command or a learner left, to booted nodes. Needs the lock."""
     if problems := instance.provider.problems():
         raise LabError("; ".join(problems))
@@ -21,17 +20,17 @@ def up(instance: Instance, say: Callable[[str], None]) -> None:
         instance.up()
         checkpoints.wait_booted(instance)
     else:
-        preparation.make(instance, say)
+        preparation.make(instance, saying(audience))
     instance.start_bmcs()
     healed, unhealed = registry.try_to_heal(instance, instance.state.faults[::-1])
     if healed:
-        say(f"Healed: {', '.join(fault.name for fault in healed)}.")
+        audience.tell(Said(f"Healed: {', '.join(fault.name for fault in healed)}."))
     for sentence in unhealed:
-        say(f"{sentence}.")
-    _finish(instance, say)
+        audience.tell(Said(f"{sentence}."))
+    _finish(instance, audience)
 
 
-def settle(instance: Instance, say: Callable[[str], None]) -> None:
+def settle(instance: Instance, audience: Audience) -> None:
     """Finish, or take back, what a killed command left half done. Needs the lock."""
     states = instance.provider.power_states()
     if "absent" in states.values() or START not in checkpoints.names(instance):
@@ -39,7 +38,7 @@ def settle(instance: Instance, say: Callable[[str], None]) -> None:
     on_purpose = {fault.node for fault in instance.state.faults if fault.name == FREEZE}
     frozen = [name for name, state in states.items() if state == "frozen" and name not in on_purpose]
     instance.provider.thaw(frozen)  # by a save that was killed
-    _finish(instance, say)
+    _finish(instance, audience)
     instance.start_bmcs()  # those that have died
 
 
@@ -61,27 +60,27 @@ def _half_done(instance: Instance) -> list[str]:
     return [name for name, record in instance.state.steps.items() if record.outcome == "performing"]
 
 
-def _finish(instance: Instance, say: Callable[[str], None]) -> None:
+def _finish(instance: Instance, audience: Audience) -> None:
     """A reset that was asked for after a grading was killed stands; the grading's own are part of it."""
     if instance.state.restoring not in (None, GRADING):
-        say(f"The reset to {instance.state.restoring} was interrupted; doing it again.")
+        audience.tell(Said(f"The reset to {instance.state.restoring} was interrupted; doing it again."))
         go_back(instance, instance.state.restoring)
     elif GRADING in checkpoints.names(instance):
         graded_at = checkpoints.find(instance, GRADING).at
-        _say(instance, say, "The grading was interrupted; putting everything back as it was before.", graded_at)
+        _say(instance, audience, "The grading was interrupted; putting everything back as it was before.", graded_at)
         put_back(instance)
     if half_done := _half_done(instance):
         before, begun = before_step(instance, half_done[0]), instance.state.steps[half_done[0]].at
-        _say(instance, say, f"Step {half_done[0]} was interrupted; going back to {before}.", begun)
+        _say(instance, audience, f"Step {half_done[0]} was interrupted; going back to {before}.", begun)
         go_back(instance, before)
 
 
-def _say(instance: Instance, say: Callable[[str], None], text: str, since: datetime) -> None:
+def _say(instance: Instance, audience: Audience, text: str, since: datetime) -> None:
     """Say what is taken back, and ask whoever has a shell open, or had one since, in which the work went on."""
     if by_hand.may_have_worked(instance, since):
-        consent.go_on(say, f"{text} What was done in shells since is lost.")
+        must_go_on(audience, f"{text} What was done in shells since is lost.")
     else:
-        say(text)
+        audience.tell(Said(text))
 
 
 def go_back(instance: Instance, checkpoint: str) -> None:

@@ -1,8 +1,10 @@
 """The running lab as a step sees it: what `perform(lab)` and `verify(lab)` are given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address
+from typing import Any
 
 from halab.conditions.checks import CheckResult, Condition, Outcome, evaluate
 from halab.conditions.lab import Node
@@ -10,6 +12,7 @@ from halab.faults import registry
 from halab.instance import crm, nodes
 from halab.instance.cluster import ClusterStatus
 from halab.instance.instance import Instance
+from halab.kit.audience import NOBODY, Audience, Event, Said
 from halab.kit.errors import CheckFailed, HalabError, LabError
 from halab.kit.parallel import for_each
 from halab.kit.toml import suggestion
@@ -17,11 +20,41 @@ from halab.measure import records, run
 from halab.measure.report import Measurement
 from halab.spec import distros
 
-Show = Callable[[str], None]
+
+@dataclass(frozen=True)
+class Typed(Event):
+    """Text that appears on a terminal: what is typed, and what that prints."""
+
+    kind = "typed"
+    text: str
+
+
+@dataclass(frozen=True)
+class Checked(Event):
+    """The result of a check. Its hints are for whoever asks for them."""
+
+    kind = "checked"
+    result: CheckResult
+
+    def data(self) -> dict[str, Any]:
+        return asdict(self.result)
+
+
+class _Typing:
+    """Shows what is said as text of a terminal."""
+
+    def __init__(self, audience: Audience) -> None:
+        self._audience = audience
+
+    def tell(self, event: Event) -> None:
+        self._audience.tell(Typed(f"{event.text}\n") if isinstance(event, Said) else event)
+
+    def go_on(self, lost: str) -> bool:
+        return self._audience.go_on(lost)
 
 
 class Lab:
-    """Everything a step may use. `show` is given what is typed and printed, `on_check` each check's result.
+    """Everything a step may use. The audience is told what is typed and printed, and each check's result.
 
     `nodes` are all of them, or the first `cluster_nodes` where that is how many the cluster has.
     """
@@ -29,23 +62,21 @@ class Lab:
     def __init__(
         self,
         instance: Instance,
-        show: Show = lambda text: None,
-        on_check: Callable[[CheckResult], None] = lambda result: None,
+        audience: Audience = NOBODY,
         cluster_nodes: int | None = None,
     ) -> None:
         spec = instance.spec
         self._instance = instance
-        self._show = show
-        self._on_check = on_check
+        self._audience = audience
         self.vip: IPv4Address = spec.vip
         self.prefix = spec.networks.lan.subnet.prefixlen
         self.cluster = spec.cluster
         self.pace = instance.pace
         self.credentials = spec.credentials
         self.distro = distros.load(instance.state.distro)
-        self._nodes = [nodes.Node(node, instance.provider, show) for node in spec.nodes[:cluster_nodes]]
+        self._nodes = [nodes.Node(node, instance.provider, self._show) for node in spec.nodes[:cluster_nodes]]
         self.nodes: list[Node] = [*self._nodes]
-        self.workstation = nodes.Workstation(instance.provider, show)
+        self.workstation = nodes.Workstation(instance.provider, self._show)
         self.results: list[CheckResult] = []
         self.outages: list[Measurement] = []
 
@@ -142,16 +173,16 @@ class Lab:
             options,
             repeat=repeat,
             writes=writes,
-            say=lambda text: self._show(f"{text}\n"),
+            audience=_Typing(self._audience),
         )
-        records.keep(self._instance, measurement)
+        records.keep(self._instance, measurement, self._audience)
 
     def outage(self, name: str, node: Node, limit: float) -> Measurement:
         """Measure one outage, of a cluster that need not be whole before or afterwards; `outages` has it then.
 
         It is not watched for longer than `limit` seconds.
         """
-        self.outages.append(run.once(self._instance, name, node.name, limit))
+        self.outages.append(run.once(self._instance, name, node.name, limit, self._audience))
         return self.outages[-1]
 
     def measurements(self, fault: str) -> list[Measurement]:
@@ -179,7 +210,10 @@ class Lab:
             sentence, condition, self, within=0 if waited else within * self.pace.factor, hints=condition.hints_or(hint)
         )
         self.results.append(result)
-        self._on_check(result)
+        self._audience.tell(Checked(result))
+
+    def _show(self, text: str) -> None:
+        self._audience.tell(Typed(text))
 
     def close(self) -> None:
         for node in self._nodes:

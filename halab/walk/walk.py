@@ -4,20 +4,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, TextIO
 
 from halab.conditions.checks import CheckResult, Condition, Outcome, overall
 from halab.instance import by_hand
 from halab.instance.console import COLUMNS, LINES
 from halab.instance.instance import Instance
-from halab.kit import consent
+from halab.kit.audience import Audience, Event, Said, must_go_on
 from halab.kit.errors import CheckFailed, HalabError, LabError, NothingChecked
 from halab.kit.printable import printable
 from halab.kit.recording import Recording
 from halab.spec.labs import Step
 from halab.walk import bringup, checkpoints
 from halab.walk.evidence import collect
-from halab.walk.lab import Lab
+from halab.walk.lab import Checked, Lab, Typed
 
 KEPT = "my-work"  # a name for a checkpoint of it
 
@@ -35,14 +35,58 @@ class StepReport:
     seconds: float = 0
 
 
-class Audience(Protocol):
-    """Who watches: told of each thing as it happens."""
+@dataclass(frozen=True)
+class StepBegins(Event):
+    """A step begins; `doing` is perform or verify. A StepEnds of the same step follows."""
 
-    def say(self, text: str) -> None: ...
-    def step_begins(self, step: Step, doing: str) -> None: ...
-    def shows(self, text: str) -> None: ...
-    def checked(self, result: CheckResult) -> None: ...
-    def step_ends(self, report: StepReport) -> None: ...
+    kind = "step_begins"
+    step: Step
+    doing: str
+
+    def data(self) -> dict[str, Any]:
+        return {"step": self.step.name, "title": self.step.title, "doing": self.doing}
+
+
+@dataclass(frozen=True)
+class StepEnds(Event):
+    """What became of a step; each of its checks was told before."""
+
+    kind = "step_ends"
+    report: StepReport
+
+    def data(self) -> dict[str, Any]:
+        keys = ("step", "title", "outcome", "reason", "seconds", "log")
+        return {key: getattr(self.report, key) for key in keys}
+
+
+@dataclass(frozen=True)
+class WalkEnds(Event):
+    """No further step follows in this command."""
+
+    kind = "walk_ends"
+
+
+class _Logged:
+    """An audience whose step's terminal and checks are kept in the step's log, and its terminal in a recording."""
+
+    def __init__(self, audience: Audience, log: TextIO, record: Callable[[str], None]) -> None:
+        self._audience = audience
+        self._log = log
+        self._record = record
+
+    def tell(self, event: Event) -> None:
+        match event:
+            case Typed():
+                self._log.write(printable(event.text))
+                self._log.flush()
+                self._record(event.text)
+            case Checked(result):
+                line = f"[{result.outcome}] {result.sentence}: {result.seen}"
+                print(printable(line), file=self._log, flush=True)
+        self._audience.tell(event)
+
+    def go_on(self, lost: str) -> bool:
+        return self._audience.go_on(lost)
 
 
 class _Now(Lab):
@@ -61,7 +105,7 @@ class Walk:
         self._instance = instance
         self._audience = audience
         self._untouched = False  # by hand, since this very command saved the nodes
-        bringup.settle(instance, audience.say)
+        bringup.settle(instance, audience)
 
     def left(self, to: str | None = None) -> list[Step]:
         """The steps that are not passed, up to and with `to`."""
@@ -114,7 +158,7 @@ class Walk:
             self._go_back(step, f"Step {step.name} was done before", ask=worked)
         elif outcome is not None or worked:
             if self._is_right(step):
-                self._audience.say(f"Step {step.name} is right as it is, so nothing is typed.")
+                self._audience.tell(Said(f"Step {step.name} is right as it is, so nothing is typed."))
                 return self.verify(step)
             self._go_back(step, f"Step {step.name} is not right as it is", ask=True)
         self._remember(step, "performing")
@@ -138,9 +182,9 @@ class Walk:
         going = f"{why}; going back to {before} to do it afresh."
         if ask:
             lost = f"What was done on the nodes since then is lost; to keep it, type first: inv save {KEPT}"
-            consent.go_on(self._audience.say, f"{going} {lost}")
+            must_go_on(self._audience, f"{going} {lost}")
         else:
-            self._audience.say(going)
+            self._audience.tell(Said(going))
         bringup.go_back(self._instance, before)
 
     def verify(self, step: Step) -> StepReport:
@@ -161,19 +205,8 @@ class Walk:
         report = StepReport(step.name, step.title, Outcome.UNKNOWN, log)
         with log.open("a", encoding="utf-8") as file:
             print(f"\n=== {time.strftime('%F %T')} {doing} {step.name}", file=file)
-
-            def show(text: str) -> None:
-                file.write(printable(text))
-                file.flush()
-                record(text)
-                self._audience.shows(text)
-
-            def checked(result: CheckResult) -> None:
-                print(printable(f"[{result.outcome}] {result.sentence}: {result.seen}"), file=file, flush=True)
-                self._audience.checked(result)
-
-            self._audience.step_begins(step, doing)
-            lab = Lab(self._instance, show, checked)
+            self._audience.tell(StepBegins(step, doing))
+            lab = Lab(self._instance, _Logged(self._audience, file, record))
             try:
                 act(lab)
                 report.outcome = overall(lab.results)
@@ -188,7 +221,7 @@ class Walk:
                 print(printable(f"[{report.outcome}] {report.reason}"), file=file)
         self._conclude(step, report)
         report.seconds = time.monotonic() - started
-        self._audience.step_ends(report)
+        self._audience.tell(StepEnds(report))
         return report
 
     def _conclude(self, step: Step, report: StepReport) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import sys
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -17,16 +18,18 @@ import pytest
 import xmlschema
 
 from halab.cli import commands, exam_tables
+from halab.cli.audience import JsonAudience, RichAudience
 from halab.cli.report import Report
 from halab.conditions.checks import Outcome
 from halab.exams import reports, sitting
-from halab.exams.attempts import GRADE, Attempt, Learner, read
+from halab.exams.attempts import GRADE, Attempt, Graded, Learner, read
 from halab.exams.draw import draw as draw_exam
-from halab.exams.grade import Grade, Mark, TaskScore
+from halab.exams.grade import Grade, Mark, Marked, TaskScore
 from halab.exams.reports import gradescope, junit, marks, page, pictures, recordings
 from halab.exams.reports.text import cell
 from halab.instance.instance import Instance
 from halab.instance.state import Sitting, State
+from halab.kit.audience import NOBODY
 from halab.kit.errors import Exit
 from halab.kit.paths import ROOT
 from halab.kit.printable import printable
@@ -387,7 +390,7 @@ def test_gradescope_is_not_told_of_what_could_not_be_graded(attempt: Attempt) ->
 
 def test_the_terminal_shows_a_line_for_each_check_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
     for one in [*a_grade().checks[:2], BROKEN.checks[0]]:
-        Report().marked(one)
+        RichAudience(sys.stdout).tell(Marked(one))
 
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "PASS       6/6  check so"
@@ -402,7 +405,7 @@ def test_the_terminal_shows_a_line_for_each_check_in_columns(capsys: pytest.Capt
 
 
 def test_a_learner_cannot_write_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    Report().marked(a_grade().checks[2])
+    RichAudience(sys.stdout).tell(Marked(a_grade().checks[2]))
 
     out = capsys.readouterr().out
     assert "\x1b" not in out
@@ -411,7 +414,7 @@ def test_a_learner_cannot_write_to_the_terminal(capsys: pytest.CaptureFixture[st
 
 
 def test_the_terminal_sums_an_attempt_up(attempt: Attempt, capsys: pytest.CaptureFixture[str]) -> None:
-    Report().attempt(attempt, [attempt.directory / GRADE])
+    RichAudience(sys.stdout).tell(Graded(attempt, (attempt.directory / GRADE,)))
 
     assert capsys.readouterr().out.splitlines() == [
         "",
@@ -426,11 +429,11 @@ def test_the_terminal_sums_an_attempt_up(attempt: Attempt, capsys: pytest.Captur
 def test_with_json_a_grade_is_all_that_is_on_standard_output(
     attempt: Attempt, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = Report(as_json=True)
+    audience = JsonAudience()
 
     for one in attempt.grade.checks:
-        report.marked(one)
-    report.attempt(attempt, [])
+        audience.tell(Marked(one))
+    audience.tell(Graded(attempt, ()))
 
     assert Grade.model_validate_json(capsys.readouterr().out) == attempt.grade
 
@@ -456,7 +459,7 @@ def inv(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
         world.done = []
         spec, seat = draw_exam(folder, folder.spec, name, "")
         instance = Instance(name, State(lab="test", provider="fake", distro="debian12", spec=spec, sitting=seat))
-        bringup.up(instance, lambda text: None)
+        bringup.up(instance, NOBODY)
         sitting.begin(instance, practice=False)
     inv = Inv(capsys, monkeypatch)
     assert inv("lab", "--name", "test", "--instance", "alice") == Exit.GOOD

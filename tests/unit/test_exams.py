@@ -12,12 +12,13 @@ from halab.exams.draw import draw, source
 from halab.exams.grade import Grade, Mark
 from halab.instance.instance import Instance
 from halab.instance.state import Sitting, State
+from halab.kit.audience import NOBODY
 from halab.kit.errors import LabError
 from halab.spec import labs
 from halab.spec.labs import LabFolder
 from halab.walk import bringup, checkpoints
 from halab.walk.checkpoints import GRADING
-from tests.fakes import STEPS, World, done
+from tests.fakes import STEPS, FakeAudience, World, done
 
 EXAM = """\
 title = "An exam to test with"
@@ -74,7 +75,7 @@ def begin_exam(folder: LabFolder, practice: bool = False) -> Instance:
     World.current.ipmi = "Chassis Power is on"
     spec, seat = draw(folder, folder.spec, "alice", "")
     instance = Instance("alice", State(lab="test", provider="fake", distro="debian12", spec=spec, sitting=seat))
-    bringup.up(instance, lambda text: None)
+    bringup.up(instance, NOBODY)
     sitting.begin(instance, practice)
     return instance
 
@@ -229,13 +230,13 @@ def test_a_grading_that_was_killed_is_put_back_by_the_next_command(begun: Instan
     world.done.append("first")
     checkpoints.save(begun, GRADING)
     world.done.append("shaken")
-    said: list[str] = []
+    audience = FakeAudience()
 
-    bringup.settle(begun, said.append)
+    bringup.settle(begun, audience)
 
     assert world.done == [*STEPS, "broken", "first"]
     assert GRADING not in checkpoints.names(begun)
-    assert "The grading was interrupted" in said[0]
+    assert "The grading was interrupted" in audience.said[0]
 
 
 def test_a_beginning_that_was_killed_once_it_was_saved_is_only_remembered(begun: Instance, world: World) -> None:

@@ -5,11 +5,12 @@ import pytest
 from halab.faults import Fault, Scene, registry
 from halab.instance.instance import Instance
 from halab.instance.state import InjectedFault
+from halab.kit.audience import NOBODY
 from halab.kit.errors import LabError, NothingChecked
 from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult
 from halab.walk import bringup, checkpoints
-from tests.fakes import Programs, World, instance_up
+from tests.fakes import FakeAudience, Programs, World, instance_up
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_a_node_that_is_frozen_on_purpose_stays_frozen_whatever_is_asked(instanc
     registry.inject(instance, "freeze", "node2")
     world.power["node3"] = "frozen"  # by a save that was killed
 
-    bringup.settle(instance, lambda text: None)
+    bringup.settle(instance, NOBODY)
 
     assert world.power == {"node1": "on", "node2": "frozen", "node3": "on"}
 
@@ -143,11 +144,11 @@ def test_going_back_leaves_the_power_to_the_checkpoint(instance: Instance, world
 
 def test_up_heals_and_says_what(instance: Instance) -> None:
     registry.inject(instance, "power-cut", "node1")
-    said: list[str] = []
+    audience = FakeAudience()
 
-    bringup.up(instance, said.append)
+    bringup.up(instance, audience)
 
-    assert said == ["Healed: power-cut."]
+    assert audience.said == ["Healed: power-cut."]
     assert instance.state.faults == ()
 
 
@@ -215,7 +216,7 @@ def test_a_bmc_is_not_ended_because_the_password_of_another_one_changes(instance
 def test_dead_bmcs_are_started_by_whatever_changes_the_instance(instance: Instance, world: World) -> None:
     world.end_daemons(f"{instance.directory}/bmc/node2")
 
-    bringup.settle(instance, lambda text: None)
+    bringup.settle(instance, NOBODY)
 
     assert instance.dead_bmcs() == []
 

@@ -8,11 +8,12 @@ import pytest
 from halab.faults import registry
 from halab.instance.instance import Instance
 from halab.instance.state import InjectedFault
+from halab.kit.audience import NOBODY
 from halab.kit.errors import LabError
 from halab.kit.process import CommandResult
 from halab.measure import run as measuring
 from halab.walk import bringup, checkpoints
-from tests.fakes import FakeProvider, Programs, World
+from tests.fakes import FakeAudience, FakeProvider, Programs, World
 
 ALL = sorted(registry.FAULTS)
 HEALED_BY_CLUSTER = ("standby", "move")
@@ -82,7 +83,7 @@ def test_what_breaks_a_fault_at_any_step_leaves_nothing_remembered(
     else:
         assert len(instance.state.faults) == 1
     steps.left = -1
-    bringup.up(instance, lambda text: None)
+    bringup.up(instance, NOBODY)
     assert (instance.state.faults, world.silent, set(world.power.values())) == ((), set(), {"on"})
 
 
@@ -97,7 +98,7 @@ def test_a_kill_at_any_step_is_healed_by_up(
     steps.left = -1
 
     later = Instance.open(instance.name)
-    bringup.up(later, lambda text: None)
+    bringup.up(later, NOBODY)
 
     assert (later.state.faults, world.silent, set(world.power.values())) == ((), set(), {"on"})
 
@@ -107,13 +108,13 @@ def test_healing_that_fails_keeps_neither_up_nor_reset_nor_down_from_working(
     instance: Instance, world: World, steps: Steps, name: str
 ) -> None:
     instance.remember(instance.state.with_fault(remembered(name)))
-    said: list[str] = []
+    audience = FakeAudience()
     steps.always = LabError("node2 did not answer")
 
-    bringup.up(instance, said.append)
+    bringup.up(instance, audience)
 
     there = instance.state.faults
-    assert not there or f"{there[0].words} could not be healed: node2 did not answer" in said[-1]
+    assert not there or f"{there[0].words} could not be healed: node2 did not answer" in audience.said[-1]
     checkpoints.restore(instance, "start")
     assert set(world.power.values()) == {"on"}
     instance.down()
@@ -142,12 +143,12 @@ def test_what_a_stopped_cluster_still_has_in_its_configuration_is_told_and_heale
 ) -> None:
     instance.remember(instance.state.with_fault(remembered(name)))
     world.answers["test -e /var/lib/pacemaker/cib/cib.xml"] = ""
-    said: list[str] = []
+    audience = FakeAudience()
 
-    bringup.up(instance, said.append)
+    bringup.up(instance, audience)
 
-    assert said == [f"{name} on node2 could not be healed: " + said[0].partition("healed: ")[2]]
-    assert "Connection to cluster failed" in said[0]
+    assert audience.said == [f"{name} on node2 could not be healed: " + audience.said[0].partition("healed: ")[2]]
+    assert "Connection to cluster failed" in audience.said[0]
     with pytest.raises(LabError, match=f"{name} on node2 could not be healed"):
         registry.heal(instance)
     assert [fault.name for fault in instance.state.faults] == [name]
@@ -229,12 +230,12 @@ def test_a_measurement_that_was_killed_is_healed_by_the_next_one_which_leaves_ot
     killed = InjectedFault(name="power-cut", node="node2", measured=True)
     instance.remember(instance.state.with_fault(remembered("cpu-hog")).with_fault(killed))
     world.power["node2"] = "off"
-    said: list[str] = []
+    audience = FakeAudience()
 
     with pytest.raises(LabError, match="the cluster is not whole"):
-        measuring.measure(instance, "power-cut", "node2", {}, say=said.append)
+        measuring.measure(instance, "power-cut", "node2", {}, audience=audience)
 
-    assert said == ["The measurement of power-cut on node2 was interrupted; healing it."]
+    assert audience.said == ["The measurement of power-cut on node2 was interrupted; healing it."]
     assert ([fault.name for fault in instance.state.faults], world.power["node2"]) == (["cpu-hog"], "on")
 
 
@@ -251,7 +252,7 @@ def test_what_a_measurement_breaks_is_remembered_as_its_own(
     _pretend_to_probe(monkeypatch)
 
     with pytest.raises(LabError, match="enough"):
-        measuring._run(instance, "power-cut", "node2", {}, "")
+        measuring._run(instance, "power-cut", "node2", {}, "", NOBODY)
 
     assert given == [True]
 
@@ -265,6 +266,6 @@ def _pretend_to_probe(monkeypatch: pytest.MonkeyPatch) -> None:
         def __exit__(self, *error: object) -> None: ...
 
     nothing: Callable[..., None] = lambda *given: None  # noqa: E731
-    monkeypatch.setattr(measuring, "_Probing", Probe)
+    monkeypatch.setattr(measuring, "Probing", Probe)
     monkeypatch.setattr(measuring, "_wait_answering", nothing)
     monkeypatch.setattr(measuring.crm, "status", nothing)

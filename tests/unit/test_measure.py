@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from halab.cli.report import Report
+from halab.cli.audience import JsonAudience, RichAudience
 from halab.conditions import measured
 from halab.faults import registry
 from halab.instance.instance import Instance
@@ -25,6 +26,8 @@ from halab.kit.errors import LabError
 from halab.measure import probe, run, writes
 from halab.measure.events import Event, parse_journal
 from halab.measure.outages import Claim, Sample, Seen, gaps, outages, split_brain
+from halab.measure.probing import Probing
+from halab.measure.records import Measured
 from halab.measure.report import Measurement, Run
 from halab.measure.run import summary
 from halab.measure.timeline import BAD, GOOD, draw, lanes
@@ -364,7 +367,7 @@ def test_the_probe_has_no_terminal_of_whoever_measures() -> None:
     spec = LabSpec.model_validate(tomllib.loads(LAB_TOML))
     provider = SimpleNamespace(workstation_argv=lambda argv: ["sleep", "60"])
 
-    with run._Probing(cast(Any, SimpleNamespace(spec=spec, provider=provider)), "") as probing:
+    with Probing(cast(Any, SimpleNamespace(spec=spec, provider=provider)), "") as probing:
         session = os.getsid(probing._process.pid)
 
     assert session == probing._process.pid
@@ -483,9 +486,9 @@ def test_a_report_on_the_terminal_and_as_json_say_the_same(
 ) -> None:
     found = a_measurement(a_run(CUT, TOLD, WRITTEN, kept=(1, 2)), a_run(CUT, []), fencing=fencing)
 
-    Report().measurement(found, tmp_path)
+    RichAudience(sys.stdout).tell(Measured(found, tmp_path))
     shown = capsys.readouterr().out
-    Report(as_json=True).measurement(found, tmp_path)
+    JsonAudience().tell(Measured(found, tmp_path))
     told = json.loads(capsys.readouterr().out)
 
     assert "8.00 s" in shown

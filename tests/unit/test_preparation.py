@@ -12,7 +12,7 @@ from halab.kit.paths import cache_dir
 from halab.spec import labs
 from halab.walk import bringup, checkpoints
 from halab.walk.lab import Lab
-from tests.fakes import World, write_lab, write_sequel
+from tests.fakes import FakeAudience, World, write_lab, write_sequel
 from tests.unit.test_walk import Killed, kill_at
 
 
@@ -26,10 +26,10 @@ def an_instance(name: str) -> Instance:
 
 
 def up(instance: Instance) -> str:
-    said: list[str] = []
+    audience = FakeAudience()
     with instance.lock():
-        bringup.up(instance, said.append)
-    return "\n".join(said)
+        bringup.up(instance, audience)
+    return "\n".join(audience.said)
 
 
 def kept() -> list[str]:

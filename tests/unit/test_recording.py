@@ -17,6 +17,7 @@ import pytest
 from halab.cli import commands
 from halab.cli.selection import Selection, instance_to_make
 from halab.instance.instance import Instance
+from halab.kit.audience import NOBODY
 from halab.kit.paths import ROOT
 from halab.kit.process import is_alive
 from halab.kit.recording import Recording
@@ -346,7 +347,7 @@ def test_recordings_go_with_the_instance(exam: Callable[[str], Instance]) -> Non
 @pytest.fixture
 def lab(world: World) -> Instance:
     made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
-    bringup.up(made, lambda text: None)
+    bringup.up(made, NOBODY)
     Selection(lab="tiny").remember()
     return made
 

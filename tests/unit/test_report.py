@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,12 +11,16 @@ import pytest
 from invoke.exceptions import Exit
 
 import tasks
+from halab.cli.audience import JsonAudience, RichAudience
 from halab.cli.report import Report
 from halab.cli.selection import Selection, instance_to_make
 from halab.cli.status import StatusReport
 from halab.conditions.checks import CheckResult, Outcome
 from halab.instance.cluster import ClusterStatus, ResourceStatus
+from halab.kit.audience import Said, progress
 from halab.kit.errors import LabError
+from halab.walk.lab import Checked, Typed
+from halab.walk.walk import WalkEnds
 
 CURSED = CheckResult("it is [red]there[/]", Outcome.FAILED, ":heart: [a-z]+", "[/] :smile:", (), 0)
 
@@ -37,7 +42,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_a_terminal_gets_colours(terminal: Terminal) -> None:
-    Report().checked(CURSED)
+    RichAudience(terminal).tell(Checked(CURSED))
 
     assert "\x1b[31mFAIL" in terminal.getvalue()
 
@@ -45,15 +50,17 @@ def test_a_terminal_gets_colours(terminal: Terminal) -> None:
 def test_a_terminal_gets_none_with_no_color(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
-    Report().checked(CURSED)
+    RichAudience(terminal).tell(Checked(CURSED))
 
     assert "\x1b[31m" not in terminal.getvalue()
 
 
 def test_text_that_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    Report().checked(CURSED)
-    Report().say("[bold]not[/] :smile: ocf:heartbeat:IPaddr2")
-    Report().shows("[root@node1 ~]# echo [green] :heart:\n")
+    audience = RichAudience(sys.stdout)
+
+    audience.tell(Checked(CURSED))
+    audience.tell(Said("[bold]not[/] :smile: ocf:heartbeat:IPaddr2"))
+    audience.tell(Typed("[root@node1 ~]# echo [green] :heart:\n"))
 
     out = capsys.readouterr().out
     assert "FAIL it is [red]there[/]" in out
@@ -70,19 +77,19 @@ def test_long_lines_of_a_pipe_are_not_wrapped(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_pipe_is_shown_no_spinner(capsys: pytest.CaptureFixture[str]) -> None:
-    with Report().progress("Bringing up"):
+    with progress(RichAudience(sys.stdout), "Bringing up"):
         pass
 
     assert capsys.readouterr().out == ""
 
 
 def test_with_json_nothing_else_is_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    report = Report(as_json=True)
+    audience = JsonAudience()
 
-    report.say("Going back.")
-    report.checked(CURSED)
-    report.shows("console\n")
-    report.finish()
+    audience.tell(Said("Going back."))
+    audience.tell(Checked(CURSED))
+    audience.tell(Typed("console\n"))
+    audience.tell(WalkEnds())
 
     assert capsys.readouterr().out == "[]\n"
 
@@ -98,7 +105,7 @@ def test_nothing_that_a_node_printed_controls_the_terminal(terminal: Terminal) -
     instance = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
     resource = ResourceStatus(HOSTILE, HOSTILE, HOSTILE, True, False, False, (HOSTILE, "[red]red[/]"))
     cluster = ClusterStatus(True, HOSTILE, True, {}, {}, {HOSTILE: resource})
-    report = Report()
+    report, audience = Report(), RichAudience(terminal)
 
     report.status(
         StatusReport(instance, {"node1": "on", "node2": "off"}, {"node1": [], "node2": []}, [], cluster, None, ())
@@ -106,9 +113,9 @@ def test_nothing_that_a_node_printed_controls_the_terminal(terminal: Terminal) -
     report.status(
         StatusReport(instance, {"node1": "on", "node2": "off"}, {"node1": [], "node2": []}, [], None, HOSTILE, ())
     )
-    report.checked(CheckResult(HOSTILE, Outcome.FAILED, HOSTILE, HOSTILE, (), 0))
-    report.shows(f"{HOSTILE}\n\ttabs and lines stay\n")
-    report.say(HOSTILE)
+    audience.tell(Checked(CheckResult(HOSTILE, Outcome.FAILED, HOSTILE, HOSTILE, (), 0)))
+    audience.tell(Typed(f"{HOSTILE}\n\ttabs and lines stay\n"))
+    audience.tell(Said(HOSTILE))
     report.problems([HOSTILE])
 
     shown = RICHS_OWN.sub("", terminal.getvalue())

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from halab.cli import shell
+from halab.cli import audience, shell
 from halab.cli.selection import Selection
 from halab.exams import attempts
 from halab.instance import by_hand
 from halab.instance.instance import Instance
 from halab.instance.state import OWNER, InjectedFault
-from halab.kit import consent, pty
+from halab.kit import pty
+from halab.kit.audience import NOBODY
 from halab.kit.errors import Exit
 from halab.kit.recording import Recording, whole_lines
 from halab.walk import checkpoints
@@ -168,7 +169,7 @@ def test_a_copy_of_a_recording_has_no_half_event() -> None:
 @pytest.fixture
 def exam(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
     Selection(lab="test", instance="alice").remember()
-    monkeypatch.setattr("halab.cli.exam_commands.reports.write_all", lambda attempt: [])
+    monkeypatch.setattr("halab.exams.reports.write_all", lambda attempt: [])
     return begin_exam(write_exam(tmp_path / "labs"))
 
 
@@ -196,9 +197,9 @@ def test_grading_asks_on_a_terminal_while_a_shell_is_open(
 ) -> None:
     monkeypatch.setattr(by_hand, "open_shells", lambda instance: ["node1", "node2"])
     monkeypatch.setattr(
-        consent.sys, "stdin", type("Terminal", (), {"isatty": lambda: True, "readline": lambda: answer})
+        audience.sys, "stdin", type("Terminal", (), {"isatty": lambda: True, "readline": lambda: answer})
     )
-    monkeypatch.setattr(consent, "_is_terminal", lambda: True)
+    monkeypatch.setattr(audience, "_is_terminal", lambda: True)
 
     code = inv("grade")
 

@@ -1,7 +1,5 @@
 """Walking, checkpoints, and going on after a kill, on nodes that are not real."""
 
-import io
-
 import pytest
 
 from halab.cli.selection import Selection, instance_to_make
@@ -9,10 +7,11 @@ from halab.conditions.checks import Outcome
 from halab.instance import by_hand
 from halab.instance.instance import Instance
 from halab.instance.power_on_due import PowerOnDue
-from halab.kit import consent
+from halab.kit.audience import NOBODY
 from halab.kit.errors import CheckFailed, LabError, NothingChecked
 from halab.walk import bringup, checkpoints
-from halab.walk.walk import Walk
+from halab.walk.lab import Checked
+from halab.walk.walk import StepBegins, StepEnds, Walk
 from tests.fakes import FakeAudience, World, instance_up
 
 pytestmark = pytest.mark.usefixtures("world")
@@ -64,7 +63,7 @@ def test_a_new_instance_has_a_checkpoint_of_bare_nodes(instance: Instance) -> No
 
 
 def test_up_again_saves_nothing_anew(instance: Instance, world: World) -> None:
-    bringup.up(instance, lambda text: None)
+    bringup.up(instance, NOBODY)
 
     assert world.calls == ["up"]
 
@@ -74,7 +73,7 @@ def test_a_host_that_cannot_run_the_lab_is_told_before_anything_is_made(world: W
     made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
 
     with pytest.raises(LabError, match="no memory; no disk"):
-        bringup.up(made, lambda text: None)
+        bringup.up(made, NOBODY)
 
     assert world.calls == []
 
@@ -258,19 +257,17 @@ def test_what_is_half_done_is_done_afresh_and_that_is_said_before(
 
 @pytest.mark.parametrize("passed", [False, True])
 @pytest.mark.parametrize("how", ["check", "shell"])
-def test_on_a_terminal_nothing_is_lost_when_the_answer_is_no(
-    instance: Instance, walk: Walk, world: World, monkeypatch: pytest.MonkeyPatch, how: str, passed: bool
+def test_nothing_is_lost_when_the_answer_is_no(
+    instance: Instance, walk: Walk, world: World, how: str, passed: bool
 ) -> None:
     if passed:
         perform(walk, "one")
         by_hand.note(instance)
     world.done.append("work of the learner")
     look_at(walk, how, instance)
-    monkeypatch.setattr(consent, "_is_terminal", lambda: True)
-    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
 
     with pytest.raises(NothingChecked, match="nothing was done, as you do not want to go on"):
-        perform(Walk(instance, FakeAudience()), "one")
+        perform(Walk(instance, FakeAudience(goes_on=False)), "one")
 
     assert world.done[-1] == "work of the learner"
 
@@ -278,7 +275,6 @@ def test_on_a_terminal_nothing_is_lost_when_the_answer_is_no(
 def test_nothing_is_looked_at_or_asked_where_nobody_has_worked(
     instance: Instance, walk: Walk, audience: FakeAudience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consent, "_is_terminal", lambda: True)
     looked: list[str] = []
     monkeypatch.setattr(Walk, "_is_right", lambda self, step: looked.append(step.name))
 
@@ -300,7 +296,7 @@ def test_a_shell_that_stays_open_is_asked_about_once_in_a_walk(
 
 @pytest.mark.parametrize("killed", ["grading", "step"])
 def test_what_was_done_in_a_shell_since_a_kill_is_not_taken_back_unasked(
-    instance: Instance, walk: Walk, audience: FakeAudience, world: World, monkeypatch: pytest.MonkeyPatch, killed: str
+    instance: Instance, walk: Walk, audience: FakeAudience, world: World, killed: str
 ) -> None:
     if killed == "grading":
         checkpoints.save(instance, checkpoints.GRADING)
@@ -310,11 +306,8 @@ def test_what_was_done_in_a_shell_since_a_kill_is_not_taken_back_unasked(
             perform(walk, "one")
     world.done.append("work of the learner")
     by_hand.note(instance)
-    with monkeypatch.context() as terminal:
-        terminal.setattr(consent, "_is_terminal", lambda: True)
-        terminal.setattr("sys.stdin", io.StringIO(""))
-        with pytest.raises(NothingChecked):
-            Walk(instance, audience)
+    with pytest.raises(NothingChecked):
+        Walk(instance, FakeAudience(goes_on=False))
     assert world.done == ["work of the learner"]
 
     Walk(instance, audience)
@@ -446,9 +439,10 @@ def test_when_every_step_is_passed_nothing_is_current(walk: Walk) -> None:
 def test_an_audience_is_told_of_everything_and_the_log_keeps_it(walk: Walk, audience: FakeAudience) -> None:
     report = walk.perform(walk.step("one"))
 
-    assert audience.begun == ["perform one"]
-    assert [result.sentence for result in audience.results] == ["one is done"]
-    assert audience.ended == [report]
+    assert [event.kind for event in audience.events] == ["step_begins", "checked", "step_ends"]
+    assert [(begun.step.name, begun.doing) for begun in audience.told(StepBegins)] == [("one", "perform")]
+    assert [checked.result.sentence for checked in audience.told(Checked)] == ["one is done"]
+    assert [ended.report for ended in audience.told(StepEnds)] == [report]
     assert "[passed] one is done: done: ['one']" in report.log.read_text()
 
 
@@ -530,12 +524,12 @@ def test_up_that_was_killed_before_its_checkpoint_is_completed_by_up(world: Worl
     made = instance_to_make(Selection(lab="tiny", provider="fake", distro="debian12"))
     kill_at(world, "save")
     with pytest.raises(Killed):
-        bringup.up(made, lambda text: None)
+        bringup.up(made, NOBODY)
     half = Instance.open(made.name)
     with pytest.raises(LabError, match="instance tiny is only half up; try: inv up"):
         Walk(half, FakeAudience())
 
-    bringup.up(half, lambda text: None)
+    bringup.up(half, NOBODY)
 
     assert checkpoints.names(half) == ["start"]
 

@@ -1,0 +1,178 @@
+"""What `inv` does to an instance of a lab.
+
+Each function takes the instance's lock, tells the audience what happens, and raises HalabError when it ends badly.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from halab.conditions.checks import Outcome
+from halab.faults import registry
+from halab.faults.registry import Healed, Injected
+from halab.instance.instance import Instance
+from halab.instance.nodes import Workstation
+from halab.instance.state import locked
+from halab.kit.audience import Audience, Said, progress, saying
+from halab.kit.errors import CheckFailed, LabError, NothingChecked
+from halab.measure import records, run
+from halab.measure.records import Measured
+from halab.spec.models import NodeSpec
+from halab.walk import bringup, checkpoints, preparation
+from halab.walk.walk import StepReport, Walk, WalkEnds
+
+
+def up(instance: Instance, audience: Audience) -> None:
+    """Make the instance, or complete it."""
+    instance.provider.prepare(saying(audience))
+    with instance.lock(), progress(audience, f"Bringing up {instance.name}"):
+        bringup.up(instance, audience)
+    names = ", ".join(node.name for node in instance.spec.nodes)
+    audience.tell(Said(f"Instance {instance.name} is up: {names} on {instance.state.distro}."))
+
+
+def remove_rest(instance: Instance, audience: Audience) -> None:
+    """Remove what a `down` that was killed has left."""
+    with instance.lock(), progress(audience, f"Removing what is left of {instance.name}"):
+        instance.down()
+
+
+def down(instance: Instance, audience: Audience) -> None:
+    """Remove the instance, whose state may be spoilt."""
+    with locked(instance.directory), progress(audience, f"Removing {instance.name}"):
+        instance.down()
+    audience.tell(Said(f"Instance {instance.name} is removed."))
+
+
+def walk(instance: Instance, audience: Audience, to: str | None) -> None:
+    """Perform and verify every step left, up to and with `to`."""
+    with _walking(instance, audience) as walk:
+        if not walk.left(to):
+            raise NothingChecked("every step is passed already; go back to one with: inv reset --to STEP")
+        while left := walk.left(to):  # going back to do one step afresh may take the results of others along
+            _judge(walk.perform(left[0]))
+
+
+def next_step(instance: Instance, audience: Audience) -> None:
+    """Perform and verify the first step that is not passed."""
+    with _walking(instance, audience) as walk:
+        _judge(walk.perform(walk.current()))
+
+
+def step(instance: Instance, audience: Audience, name: str) -> None:
+    """Perform and verify one step, from the checkpoint before it if it was passed before."""
+    with _walking(instance, audience) as walk:
+        _judge(walk.perform(walk.step(name)))
+
+
+def check(instance: Instance, audience: Audience, name: str | None) -> None:
+    """Verify only: what the learner did by hand."""
+    with _walking(instance, audience) as walk:
+        _judge(walk.verify(walk.step(name) if name else walk.current()))
+
+
+def hint(instance: Instance, audience: Audience) -> None:
+    """Verify, and give one hint more for the first check that does not pass."""
+    with _walking(instance, audience) as walk:
+        audience.tell(Said(walk.hint(walk.current())))
+
+
+def save(instance: Instance, audience: Audience, name: str) -> None:
+    """Save the whole cluster as a checkpoint of the learner's own."""
+    reserved = [checkpoints.START, checkpoints.GRADING, *(step.name for step in instance.folder.steps)]
+    if name in reserved or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise LabError(f'"{name}" cannot name a checkpoint: letters, digits, dashes, and none of {", ".join(reserved)}')
+    with instance.lock():
+        bringup.settle(instance, audience)
+        with progress(audience, f"Saving {name}"):
+            checkpoints.save(instance, name)
+    audience.tell(Said(f"Checkpoint {name} is saved; go back to it with: inv reset --to {name}"))
+
+
+def reset(instance: Instance, audience: Audience, to: str | None) -> None:
+    """Go back to a checkpoint, by default that of the last step that is passed, and verify it."""
+    with instance.lock():
+        name = to or (instance.last_passed.name if instance.last_passed else checkpoints.START)
+        checkpoints.find(instance, name)
+        if name != checkpoints.GRADING and checkpoints.GRADING in checkpoints.names(instance):
+            audience.tell(Said(f"A grading was interrupted; the work that it had to put back is given up for {name}."))
+        with progress(audience, f"Going back to {name}"):
+            if name == checkpoints.GRADING:
+                bringup.put_back(instance)
+            else:
+                checkpoints.restore(instance, name)
+        audience.tell(Said(f"Every node is back at {name}."))
+        try:
+            _verify_where_it_is(instance, audience)
+        finally:
+            audience.tell(WalkEnds())
+
+
+def fault(instance: Instance, audience: Audience, name: str, node: str, options: dict[str, str]) -> None:
+    """Inject a fault, which stays until it is healed."""
+    with instance.lock():
+        bringup.settle(instance, audience)
+        injected = registry.inject(instance, name, node, options)
+    audience.tell(Injected(injected))
+
+
+def heal(instance: Instance, audience: Audience, name: str | None) -> None:
+    """Heal one kind of fault, or all of them."""
+    with instance.lock():
+        bringup.settle(instance, audience)
+        with progress(audience, "Healing"):
+            healed = registry.heal(instance, name)
+    audience.tell(Healed(tuple(healed)))
+
+
+def measure(
+    instance: Instance, audience: Audience, name: str, node: str, options: dict[str, str], repeat: int, writes: str
+) -> None:
+    """Measure the outage that a fault causes, keep report and pictures, and verify that all is as it was."""
+    with instance.lock():
+        bringup.settle(instance, audience)
+        with progress(audience, f"Measuring {name}"):
+            measurement = run.measure(instance, name, node, options, repeat, writes, audience)
+            directory = records.keep(instance, measurement, audience)
+        audience.tell(Measured(measurement, directory))
+        _verify_where_it_is(instance, audience)
+
+
+def bmc(instance: Instance, audience: Audience, node: NodeSpec, action: str) -> None:
+    """Order a node's BMC to do something with its power, with ipmitool on the workstation. Needs no lock."""
+    ipmitool = instance.spec.credentials.ipmitool(node.bmc)
+    result = Workstation(instance.provider, print).run(*ipmitool, "power", action)
+    if not result.ok:
+        raise LabError(f"the BMC of {node.name} refused, or does not run: {result.last_line()}; try: inv status")
+    audience.tell(Said(result.stdout.strip()))
+
+
+@contextmanager
+def _walking(instance: Instance, audience: Audience) -> Iterator[Walk]:
+    """Give a walk of the instance, under its lock."""
+    if instance.folder.paper:
+        raise LabError(f"{instance.folder.name} is an exam: it has tasks, and no steps; see inv show, inv grade")
+    with instance.lock():
+        try:
+            yield Walk(instance, audience)
+        finally:
+            audience.tell(WalkEnds())
+
+
+def _verify_where_it_is(instance: Instance, audience: Audience) -> None:
+    """Verify what must hold after the last step that is passed, or where the lab begins."""
+    if instance.last_passed:
+        _judge(Walk(instance, audience).verify(instance.last_passed))
+    else:
+        preparation.assure(instance)
+
+
+def _judge(report: StepReport) -> None:
+    """Raise what became of a step that is not passed, with the path of its log."""
+    if report.outcome == Outcome.PASSED:
+        return
+    if report.outcome == Outcome.FAILED:
+        raise CheckFailed(f"step {report.step} is not passed; everything it printed is in {report.log}")
+    if report.reason:
+        raise LabError(f"step {report.step} could not be finished: {report.reason}; see {report.log}")
+    raise NothingChecked(f"step {report.step} could not be checked; see {report.log}")
