@@ -8,7 +8,6 @@ line of its own. So a reader ignores empty lines and those that it cannot read, 
 import json
 import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -75,21 +74,25 @@ class EventLog:
     def tell(self, event: Event) -> None:
         about = {"time": round(time.time(), 6), "pid": os.getpid(), "command": self._command, "kind": event.kind}
         line = json.dumps({**about, **_plain(event.data())}, ensure_ascii=False)
-        with self._one_at_a_time, suppress(OSError):
+        with self._one_at_a_time:
             self._waiting.append(line.encode("utf-8", "replace") + b"\n")
-            if self._file is None and self._path.parent.is_dir():
-                self._file, self._torn = _opened(self._path)
-            while self._file is not None and self._waiting:
-                self._write(self._file, self._waiting.pop(0))
+            try:
+                self._write_waiting()
+            except OSError:
+                self._waiting.clear()
 
     def go_on(self, lost: str) -> bool:
         self.tell(Asked(lost))
         return True
 
-    def _write(self, file: int, line: bytes) -> None:
-        """Add a line, in one write, so that it is never mixed with that of another command."""
-        data = b"\n" + line if self._torn else line
-        self._torn = os.write(file, data) < len(data)
+    def _write_waiting(self) -> None:
+        """Add each line in one write, so that it is never mixed with that of another command."""
+        if self._file is None and self._path.parent.is_dir():
+            self._file, self._torn = _opened(self._path)
+        while self._file is not None and self._waiting:
+            line = b"\n" + self._waiting[0] if self._torn else self._waiting[0]
+            self._torn = os.write(self._file, line) < len(line)
+            del self._waiting[0]
 
 
 def _opened(path: Path) -> tuple[int, bool]:
