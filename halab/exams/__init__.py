@@ -1,5 +1,6 @@
 """Exams: labs whose tasks are graded by what the cluster really does.
 
+actions   what each command does to an instance
 draw      what a learner is given: a function of exam, instance and seed
 hints     hints, which may cost points
 sitting   beginning an exam, and what is remembered of it

@@ -1,5 +1,6 @@
 """Proving checks on real nodes: right solutions pass all of them, and for each check some wrong solution fails it.
 
+actions   tries all solutions of an exam or a lab
 exams     tries solutions of an exam
 steps     tries solutions of a step
 cheats    wrong solutions for any exam, which look like a cluster and are none

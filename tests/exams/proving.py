@@ -7,11 +7,13 @@ A test file names its exam, and takes all else from here:
     EXAM = "exam-tune"
 """
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from halab.cli.audience import RichAudience
 from halab.cli.selection import Selection, instance_to_make
 from halab.proof import Proof, Solution
 from halab.proof.exams import NOTHING, Draw, Prover, begun
@@ -62,7 +64,7 @@ def prover(request: pytest.FixtureRequest) -> Iterator[Prover]:
     exam = labs.load(request.module.EXAM)
     draw = _draw(request.module)
     chosen = Selection(lab=exam.name, instance=f"t{SESSION}-{exam.name}", provider="podman", distro="debian12")
-    with begun(instance_to_make(chosen), draw, print) as instance:
+    with begun(instance_to_make(chosen), draw, RichAudience(sys.stdout)) as instance:
         yield Prover(instance, "the draw", _module(exam.name).solutions(draw[1]))
 
 

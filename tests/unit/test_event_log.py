@@ -19,6 +19,7 @@ from halab.instance.instance import instances_dir
 from halab.instance.state import InjectedFault
 from halab.kit.audience import Begins, Ends, Event, Reported, Said
 from halab.kit.errors import Exit, LabError
+from halab.kit.paths import ROOT
 from halab.kit.recording import whole_lines
 from halab.measure.outages import Claim, Sample, Seen
 from halab.measure.probing import TOLD_EVERY, Samples, tell_between
@@ -116,6 +117,12 @@ def test_each_kind_of_event_is_one_line(file: Path, event: Event) -> None:
 def test_no_kind_of_event_is_forgotten_and_each_has_a_name_of_its_own() -> None:
     assert {type(event) for event in EVENTS} == set(kinds())
     assert len({event.kind for event in EVENTS}) == len(EVENTS)
+
+
+def test_the_docs_tell_of_each_kind_of_event() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+
+    assert [event.kind for event in EVENTS if f"`{event.kind}`" not in text] == []
 
 
 def test_a_check_has_its_hints_and_a_mark_only_where_to_look(file: Path) -> None:
