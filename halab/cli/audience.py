@@ -2,10 +2,9 @@
 
 import dataclasses
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.markup import escape
-from rich.status import Status
 
 from halab.cli import exam_tables
 from halab.cli import measurement_table as measured
@@ -22,6 +21,9 @@ from halab.measure.records import Measured
 from halab.proof import Proven
 from halab.walk.lab import Checked, Typed
 from halab.walk.walk import StepBegins, StepEnds, StepReport, WalkEnds
+
+if TYPE_CHECKING:  # only a terminal needs it
+    from rich.status import Status
 
 
 def audience_for(as_json: bool) -> Audience:

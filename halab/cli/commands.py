@@ -10,7 +10,6 @@ from halab.cli.report import Report
 from halab.cli.selection import current, instance_to_make, instance_to_remove, obstacle, select
 from halab.cli.status import look
 from halab.conditions.checks import Outcome
-from halab.exams import actions as exam_actions
 from halab.exams.draw import paper_of
 from halab.faults import registry
 from halab.instance.instance import Instance, instances_dir
@@ -94,6 +93,8 @@ def hint() -> None:
     """Give a hint for the current step of a lab, or for an exam."""
     with acting_on_selected("hint") as (instance, audience):
         if instance.folder.paper:
+            from halab.exams import actions as exam_actions  # no other command here waits for cryptography's import
+
             exam_actions.hint(instance, audience)
         else:
             actions.hint(instance, audience)

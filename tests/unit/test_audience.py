@@ -26,13 +26,6 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def answers_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody sits at a terminal and answers no."""
-    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
-    monkeypatch.setattr("sys.stdout", Terminal())
-
-
 def test_faults_are_told_in_sentences(capsys: pytest.CaptureFixture[str]) -> None:
     audience = RichAudience(sys.stdout)
 
@@ -52,11 +45,12 @@ def test_faults_are_a_json_document(event: Any, capsys: pytest.CaptureFixture[st
     assert json.loads(capsys.readouterr().out) == [FAULT.model_dump()]
 
 
-@pytest.mark.usefixtures("answers_no")
-def test_a_terminal_is_asked_and_json_goes_on() -> None:
-    person = RichAudience(sys.stdout)
+@pytest.mark.parametrize(("answer", "goes_on"), [("y\n", True), ("Yes\n", True), ("n\n", False), ("", False)])
+def test_a_terminal_is_asked_and_json_goes_on(monkeypatch: pytest.MonkeyPatch, answer: str, goes_on: bool) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    monkeypatch.setattr("sys.stdout", Terminal())
 
-    assert not person.go_on("all is lost")
+    assert RichAudience(sys.stdout).go_on("all is lost") is goes_on
     assert JsonAudience().go_on("all is lost")
     assert NOBODY.go_on("all is lost")
 
