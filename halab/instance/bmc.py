@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pyghmi.ipmi.bmc import Bmc
 
-from halab.instance.power_on_due import PowerOnDue
+from halab.instance.power_on_due import OutOfService, PowerOnDue, switching
 from halab.kit.errors import HalabError
 from halab.spec.models import Credentials, NodeSpec
 
@@ -40,7 +40,8 @@ class PowerSwitch(Protocol):
 class EventLog:
     """Mixed into a pyghmi BMC: every command that changes power is written to `event_log` first, with who gave it.
 
-    One JSON object a line: `time` (since the epoch), `action`, `from` (address).
+    One JSON object a line: `time` (since the epoch), `action`, `from` (address). While its node is being restored, the
+    BMC is busy: it carries out no command, and writes none down.
     """
 
     event_log: Path
@@ -49,16 +50,21 @@ class EventLog:
         actions = {0: "off", 1: "on", 2: "cycle", 3: "reset", 4: "diag", 5: "soft"}
         asked = actions.get(request["data"][0], "unknown")
         event = {"time": time.time(), "action": asked, "from": session.sockaddr[0].removeprefix("::ffff:")}
-        with self.event_log.open("a") as log:
-            log.write(json.dumps(event) + "\n")
-        super().control_chassis(request, session)  # type: ignore[misc]
+        try:
+            with switching(self.event_log):
+                with self.event_log.open("a") as log:
+                    log.write(json.dumps(event) + "\n")
+                super().control_chassis(request, session)  # type: ignore[misc]
+        except OutOfService:
+            session.send_ipmi_response(code=NODE_BUSY)
 
 
 class NodeBmc(EventLog, Bmc):  # type: ignore[misc]
     """A pyghmi BMC wired to one node.
 
     After "on" the chassis has power at once, and the node's system starts when the firmware is through (`post`): also
-    when this process is ended meanwhile, and another one takes its place.
+    when this process is ended meanwhile, and another one takes its place. What is due then is on disk, and whoever
+    forgets it there, as a restore does, has cancelled it.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class NodeBmc(EventLog, Bmc):  # type: ignore[misc]
     ) -> None:
         self._post = post
         self._firmware: threading.Timer | None = None
+        self._one_at_a_time = threading.Lock()  # a command, or the start of the system
         self._node = node.name
         self._switch = switch
         self.event_log = log
@@ -83,11 +90,12 @@ class NodeBmc(EventLog, Bmc):  # type: ignore[misc]
             self._start_in(min(left, post))
 
     def control_chassis(self, request: dict[str, Any], session: Any) -> None:
-        try:
-            super().control_chassis(request, session)
-        except (HalabError, OSError) as error:  # OSError: what it keeps cannot be written, as the disk is full
-            _log(str(error))
-            session.send_ipmi_response(code=NODE_BUSY)
+        with self._one_at_a_time:
+            try:
+                super().control_chassis(request, session)
+            except (HalabError, OSError) as error:  # OSError: what it keeps cannot be written, as the disk is full
+                _log(str(error))
+                session.send_ipmi_response(code=NODE_BUSY)
 
     def get_power_state(self) -> str:
         return "on" if self._is_on() else "off"
@@ -133,22 +141,28 @@ class NodeBmc(EventLog, Bmc):  # type: ignore[misc]
     def _leave_firmware(self) -> None:
         if self._firmware:
             self._firmware.cancel()
-            self._firmware.join()
             self._firmware = None
 
     def _start_in(self, seconds: float) -> None:
-        self._firmware = threading.Timer(seconds, self._start)
+        """Start the system that is due now: what is due then may be another one."""
+        self._firmware = threading.Timer(seconds, self._start, [self._due.at()])
         self._firmware.start()
 
-    def _start(self) -> None:
-        try:
-            self._switch.power_on(self._node)
-        except (HalabError, OSError) as error:
-            _log(f"the system did not start: {error}")
-        self._due.forget()
+    def _start(self, due: float) -> None:
+        with self._one_at_a_time:
+            try:
+                with switching(self.event_log):
+                    if self._due.at() != due:
+                        return
+                    self._switch.power_on(self._node)
+            except OutOfService:
+                return
+            except (HalabError, OSError) as error:
+                _log(f"the system did not start: {error}")
+            self._due.forget()
 
     def _is_on(self) -> bool:
-        in_firmware = self._firmware is not None and self._firmware.is_alive()
+        in_firmware = self._due.at() is not None
         return in_firmware or self._switch.power_states()[self._node] != "off"
 
 

@@ -3,12 +3,12 @@
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
 from halab import providers
-from halab.instance.power_on_due import PowerOnDue
+from halab.instance.power_on_due import out_of_service
 from halab.instance.state import State, locked, read_state, write_state
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
@@ -19,6 +19,8 @@ from halab.providers import BmcDaemon
 from halab.spec import labs
 from halab.spec.labs import LabFolder, Step
 from halab.spec.models import LabSpec
+
+BMC_HANGS = 15  # seconds after which a BMC that is switching a node's power is not waited for any longer
 
 
 def instances_dir() -> Path:
@@ -103,10 +105,18 @@ class Instance:
     def stop_bmcs(self) -> None:
         end_daemons(self._bmc_mark(""))
 
-    def cancel_power_ons(self) -> None:
-        """Forget what BMCs, which do not run now, would carry out when they are started again."""
-        for node in self.spec.nodes:
-            PowerOnDue(self.bmc_log(node.name)).forget()
+    @contextmanager
+    def bmcs_out_of_service(self) -> Iterator[None]:
+        """Let no BMC switch a node's power meanwhile, whatever it has accepted before. One that hangs is ended."""
+        with ExitStack() as held:
+            for node in self.spec.nodes:
+                log = self.bmc_log(node.name)
+                try:
+                    held.enter_context(out_of_service(log, within=BMC_HANGS * self.pace.slowness))
+                except TimeoutError:
+                    self.stop_bmcs()
+                    held.enter_context(out_of_service(log, within=BMC_HANGS * self.pace.slowness))
+            yield
 
     def dead_bmcs(self) -> list[str]:
         """The nodes whose BMC does not run."""

@@ -1,12 +1,23 @@
-"""A power-on that a BMC has accepted and not carried out yet, kept beside its event log: it outlives the BMC."""
+"""What a BMC has accepted and not carried out yet, and whether it may: files beside its event log, which outlive it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
 
 
+class OutOfService(LabError):
+    """The nodes are being restored: no BMC switches them meanwhile."""
+
+
 class PowerOnDue:
+    """The power-on that is due."""
+
     def __init__(self, event_log: Path) -> None:
         self._file = event_log.with_suffix(".due")
 
@@ -18,9 +29,41 @@ class PowerOnDue:
         """It was carried out, or a power-off or a restore came in between."""
         self._file.unlink(missing_ok=True)
 
-    def left(self) -> float | None:
-        """The seconds that are left, at least 0, or None when nothing is due."""
+    def at(self) -> float | None:
+        """When the node is to be powered on, in seconds since the epoch, or None when nothing is due."""
         try:
-            return max(0.0, float(self._file.read_text()) - time.time())
+            return float(self._file.read_text())
         except FileNotFoundError:
             return None
+
+    def left(self) -> float | None:
+        """The seconds that are left, at least 0, or None when nothing is due."""
+        at = self.at()
+        return None if at is None else max(0.0, at - time.time())
+
+
+@contextmanager
+def switching(event_log: Path) -> Iterator[None]:
+    """Let a BMC switch its node's power. Raises OutOfService when a restore holds the switch."""
+    try:
+        lock = _switch(event_log).acquire(timeout=0)
+    except Timeout:
+        raise OutOfService("the node is being restored") from None
+    with lock:
+        yield
+
+
+@contextmanager
+def out_of_service(event_log: Path, within: float) -> Iterator[None]:
+    """Keep a BMC from switching its node's power, once it is through with what it is about, and forget what is due.
+
+    Raises TimeoutError when it is not through within so many seconds.
+    """
+    with _switch(event_log).acquire(timeout=within):  # its Timeout is a TimeoutError
+        PowerOnDue(event_log).forget()
+        yield
+
+
+def _switch(event_log: Path) -> FileLock:
+    event_log.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(event_log.with_suffix(".lock"))

@@ -92,11 +92,10 @@ def restore(instance: Instance, name: str) -> None:
     if name != GRADING and GRADING in names(instance):
         forget(instance, GRADING)
     registry.heal_outside(instance)
-    instance.stop_bmcs()  # a node that a BMC is about to power on, on a peer's order, must stay off meanwhile
-    instance.cancel_power_ons()
-    instance.provider.restore(checkpoint.saved)
-    for node, log in checkpoint.events.items():
-        write_atomically(instance.bmc_log(node), log)
+    with instance.bmcs_out_of_service():  # a node that a peer has fenced is off, or about to be powered on
+        instance.provider.restore(checkpoint.saved)
+        for node, log in checkpoint.events.items():
+            write_atomically(instance.bmc_log(node), log)
     instance.start_bmcs()
     wait_booted(instance)
     if name != GRADING:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from halab.instance.bmc import NodeBmc
-from halab.instance.power_on_due import PowerOnDue
+from halab.instance.power_on_due import PowerOnDue, out_of_service
 from halab.kit.errors import LabError
 from halab.kit.paths import ROOT
 from halab.kit.toml import read
@@ -249,7 +249,80 @@ def test_a_start_that_was_cancelled_never_comes(tmp_path: Path) -> None:
 
     bmc.power_off()
 
-    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    for timer in (thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)):
+        timer.join(timeout=5)  # at once, and not after a minute
+        assert not timer.is_alive()
+    assert (tmp_path / "told").read_text() == "off\n"
+
+
+@pytest.mark.parametrize("action", ["on", "off", "cycle", "soft"])
+def test_a_bmc_whose_node_is_being_restored_is_busy_and_nothing_is_left_of_that(
+    chassis: Chassis, action: str
+) -> None:
+    with out_of_service(chassis.directory / "events", within=5):
+        said = chassis.power(action)
+        status = chassis.power("status")
+
+    assert "Node busy" in said
+    assert status == "Chassis Power is on"
+    assert (chassis.told, events_of(chassis.directory)) == ([], [])
+    assert chassis.power("off") == "Chassis Power Control: Down/Off"
+
+
+def test_what_was_due_when_a_restore_began_never_comes_though_the_same_bmc_lives_on(tmp_path: Path) -> None:
+    (tmp_path / "power").write_text("off")
+    (tmp_path / "told").write_text("")
+    for chassis in serve(tmp_path, post=0.5):
+        chassis.power("on")
+        with out_of_service(tmp_path / "events", within=5):
+            assert chassis.power("status") == "Chassis Power is off"
+        time.sleep(1)
+        before = chassis.told
+        chassis.power("on")
+
+        assert before == []
+        assert chassis.is_told("on")
+
+
+def test_a_start_that_was_cancelled_does_not_hurry_the_next_one(tmp_path: Path) -> None:
+    spec = read(lab_file(tmp_path), LabSpec)
+    (tmp_path / "power").write_text("off")
+    node = spec.nodes[0].model_copy(update={"bmc": "127.0.0.1"})
+    bmc = NodeBmc(node, spec.credentials, FileSwitch(tmp_path), tmp_path / "events", post=0.3, port=free_port())
+    due = PowerOnDue(tmp_path / "events")
+    bmc.power_on()
+
+    due.forget()
+    due.accept(60)
+    time.sleep(0.6)
+
+    assert (tmp_path / "power").read_text() == "off"
+    assert (due.left() or 0) > 50
+
+
+def test_a_restore_waits_until_a_bmc_is_through_with_what_it_is_about(tmp_path: Path) -> None:
+    spec = read(lab_file(tmp_path), LabSpec)
+    (tmp_path / "power").write_text("off")
+    node = spec.nodes[0].model_copy(update={"bmc": "127.0.0.1"})
+    starting, may_go_on = threading.Event(), threading.Event()
+
+    class Switch(FileSwitch):
+        def power_on(self, node: str) -> None:
+            starting.set()
+            may_go_on.wait(5)
+            super().power_on(node)
+
+    bmc = NodeBmc(node, spec.credentials, Switch(tmp_path), tmp_path / "events", post=0, port=free_port())
+    bmc.power_on()
+    starting.wait(5)
+
+    with pytest.raises(TimeoutError), out_of_service(tmp_path / "events", within=0.1):
+        pass
+    may_go_on.set()
+    with out_of_service(tmp_path / "events", within=5):
+        told = (tmp_path / "told").read_text()
+
+    assert told == "on\n"
 
 
 def start_again(directory: Path, post: float) -> list[str]:

@@ -1,12 +1,14 @@
 """Walking, checkpoints, and going on after a kill, on nodes that are not real."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from halab.cli.selection import Selection, instance_to_make
 from halab.conditions.checks import Outcome
 from halab.instance import by_hand
 from halab.instance.instance import Instance
-from halab.instance.power_on_due import PowerOnDue
+from halab.instance.power_on_due import PowerOnDue, switching
 from halab.kit.audience import NOBODY
 from halab.kit.errors import CheckFailed, LabError, NothingChecked
 from halab.walk import bringup, checkpoints
@@ -377,6 +379,34 @@ def test_a_power_on_that_is_due_is_forgotten_where_a_checkpoint_decides(instance
     checkpoints.restore(instance, "start")
 
     assert due.left() is None
+
+
+def test_a_restore_leaves_the_bmcs_that_run(instance: Instance, world: World) -> None:
+    before = dict(world.daemons)
+
+    checkpoints.restore(instance, "start")
+
+    assert world.daemons == before
+
+
+def test_a_bmc_that_hangs_as_it_switches_a_node_is_ended_by_a_reset(
+    instance: Instance, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("halab.instance.instance.BMC_HANGS", 0.1)
+    hanging = ExitStack()
+    hanging.enter_context(switching(instance.bmc_log("node2")))
+
+    def end(mark: str) -> None:
+        world.told("end")
+        world.end_daemons(mark)
+        hanging.close()
+
+    monkeypatch.setattr("halab.instance.instance.end_daemons", end)
+
+    checkpoints.restore(instance, "start")
+
+    assert world.calls == ["end", "restore"]
+    assert instance.dead_bmcs() == []
 
 
 def test_dead_bmcs_are_started_by_a_reset(instance: Instance, world: World) -> None:
