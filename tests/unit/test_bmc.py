@@ -256,9 +256,7 @@ def test_a_start_that_was_cancelled_never_comes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("action", ["on", "off", "cycle", "soft"])
-def test_a_bmc_whose_node_is_being_restored_is_busy_and_nothing_is_left_of_that(
-    chassis: Chassis, action: str
-) -> None:
+def test_a_bmc_whose_node_is_being_restored_is_busy_and_nothing_is_left_of_that(chassis: Chassis, action: str) -> None:
     with out_of_service(chassis.directory / "events", within=5):
         said = chassis.power(action)
         status = chassis.power("status")

@@ -12,9 +12,16 @@ from halab.kit.process import CommandResult
 from halab.kit.wait import wait
 from halab.providers import limits
 from halab.providers.podman import inside
-from halab.providers.podman.inside import Container, Running, RunningContainers, as_a_shell, enter
+from halab.providers.podman.inside import Container, KnownContainers, Running, as_a_shell, enter
 
 CONFIG = Path("/nowhere/config.json")
+UPPER = Path("/nowhere/diff")
+
+
+def container(identity: str, pid_file: Path) -> Container:
+    return Container(
+        identity, pid_file, pid_file.with_name("conmon.pid"), CONFIG, pid_file.parent, Path("/nowhere/diff")
+    )
 
 
 def own_cgroup() -> str:
@@ -26,7 +33,7 @@ def test_the_pid_in_the_pid_file_is_the_first_process(tmp_path: Path, end: str) 
     file = tmp_path / "pidfile"
     file.write_text(f"{os.getpid()}{end}")
 
-    found = Container(own_cgroup(), file, CONFIG).running()
+    found = container(own_cgroup(), file).running()
 
     assert found
     assert found.first_process == os.getpid()
@@ -36,7 +43,7 @@ def test_a_pid_that_is_another_process_s_by_now_is_not_believed(tmp_path: Path) 
     file = tmp_path / "pidfile"
     file.write_text(str(os.getpid()))
 
-    assert Container("0123456789abcdef", file, CONFIG).running() is None
+    assert container("0123456789abcdef", file).running() is None
 
 
 @pytest.mark.parametrize("content", ["4194305", ""])  # above the kernel's highest, see proc(5), pid_max; half written
@@ -44,11 +51,11 @@ def test_a_pid_of_no_process_is_not_believed(tmp_path: Path, content: str) -> No
     file = tmp_path / "pidfile"
     file.write_text(content)
 
-    assert Container(own_cgroup(), file, CONFIG).running() is None
+    assert container(own_cgroup(), file).running() is None
 
 
 def test_a_container_without_a_pid_file_does_not_run(tmp_path: Path) -> None:
-    assert Container(own_cgroup(), tmp_path / "pidfile", CONFIG).running() is None
+    assert container(own_cgroup(), tmp_path / "pidfile").running() is None
 
 
 def test_a_container_whose_first_process_is_ending_does_not_run_any_more(tmp_path: Path) -> None:
@@ -63,7 +70,7 @@ def test_a_container_whose_first_process_is_ending_does_not_run_any_more(tmp_pat
         file = tmp_path / "pidfile"
         file.write_text(str(process.pid))
 
-        assert Container(own_cgroup(), file, CONFIG).running() is None
+        assert container(own_cgroup(), file).running() is None
 
 
 @pytest.fixture
@@ -81,7 +88,48 @@ def test_a_container_that_was_never_started_does_not_run(tmp_path: Path, waiting
     file = tmp_path / "pidfile"
     file.write_text(str(waiting_runtime))
 
-    assert Container(own_cgroup(), file, CONFIG).running() is None
+    assert container(own_cgroup(), file).running() is None
+
+
+def test_what_watches_over_a_container_is_found_by_its_pid_file(tmp_path: Path) -> None:
+    program = shutil.copy("/bin/sleep", tmp_path / "conmon")
+    with subprocess.Popen([program, "60"]) as process:
+        named = Path(f"/proc/{process.pid}/comm")
+        wait(named.read_text, lambda name: name == "conmon\n", within=5, successes=1, interval=0.01)
+        (tmp_path / "conmon.pid").write_text(f"{process.pid}\n")
+
+        assert container("4711", tmp_path / "pidfile").monitor() == process.pid
+        process.kill()
+
+
+@pytest.mark.parametrize("content", [None, "", "4194305", "1"])
+def test_a_pid_of_something_else_is_not_taken_for_what_watches_over_a_container(
+    tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "conmon.pid").write_text(content)
+
+    assert container("4711", tmp_path / "pidfile").monitor() is None
+
+
+def test_podman_is_asked_again_only_when_a_container_is_gone(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    there = tmp_path / "there"
+    there.mkdir()
+
+    def podman(*arguments: str) -> list[str]:
+        told = [arguments[-1], "4711", tmp_path / "pid", tmp_path / "conmon", CONFIG, there, UPPER]
+        return ["sh", "-c", 'echo >> "$0"; printf "%s\\n" "$@"', str(asked), *map(str, told)]
+
+    known = KnownContainers({"node1": "halab-node1"}, podman)
+
+    found = [known.containers(), known.containers()]
+    there.rmdir()
+    known.containers()
+
+    node1 = Container("4711", tmp_path / "pid", tmp_path / "conmon", CONFIG, there, UPPER)
+    assert found == [{"node1": node1}] * 2
+    assert len(asked.read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(("freeze", "frozen"), [("1\n", True), ("0\n", False)])
@@ -117,16 +165,3 @@ def test_a_program_that_is_not_there_has_the_exit_status_that_a_shell_gives_it()
     assert as_a_shell(missing, "pcs").rc == 127
     assert as_a_shell(missing, "crm_mon").rc == 255
     assert as_a_shell(other, "pcs").rc == 255
-
-
-def test_a_container_that_was_never_made_ready_is_asked_about_again_once_it_runs(tmp_path: Path) -> None:
-    pid_file, told = tmp_path / "pidfile", tmp_path / "told"
-    containers = RunningContainers({"node1": "halab-node1"}, lambda *arguments: ["cat", str(told)])
-    told.write_text(f"halab-node1\n{own_cgroup()}\n{pid_file}\n\n")
-    before = containers.find()
-
-    told.write_text(f"halab-node1\n{own_cgroup()}\n{pid_file}\n{CONFIG}\n")
-    pid_file.write_text(str(os.getpid()))
-
-    assert before == {}
-    assert containers.find()["node1"].config == CONFIG

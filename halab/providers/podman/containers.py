@@ -15,7 +15,7 @@ from halab.kit.wait import TimedOut, wait
 from halab.providers import Site, images, limits
 from halab.providers.podman import quotas
 from halab.providers.podman.cgroups import Cgroups
-from halab.providers.podman.inside import RUNTIME
+from halab.providers.podman.inside import RUNTIME, Container, KnownContainers
 from halab.providers.podman.layers import Layers
 from halab.providers.podman.network import Network
 from halab.spec.models import NodeSpec
@@ -43,6 +43,8 @@ class Containers:
         self.cgroups = Cgroups()
         mine = name_on_host(site.directory)
         self.of = {node.name: f"halab-{mine}-{node.name}" for node in site.spec.nodes}  # by node
+        self._known = KnownContainers(self.of, self.podman)
+        self.running = self._known.running
 
     def podman(self, *arguments: str) -> list[str]:
         """A command of podman's."""
@@ -119,6 +121,13 @@ class Containers:
             must(self.podman("rename", container["Id"], self.of[node]))
         return bool(older)
 
+    def find(self, node: str) -> Container:
+        """A node's container. Raises LabError when it has none."""
+        known = self._known.containers()
+        if node not in known:
+            raise LabError(f"{node} has no container; try: inv up")
+        return known[node]
+
     def state(self, node: str) -> str:
         return must(self.podman("inspect", "--format={{.State.Status}}", self.of[node])).stdout.strip()
 
@@ -137,8 +146,7 @@ class Containers:
 
     def upper_dirs(self) -> dict[str, str]:
         """By node, the directory with all that differs from the image, as it is found outside of the namespaces too."""
-        inspect = self.podman("inspect", "--format={{.GraphDriver.Data.UpperDir}}", *self.of.values())
-        found = dict(zip(self.of, map(Path, must(inspect).stdout.split()), strict=True))
+        found = {node: self.find(node).upper for node in self.of}
         for node, upper in found.items():
             self.attach_disk(node, upper)
         return {node: f"/proc/{self._network.holder()}/root{upper.resolve()}" for node, upper in found.items()}

@@ -13,10 +13,15 @@ from halab.kit.process import CommandResult, run
 from halab.providers import SYSTEM_PATH, limits
 
 RUNTIME = "crun"
+MONITOR = "conmon"
 STARTING = (RUNTIME,)  # what the first process is called until the container is started (see crun(1), create)
 # besides what the container's own programs have
 ENVIRONMENT = (f"PATH={SYSTEM_PATH}", "HOME=/root", "container=podman")
-ASKED = "{{.Name}}\n{{.Id}}\n{{.PidFile}}\n{{.OCIConfigPath}}"
+# Of a container, what stays as it is for as long as it is there, in the order of Container's fields
+ASKED = "\n".join(
+    f"{{{{.{what}}}}}"
+    for what in ("Name", "Id", "PidFile", "ConmonPidFile", "OCIConfigPath", "StaticDir", "GraphDriver.Data.UpperDir")
+)
 NOT_THERE = 127  # exit status, as a shell has it
 
 
@@ -45,11 +50,26 @@ class Running:
 
 @dataclass(frozen=True)
 class Container:
-    """`pid_file` is where its runtime wrote the pid of its first process; `config`, what the runtime was told."""
+    """`pid_file` is where its runtime wrote the pid of its first process, `monitor_file` the pid of its conmon;
+    `config`, what the runtime was told; `directory`, podman's own of the container; `upper`, all that differs from its
+    image, as podman sees it.
+    """
 
     identity: str
     pid_file: Path
+    monitor_file: Path
     config: Path
+    directory: Path
+    upper: Path
+
+    def monitor(self) -> int | None:
+        """The pid of the conmon that waits for its first process; None when there is none."""
+        try:
+            pid = int(self.monitor_file.read_text())
+            program = Path(f"/proc/{pid}/comm").read_text().strip()
+        except (OSError, ValueError):
+            return None
+        return pid if program == MONITOR else None
 
     def running(self) -> Running | None:
         """None when the container does not run, whatever an old file says, or does not run yet."""
@@ -65,7 +85,7 @@ class Container:
         return Running(self.identity, pid, self.config)
 
 
-class RunningContainers:
+class KnownContainers:
     """Those of an instance's nodes. `names` tells each node's container; `podman` makes a command of podman's."""
 
     def __init__(self, names: Mapping[str, str], podman: Callable[..., list[str]]) -> None:
@@ -73,17 +93,22 @@ class RunningContainers:
         self._podman = podman
         self._known: dict[str, Container] = {}
 
-    def find(self) -> dict[str, Running]:
-        """Of each node that has power. Podman is asked only about containers that were not there before, as that takes
-        long.
-        """
-        if not all(node in self._known and self._known[node].pid_file.exists() for node in self._nodes.values()):
-            told = run(self._podman("inspect", f"--format={ASKED}", *self._nodes)).stdout
-            for name, identity, pid_file, config in zip(*[iter(told.splitlines())] * 4, strict=True):
-                if config:  # which it has not before it is first made ready: a command may be killed in between
-                    self._known[self._nodes[name]] = Container(identity, Path(pid_file), Path(config))
-        found = {node: container.running() for node, container in self._known.items()}
+    def running(self) -> dict[str, Running]:
+        """Of each node that has power."""
+        found = {node: container.running() for node, container in self.containers().items()}
         return {node: running for node, running in found.items() if running}
+
+    def containers(self) -> dict[str, Container]:
+        """Of each node that has a container. Podman is asked only when there is one that was not there before, or none,
+        as that takes long.
+        """
+        if not all(node in self._known and self._known[node].directory.exists() for node in self._nodes.values()):
+            told = run(self._podman("inspect", f"--format={ASKED}", *self._nodes)).stdout
+            self._known = {
+                self._nodes[name]: Container(identity, *map(Path, files))
+                for name, identity, *files in zip(*[iter(told.splitlines())] * 7, strict=True)
+            }
+        return self._known
 
 
 def enter(identity: str, argv: Sequence[str]) -> list[str]:

@@ -12,21 +12,19 @@ from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
-from filelock import FileLock
-
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
 from halab.kit.pace import pace
 from halab.kit.parallel import for_each
-from halab.kit.process import CommandResult, end_daemons, is_alive, must, run
-from halab.kit.wait import TimedOut, wait
+from halab.kit.process import CommandResult, end_daemons, must, run
 from halab.providers import BmcDaemon, Outside, Site, host, images, limits, rights, tools_root
-from halab.providers.podman import cgroups, layers, quotas
+from halab.providers.podman import layers, quotas
 from halab.providers.podman.asking import Asking, answer
 from halab.providers.podman.containers import Containers
 from halab.providers.podman.disks import Disks
-from halab.providers.podman.inside import Running, RunningContainers, as_a_shell, enter
+from halab.providers.podman.inside import Running, as_a_shell, enter
 from halab.providers.podman.network import Network, port_name
+from halab.providers.podman.power import Power
 from halab.spec.distros import load
 
 POWER = {"running": "on", "paused": "frozen", "stopping": "on"}  # in podman's words; what is stopping may live yet
@@ -44,7 +42,8 @@ class Podman:
         self._podman = self._containers.podman
         self._cgroups = self._containers.cgroups
         self._disks = Disks(site.directory / "disks", self._containers.upper_dirs)
-        self._running = RunningContainers(self._containers.of, self._podman)
+        self._running = self._containers.running
+        self._power = Power(site, self._network, self._containers)
         self._asking = Asking(site.directory / "asking", lambda: self._image().tools)
 
     saves_memory = False
@@ -108,15 +107,15 @@ class Podman:
         return [*self._cgroups.joining(self._containers.of[node]), *self._network.enter(argv)]
 
     def _on(self, node: str, program: str, act: Callable[[Running], CommandResult]) -> CommandResult:
-        running = self._running.find().get(node)
+        running = self._running().get(node)
         if running is None or running.is_frozen(self._network.cgroups()):
             raise LabError(f"{node} is not reachable: it is {self.power_states()[node]}")
         try:
             result = act(running)
-            if result.ok or self._running.find().get(node) == running:
+            if result.ok or self._running().get(node) == running:
                 return result
         except LabError:
-            if self._running.find().get(node) == running:
+            if self._running().get(node) == running:
                 raise
         raise LabError(f"{node} is not reachable: it lost its power while `{program}` ran")
 
@@ -125,7 +124,7 @@ class Podman:
 
         def first_of(node: str) -> Callable[[], int | None]:
             def first() -> int | None:
-                running = self._running.find().get(node)
+                running = self._running().get(node)
                 return running.first_process if running else None
 
             return first
@@ -145,7 +144,7 @@ class Podman:
         return [BmcDaemon(node, (node,), (*start, node)) for node in self._nodes]
 
     def power_states(self) -> dict[str, str]:
-        running = self._running.find() if self._network.holder() else {}
+        running = self._running() if self._network.holder() else {}
         if len(running) == len(self._nodes):  # as mostly; then podman need not be asked, which takes long
             cgroups = self._network.cgroups()
             return {node: "frozen" if found.is_frozen(cgroups) else "on" for node, found in running.items()}
@@ -153,7 +152,7 @@ class Podman:
         return dict.fromkeys(self._nodes, "absent") | found
 
     def limits_met(self) -> dict[str, list[str]]:
-        running = self._running.find() if self._network.holder() else {}
+        running = self._running() if self._network.holder() else {}
         found = {}
         for node, container in self._containers.of.items():
             first = running[node].first_process if node in running else None
@@ -165,58 +164,13 @@ class Podman:
         return [*self._cgroups.impossible(), *layers.impossible(), *quotas.impossible()]
 
     def power_on(self, node: str) -> None:
-        with self._power_lock(node):
-            container = self._containers.of[node]
-            wanted = "{{.GraphDriver.Data.UpperDir}}\n{{.PidFile}}\n{{.StaticDir}}"
-            told = must(self._podman("inspect", f"--format={wanted}", container)).stdout
-            upper, pid_file, directory = map(Path, told.strip().splitlines())
-            self._containers.attach_disk(node, upper)
-            if not run(self._podman("init", container)).ok:
-                if self._containers.state(node) in ("running", "paused"):
-                    return
-                self._stop(node)  # a power-on or a power-off was killed in the middle
-                must(self._podman("init", container))
-            pid = int(pid_file.read_text())
-            # Of a node that lost its power podman may leave /dev/shm mounted, until Corosync finds no more room in it
-            must(self._network.enter(["find", f"{directory}/shm", "-mindepth", "1", "-delete"]))
-            self._cgroups.confine(container, pid, self._site.spec.machine)
-            must(self._network.enter(["sh", "-c", cgroups.LIMIT_CGROUPS, "sh", *self._cgroups.unified_of(pid)]))
-            quotas.confine(pid)
-            # or the node could write without a limit to the host's disk, or memory
-            os.chown(pid_file.with_name("hostname"), 0, 0)
-            self._network.plug(self._nodes[node], pid)
-            must(self._podman("start", container))
+        self._power.on(node)
 
     def power_off(self, node: str) -> None:
-        with self._power_lock(node):
-            self._network.unplug(self._nodes[node])
-            self._stop(node)
-            self._cgroups.release(self._containers.of[node])
-
-    def _stop(self, node: str) -> None:
-        """End a node's container, and wait until podman has cleaned up after it, which its conmon does in the end: it
-        takes a container that has just been made ready again for the one that ended, and ends it.
-
-        A podman that was killed as it mounted the node's root leaves it mounted for ever. The node would not see what
-        is put back below it then (see "Changes to underlying filesystems" in the kernel's overlayfs.rst).
-        """
-        container = self._containers.of[node]
-        wanted = "{{.State.Status}} {{.State.ConmonPid}} {{.GraphDriver.Data.UpperDir}}"
-        state, conmon, upper = must(self._podman("inspect", f"--format={wanted}", container)).stdout.split()
-        if state == "paused":
-            must(self._podman("unpause", container))
-        must(self._podman("stop", "--time=0", container))
-        try:
-            wait(lambda: is_alive(int(conmon)), lambda alive: not alive, within=30, successes=1, interval=0.02)
-        except TimedOut:
-            raise LabError(
-                f"{node} is off, but podman has not cleaned up after it within 30 s (pid {conmon})"
-            ) from None
-        if f"upperdir={upper}," in self._network.mounts():
-            must(self._podman("umount", "--force", container))
+        self._power.off(node)
 
     def shut_down(self, node: str) -> None:
-        with self._power_lock(node):
+        with self._power.lock(node):
             if self._containers.state(node) == "running":
                 self.run(node, ["systemctl", "poweroff"])
 
@@ -293,7 +247,3 @@ class Podman:
     @cached_property
     def _made_before(self) -> images.Image | None:
         return images.Recipe(load(self._site.distro)).made()
-
-    def _power_lock(self, node: str) -> FileLock:
-        """A learner, a peer that fences and a BMC may all reach for the same switch at once."""
-        return FileLock(self._site.directory / f"power-{node}.lock", timeout=60)

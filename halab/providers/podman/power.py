@@ -1,0 +1,107 @@
+"""The power of container nodes: all that happens between a power switch and the first process of a node's system."""
+
+import os
+import signal
+from contextlib import suppress
+
+from filelock import FileLock
+
+from halab.kit.errors import LabError
+from halab.kit.process import is_alive, must, run
+from halab.kit.wait import TimedOut, wait
+from halab.providers import Site
+from halab.providers.podman import cgroups, quotas
+from halab.providers.podman.containers import Containers
+from halab.providers.podman.network import Network
+
+CLEAN = 30  # seconds that podman may take to clean up after a container
+
+
+class Power:
+    """That of an instance's nodes."""
+
+    def __init__(self, site: Site, network: Network, containers: Containers) -> None:
+        self._site = site
+        self._nodes = {node.name: node for node in site.spec.nodes}
+        self._network = network
+        self._containers = containers
+        self._podman = containers.podman
+
+    def lock(self, node: str) -> FileLock:
+        """A learner, a peer that fences and a BMC may all reach for the same switch at once."""
+        return FileLock(self._site.directory / f"power-{node}.lock", timeout=60)
+
+    def on(self, node: str) -> None:
+        """Make a node's container ready, limit it, plug its cables in, and let its system start."""
+        with self.lock(node):
+            name, container = self._containers.of[node], self._containers.find(node)
+            self._containers.attach_disk(node, container.upper)
+            if not run(self._podman("init", name)).ok:
+                if self._containers.state(node) in ("running", "paused"):
+                    return
+                self._stop(node)  # a power-on or a power-off was killed in the middle
+                must(self._podman("init", name))
+            pid = int(container.pid_file.read_text())
+            # Of a node that lost its power podman may leave /dev/shm mounted, until Corosync finds no more room in it
+            must(self._network.enter(["find", f"{container.directory}/shm", "-mindepth", "1", "-delete"]))
+            self._containers.cgroups.confine(name, pid, self._site.spec.machine)
+            limit = ["sh", "-c", cgroups.LIMIT_CGROUPS, "sh", *self._containers.cgroups.unified_of(pid)]
+            must(self._network.enter(limit))
+            quotas.confine(pid)
+            # or the node could write without a limit to the host's disk, or memory
+            os.chown(container.pid_file.with_name("hostname"), 0, 0)
+            self._network.plug(self._nodes[node], pid)
+            must(self._podman("start", name))
+
+    def off(self, node: str) -> None:
+        """As if the plug was pulled."""
+        with self.lock(node):
+            self._network.unplug(self._nodes[node])
+            if not self._end(node):
+                self._stop(node)
+            self._unmount(node)
+            self._containers.cgroups.release(self._containers.of[node])
+
+    def _end(self, node: str) -> bool:
+        """End all that runs in a node, and wait until podman has cleaned up; False when no system runs there.
+
+        What watches over the container has podman clean up in the end: so podman need not be called here, which takes
+        long.
+        """
+        container = self._containers.find(node)
+        running, monitor = container.running(), container.monitor()
+        if running is None or monitor is None or running.is_frozen(self._network.cgroups()):
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(running.first_process, signal.SIGKILL)  # takes all of the node's along: pid_namespaces(7)
+        self._wait_cleaned(node, monitor)
+        return True
+
+    def _stop(self, node: str) -> None:
+        """Have podman end a node's container, whatever became of it."""
+        name = self._containers.of[node]
+        told = must(self._podman("inspect", "--format={{.State.Status}} {{.State.ConmonPid}}", name)).stdout
+        state, monitor = told.split()
+        if state == "paused":
+            must(self._podman("unpause", name))
+        must(self._podman("stop", "--time=0", name))
+        self._wait_cleaned(node, int(monitor))
+
+    def _wait_cleaned(self, node: str, monitor: int) -> None:
+        """Wait until podman has cleaned up after a container, which its conmon has it do in the end: it takes one that
+        has just been made ready again for the one that ended, and ends it.
+        """
+        try:
+            wait(lambda: is_alive(monitor), lambda alive: not alive, within=CLEAN, successes=1, interval=0.02)
+        except TimedOut:
+            raise LabError(
+                f"{node} is off, but podman has not cleaned up after it within {CLEAN} s (pid {monitor})"
+            ) from None
+
+    def _unmount(self, node: str) -> None:
+        """Unmount a node's root, if a podman that was killed as it mounted it has left it mounted for ever. The node
+        would not see what is put back below it then (see "Changes to underlying filesystems" in the kernel's
+        overlayfs.rst).
+        """
+        if f"upperdir={self._containers.find(node).upper}," in self._network.mounts():
+            must(self._podman("umount", "--force", self._containers.of[node]))

@@ -1,0 +1,143 @@
+"""Ending a node, where what runs in it, what watches over it and podman are stand-ins."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from halab.kit.errors import LabError
+from halab.kit.process import CommandResult
+from halab.kit.toml import read
+from halab.kit.wait import wait
+from halab.providers import Site
+from halab.providers.podman import power
+from halab.providers.podman.inside import Container, Running
+from halab.providers.podman.power import Power
+from halab.spec.models import LabSpec
+from tests.fakes import LAB_TOML
+
+WATCH = 'trap "" TERM; while [ -e /proc/$1/ns/net ]; do sleep 0.02; done; sleep 0.2; echo cleaned >> "$2"'
+
+
+class Rig:
+    """A node whose system is a `sleep`, with a conmon that notices its end and then says that it has cleaned up."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.done = place / "done"  # what was done, a line each
+        self.done.write_text("")
+        self.mounts = ""
+        self.system = subprocess.Popen(["sleep", "60"])
+        conmon = shutil.copy("/bin/sh", place / "conmon")
+        self.monitor = subprocess.Popen([conmon, "-c", WATCH, "conmon", str(self.system.pid), str(self.done)])
+        wait(lambda: self._named(), lambda name: name == "conmon", within=5, successes=1, interval=0.01)
+        (place / "pidfile").write_text(str(self.system.pid))
+        (place / "conmon.pid").write_text(str(self.monitor.pid))
+        cgroup = Path("/proc/self/cgroup").read_text().splitlines()[-1].removeprefix("0::")
+        files = (place / "pidfile", place / "conmon.pid", place / "config.json", place, place / "diff")
+        self.container = Container(cgroup, *files)
+
+    def _named(self) -> str:
+        return Path(f"/proc/{self.monitor.pid}/comm").read_text().strip()
+
+    def podman(self, *arguments: str) -> list[str]:
+        return ["podman", *arguments]
+
+    def told(self) -> list[str]:
+        return self.done.read_text().splitlines()
+
+    def note(self, line: str) -> None:
+        with self.done.open("a") as done:
+            done.write(f"{line}\n")
+
+    def end(self) -> None:
+        for process in (self.system, self.monitor):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+
+    def must(argv: Sequence[str], **rest: object) -> CommandResult:
+        rig.note(" ".join(argv))
+        if argv[1] == "stop":
+            rig.system.kill()
+            rig.system.wait()
+        return CommandResult(tuple(argv), 0, f"running {rig.monitor.pid}", "")
+
+    monkeypatch.setattr(power, "must", must)
+    yield rig
+    rig.end()
+
+
+def switch(rig: Rig) -> Power:
+    (rig.place / "lab.toml").write_text(LAB_TOML)
+    site = Site("tiny", rig.place, read(rig.place / "lab.toml", LabSpec), "debian12")
+    network = SimpleNamespace(
+        unplug=lambda node: rig.note(f"unplug {node.name}"), mounts=lambda: rig.mounts, cgroups=lambda: rig.place
+    )
+    containers = SimpleNamespace(
+        of={"node1": "halab-node1"},
+        podman=rig.podman,
+        find=lambda node: rig.container,
+        cgroups=SimpleNamespace(release=lambda name: rig.note(f"release {name}")),
+    )
+    return Power(site, network, containers)  # type: ignore[arg-type]
+
+
+def reap(rig: Rig) -> None:
+    rig.system.wait(5)
+    rig.monitor.wait(5)
+
+
+def test_a_node_that_runs_is_ended_without_podman_which_is_waited_for(rig: Rig) -> None:
+    switch(rig).off("node1")
+
+    assert rig.told() == ["unplug node1", "cleaned", "release halab-node1"]
+    reap(rig)
+
+
+def test_a_root_that_is_still_mounted_is_unmounted(rig: Rig) -> None:
+    rig.mounts = f"overlay / overlay lowerdir=/l,upperdir={rig.container.upper},workdir=/w"
+
+    switch(rig).off("node1")
+
+    assert rig.told()[2:] == ["podman umount --force halab-node1", "release halab-node1"]
+    reap(rig)
+
+
+def test_podman_ends_a_node_that_is_frozen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Running, "is_frozen", lambda running, cgroups: True)
+
+    switch(rig).off("node1")
+
+    asked = ["podman inspect --format={{.State.Status}} {{.State.ConmonPid}} halab-node1"]
+    assert rig.told() == [
+        *("unplug node1", *asked, "podman stop --time=0 halab-node1"),
+        *("cleaned", "release halab-node1"),
+    ]
+    reap(rig)
+
+
+@pytest.mark.parametrize("missing", ["pidfile", "conmon.pid"])
+def test_podman_ends_a_node_of_which_nothing_better_is_known(rig: Rig, missing: str) -> None:
+    (rig.place / missing).unlink()
+
+    switch(rig).off("node1")
+
+    assert "podman stop --time=0 halab-node1" in rig.told()
+    reap(rig)
+
+
+def test_a_node_that_podman_never_cleans_up_after_is_told_of(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(power, "CLEAN", 0.05)
+    os.kill(rig.monitor.pid, 19)  # SIGSTOP
+
+    with pytest.raises(LabError, match="podman has not cleaned up after it"):
+        switch(rig).off("node1")
