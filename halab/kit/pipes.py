@@ -4,6 +4,7 @@ import os
 import selectors
 import subprocess
 import time
+from typing import IO, Any, Protocol, Self
 
 CHUNK = 65_536  # bytes read or written at once
 
@@ -16,8 +17,24 @@ class TooMuch(Exception):
     """The program printed more than it may."""
 
 
-def talk(child: "subprocess.Popen[bytes]", given: bytes | None, *, timeout: float, most: int) -> tuple[bytes, bytes]:
-    """Give a program its input, and return its output and its errors once it has ended.
+class Child(Protocol):
+    """A program that was started and leads a session: a subprocess.Popen, or what is like one in this."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+    @property
+    def stderr(self) -> IO[bytes] | None: ...
+    def wait(self, timeout: float) -> int: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None: ...
+
+
+def talk(child: Child, given: bytes | None, *, timeout: float, most: int) -> tuple[int, bytes, bytes]:
+    """Give a program its input, and return its exit status, its output and its errors once it has ended.
 
     Raises TooLate after `timeout` seconds, and TooMuch after `most` bytes of output and errors together. The program
     then goes on running: the caller has to end it.
@@ -49,10 +66,10 @@ def talk(child: "subprocess.Popen[bytes]", given: bytes | None, *, timeout: floa
             if sum(map(len, printed.values())) > most:
                 raise TooMuch
     try:
-        child.wait(max(0.0, deadline - time.monotonic()))
+        status = child.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         raise TooLate from None
-    return bytes(printed[child.stdout]), bytes(printed[child.stderr])
+    return status, bytes(printed[child.stdout]), bytes(printed[child.stderr])
 
 
 def _give(pipe: int, data: memoryview) -> memoryview:

@@ -83,11 +83,10 @@ def run_by(runner: Runner) -> Iterator[Runner]:
 
 
 def _run_on_host(argv: Sequence[str], *, input: str | None, timeout: float, errors: str, most: int) -> CommandResult:
-    given = None if input is None else input.encode("utf-8", errors)
     try:
         child = subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -97,9 +96,23 @@ def _run_on_host(argv: Sequence[str], *, input: str | None, timeout: float, erro
         if shutil.which(argv[0], mode=os.F_OK) is None:
             raise LabError(f"{argv[0]} is not installed; `inv doctor` tells what is missing") from error
         raise LabError(f"{argv[0]} may not be executed; is it a program, and are you allowed to?") from error
+    return finish(child, argv, input=input, timeout=timeout, errors=errors, most=most)
+
+
+def finish(
+    child: pipes.Child,
+    argv: Sequence[str],
+    *,
+    input: str | None = None,
+    timeout: float = 60,
+    errors: str = "replace",
+    most: int = MOST,
+) -> CommandResult:
+    """What run() does with a program once it is started."""
+    given = None if input is None else input.encode("utf-8", errors)
     with child, running(child.pid):
         try:
-            printed = pipes.talk(child, given, timeout=timeout, most=most)
+            status, *printed = pipes.talk(child, given, timeout=timeout, most=most)
         except BaseException as error:
             end_family(child.pid, asking=isinstance(error, KeyboardInterrupt))
             if isinstance(error, pipes.TooLate):
@@ -110,7 +123,7 @@ def _run_on_host(argv: Sequence[str], *, input: str | None, timeout: float, erro
                 ) from None
             raise
     stdout, stderr = (_as_text(data, errors) for data in printed)
-    return CommandResult(tuple(argv), child.returncode, stdout, stderr)
+    return CommandResult(tuple(argv), status, stdout, stderr)
 
 
 _runners: list[Runner] = [_run_on_host]

@@ -1,10 +1,13 @@
 """Asking a node with programs that are not its own."""
 
+import json
 import os
 import resource
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -13,7 +16,7 @@ from halab.conditions.checks import observe
 from halab.kit.errors import LabError
 from halab.kit.process import CommandResult, PrintedTooMuch
 from halab.providers.podman import inside, visit
-from halab.providers.podman.asking import Asking, answer, describe
+from halab.providers.podman.asking import Asking, describe
 from halab.providers.podman.inside import Running
 from halab.walk.lab import Lab
 
@@ -37,7 +40,9 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
 
 
 def test_a_program_is_given_what_the_nodes_own_are_given(node: Running) -> None:
-    lines = describe(CONFIG, node, Path("/tools"), Path("/filters")).splitlines()
+    limiting = [Path("/memory/cgroup.procs")]
+
+    lines = describe(CONFIG, node, Path("/tools"), limiting, Path("/filters")).splitlines()
 
     assert lines[:6] == [
         "identity 4711",
@@ -47,6 +52,7 @@ def test_a_program_is_given_what_the_nodes_own_are_given(node: Running) -> None:
         "shm /its/shm",
         "filter /filters/4711/seccomp.bpf",
     ]
+    assert "join /memory/cgroup.procs" in lines
     assert f"limit {resource.RLIMIT_NPROC} 10 20" in lines
     assert "limit 10 -1 -1" in lines  # RLIMIT_LOCKS (getrlimit(2)), which has no name in Python
     assert "set PATH=/usr/sbin:/usr/bin:/sbin:/bin" in lines
@@ -61,16 +67,74 @@ def test_all_capabilities_but_those_of_the_node_are_dropped_also_such_as_nobody_
     assert dropped == set(range(last + 1)) - {0, 21}  # linux/capability.h: CAP_CHOWN, CAP_SYS_ADMIN
 
 
-def test_what_cannot_be_asked_is_an_error_of_the_lab_and_no_answer() -> None:
-    failed = CommandResult(("true",), visit.FAILED, "", "true: mount: Operation not permitted\n")
-
-    with pytest.raises(LabError, match="nothing could be asked on the node: true: mount: Operation not permitted"):
-        answer(failed)
+def asking(place: Path) -> Asking:
+    return Asking(place / "asking", lambda: Path("/tools"), list, lambda name: [])
 
 
 def test_nothing_can_be_asked_of_a_container_that_was_removed(node: Running, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="nothing could be asked on the node"):
-        Asking(tmp_path / "asking", lambda: Path("/tools")).visiting(node, ["true"])
+        asking(tmp_path).ask("node1", node, ["true"], input=None, timeout=5)
+
+
+class FakeVisitor:
+    """Tells which description it was started with."""
+
+    started: ClassVar[list[str]] = []
+    left: ClassVar[list[str]] = []
+
+    def __init__(self, description: Path, enter: object) -> None:
+        self.name = description.name
+        self.started.append(self.name)
+
+    def ask(self, argv: Sequence[str], *, input: str | None, timeout: float) -> CommandResult:
+        if argv[0] == "vanish" and len(self.started) == 1:
+            raise ConnectionResetError("the visitor is gone")
+        return CommandResult(tuple(argv), 0, "", "")
+
+    def leave(self) -> None:
+        self.left.append(self.name)
+
+
+@pytest.fixture
+def visitors(monkeypatch: pytest.MonkeyPatch) -> type[FakeVisitor]:
+    monkeypatch.setattr("halab.providers.podman.asking.Visitor", FakeVisitor)
+    monkeypatch.setattr(FakeVisitor, "started", [])
+    monkeypatch.setattr(FakeVisitor, "left", [])
+    return FakeVisitor
+
+
+def ask(asking: Asking, node: Running, *argv: str) -> None:
+    node.config.write_text(json.dumps(CONFIG))
+    asking.ask("node1", node, argv or ("true",), input=None, timeout=5)
+
+
+def test_a_node_is_visited_once_however_often_it_is_asked(
+    node: Running, tmp_path: Path, visitors: type[FakeVisitor]
+) -> None:
+    visits = asking(tmp_path)
+
+    ask(visits, node)
+    ask(visits, node)
+
+    assert (visitors.started, visitors.left) == ([f"4711-{os.getpid()}"], [])
+
+
+def test_a_node_that_has_booted_since_is_visited_anew(
+    node: Running, tmp_path: Path, visitors: type[FakeVisitor]
+) -> None:
+    visits = asking(tmp_path)
+    ask(visits, node)
+
+    ask(visits, replace(node, first_process=os.getppid()))
+
+    assert visitors.started == [f"4711-{os.getpid()}", f"4711-{os.getppid()}"]
+    assert visitors.left == [f"4711-{os.getpid()}"]
+
+
+def test_a_visitor_that_was_ended_is_replaced(node: Running, tmp_path: Path, visitors: type[FakeVisitor]) -> None:
+    ask(asking(tmp_path), node, "vanish")
+
+    assert len(visitors.started) == 2
 
 
 @pytest.mark.parametrize(("program", "status"), [("no-such-program", 127), ("/no/such", 127), ("/etc", 126)])

@@ -1,22 +1,22 @@
 """Asking a container node something with programs that are not its own, so that no learner has changed them.
 
-A program is run by `visit` in all namespaces of the node but one: its files are those of the image's tools root (see
-tools_root), read-only, in which data are the node's own. It is given the capabilities, the seccomp filter and the
-limits of the node's own programs. What it has in /dev/shm is the node's, by which Corosync and Pacemaker are asked.
+A program is run by `visit`, which stays as long as something is asked, in all namespaces of the node but one: its files
+are those of the image's tools root (see tools_root), read-only, in which data are the node's own. It is given the
+capabilities, the seccomp filter and the limits of the node's own programs. What it has in /dev/shm is the node's, by
+which Corosync and Pacemaker are asked.
 """
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
 from halab.kit.process import CommandResult
 from halab.providers import limits
-from halab.providers.podman import visit
 from halab.providers.podman.inside import ENVIRONMENT, Running
+from halab.providers.podman.visitors import Visitor, nothing_asked
 
 UNLIMITED = 2**64 - 1  # RLIM_INFINITY, as the runtime has it
 FILTERS = Path("/run/crun")  # where the runtime has, for each container, the seccomp filter that it has made
@@ -34,44 +34,66 @@ CAPABILITIES = (
 
 
 class Asking:
-    """`directory` is for what is known of each node that runs; `tools` tells the tools root of the instance's image."""
+    """`directory` is for what is known of each node that runs; `tools` tells the tools root of the instance's image;
+    `enter` makes the command that runs one where podman sees the instance's containers; `limiting` tells the files that
+    a process writes itself to, there, so that the limits of a node, which is named, hold for it.
+    """
 
-    def __init__(self, directory: Path, tools: Callable[[], Path]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        tools: Callable[[], Path],
+        enter: Callable[[Sequence[str]], list[str]],
+        limiting: Callable[[str], Sequence[Path]],
+    ) -> None:
         self._directory = directory
         self._tools = tools
-        self._described: dict[Running, Path] = {}
+        self._enter = enter
+        self._limiting = limiting
+        self._visitors: dict[str, tuple[Running, Visitor]] = {}
+        self._one_at_a_time = Lock()
 
-    def visiting(self, node: Running, argv: Sequence[str]) -> list[str]:
-        """The command that runs a program of the tools root to its end, where podman sees the instance's containers.
+    def ask(self, name: str, node: Running, argv: Sequence[str], *, input: str | None, timeout: float) -> CommandResult:
+        """Run a program of the tools root to its end. Raises LabError when that cannot be."""
+        try:
+            return self._visitor(name, node).ask(argv, input=input, timeout=timeout)
+        except ConnectionError:  # somebody has ended the visitor
+            self.leave(name)
+            return self._visitor(name, node).ask(argv, input=input, timeout=timeout)
 
-        Raises LabError when that cannot be.
-        """
-        return [sys.executable, "-I", "-S", visit.__file__, str(self._description(node)), *argv]
+    def leave(self, name: str) -> None:
+        """Ask nothing of a node for now: nothing of this process is there any more."""
+        with self._one_at_a_time:
+            self._end(name)
 
-    def _description(self, node: Running) -> Path:
-        if node not in self._described:
-            try:
-                description = describe(json.loads(node.config.read_text()), node, self._tools())
-            except FileNotFoundError as error:  # its container was removed meanwhile
-                raise LabError(f"nothing could be asked on the node: {error}") from None
-            self._directory.mkdir(exist_ok=True)
-            file = self._directory / f"{node.identity}-{node.first_process}"
-            if not file.exists() or file.read_text() != description:  # the disk may be full, and a node be asked still
-                for before in self._directory.glob(f"{node.identity}-*"):  # the node's last boot's
-                    before.unlink(missing_ok=True)
-                write_atomically(file, description)
-            self._described[node] = file
-        return self._described[node]
+    def _visitor(self, name: str, node: Running) -> Visitor:
+        with self._one_at_a_time:
+            if name not in self._visitors or self._visitors[name][0] != node:
+                self._end(name)  # the one of its last boot
+                self._visitors[name] = (node, Visitor(self._description(name, node), self._enter))
+            return self._visitors[name][1]
+
+    def _end(self, name: str) -> None:
+        if name in self._visitors:
+            self._visitors.pop(name)[1].leave()
+
+    def _description(self, name: str, node: Running) -> Path:
+        try:
+            description = describe(json.loads(node.config.read_text()), node, self._tools(), self._limiting(name))
+        except FileNotFoundError as error:  # its container was removed meanwhile
+            raise nothing_asked(error) from None
+        self._directory.mkdir(exist_ok=True)
+        file = self._directory / f"{node.identity}-{node.first_process}"
+        if not file.exists() or file.read_text() != description:  # the disk may be full, and a node be asked still
+            for before in self._directory.glob(f"{node.identity}-*"):  # the node's last boot's
+                before.unlink(missing_ok=True)
+            write_atomically(file, description)
+        return file
 
 
-def answer(result: CommandResult) -> CommandResult:
-    """What the program left. Raises LabError when it was not even looked for."""
-    if result.rc == visit.FAILED:
-        raise LabError(f"nothing could be asked on the node: {result.last_line()}")
-    return result
-
-
-def describe(config: dict[str, Any], node: Running, tools: Path, filters: Path = FILTERS) -> str:
+def describe(
+    config: dict[str, Any], node: Running, tools: Path, limiting: Sequence[Path] = (), filters: Path = FILTERS
+) -> str:
     """What `visit` is told, after what podman has made for the node's container (OCI runtime specification): a key and
     its value a line.
     """
@@ -86,6 +108,7 @@ def describe(config: dict[str, Any], node: Running, tools: Path, filters: Path =
         ("root", tools),
         ("shm", next(mount["source"] for mount in config["mounts"] if mount["destination"] == "/dev/shm")),  # noqa: S108
         *([("filter", filters / node.identity / "seccomp.bpf")] if config["linux"].get("seccomp") else []),
+        *(("join", file) for file in limiting),
         *(("limit", _limit(limit)) for limit in process.get("rlimits", ())),
         *(("drop", number) for number, name in enumerate(names) if name not in kept),
         *(("set", setting) for setting in SETTINGS),

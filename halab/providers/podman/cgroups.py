@@ -80,14 +80,18 @@ class Cgroups:
         """Podman's option for a runtime that puts what enters the container into its cgroups, which is written to
         `file`; none where podman itself imposes the limits. `hierarchies` is where podman sees those of version 1.
         """
-        found = [name for name in ("memory", "pids") if not self._is_unified(name) and self._hierarchy(name)]
-        if not found:
+        procs = [shlex.quote(str(its)) for its in self.joined(container, hierarchies)]
+        if not procs:
             return []
-        procs = [shlex.quote(str(hierarchies / name / PARENT / container / "cgroup.procs")) for name in found]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(RUNTIME.format(procs=" ".join(procs), runtime=runtime))
         file.chmod(0o755)
         return [f"--runtime={file}"]
+
+    def joined(self, container: str, hierarchies: Path) -> list[Path]:
+        """The files that whatever enters the container has to write itself to, as `write_runtime` has them."""
+        found = [name for name in ("memory", "pids") if not self._is_unified(name) and self._hierarchy(name)]
+        return [hierarchies / name / PARENT / container / "cgroup.procs" for name in found]
 
     def release(self, container: str) -> None:
         """Remove the cgroups of a container that does not run.

@@ -19,7 +19,7 @@ from halab.kit.parallel import for_each
 from halab.kit.process import CommandResult, end_daemons, must, run
 from halab.providers import BmcDaemon, Outside, Site, host, images, limits, rights, tools_root
 from halab.providers.podman import layers, quotas
-from halab.providers.podman.asking import Asking, answer
+from halab.providers.podman.asking import Asking
 from halab.providers.podman.containers import Containers
 from halab.providers.podman.disks import Disks
 from halab.providers.podman.inside import Running, as_a_shell, enter
@@ -44,7 +44,12 @@ class Podman:
         self._disks = Disks(site.directory / "disks", self._containers.upper_dirs)
         self._running = self._containers.running
         self._power = Power(site, self._network, self._containers)
-        self._asking = Asking(site.directory / "asking", lambda: self._image().tools)
+        self._asking = Asking(
+            site.directory / "asking",
+            lambda: self._image().tools,
+            self._network.enter,
+            lambda node: self._cgroups.joined(self._containers.of[node], self._network.hierarchies),
+        )
 
     saves_memory = False
 
@@ -79,6 +84,8 @@ class Podman:
         for_each([name for name, state in states.items() if state in ("absent", "off")], self.power_on)
 
     def down(self) -> None:
+        for node in self._nodes:
+            self._asking.leave(node)
         self._disks.forget()  # first, as podman writes when it removes, and the disk may be full
         if found := [*self._containers.listed(), *self._containers.half_removed(self._nodes)]:
             self._network.up()
@@ -97,8 +104,7 @@ class Podman:
 
     def ask(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         def act(running: Running) -> CommandResult:
-            entering = self._entering(node, self._asking.visiting(running, argv))
-            return answer(run(entering, input=input, timeout=timeout * self.pace.slowness))
+            return self._asking.ask(node, running, argv, input=input, timeout=timeout * self.pace.slowness)
 
         return self._on(node, argv[0], act)
 
@@ -167,6 +173,7 @@ class Podman:
         self._power.on(node)
 
     def power_off(self, node: str) -> None:
+        self._asking.leave(node)
         self._power.off(node)
 
     def shut_down(self, node: str) -> None:

@@ -1,26 +1,29 @@
-"""Runs a program, as a child, with the files of a tools root in all other namespaces of a container: run as
-`python -I -S visit.py DESCRIPTION PROGRAM [ARGUMENT...]`, as root, where podman sees the instance's containers.
+"""Runs programs, as its children, with the files of a tools root in all other namespaces of a container: run as
+`python -I -S visit.py DESCRIPTION`, as root, where podman sees the instance's containers. It stays for as long as it is
+asked, as a Python takes longer to start than most of these programs do.
 
-DESCRIPTION is a file with what asking.describe() makes. The exit status is the program's, or a shell's. To be quick,
-this imports next to nothing.
+DESCRIPTION is a file with what asking.describe() makes. Standard input is a socket (SOCK_SEQPACKET). On it READY is
+sent, or else why not; what is then received are requests, each the arguments of a program with a NUL between them, and
+four files: its standard input, output and errors, and a socket on which it is told the program's pid and, when the
+program has ended, its exit status, as a shell has it, a line each. The program stays a zombie until that is closed.
 
-Root of the node sees the child as soon as it is in the node's pid namespace, and must get nothing of the host by it. So
+Root of the node sees a child as soon as it is in the node's pid namespace, and must get nothing of the host by it. So
 it is not dumpable, and cannot be traced or looked into (ptrace(2), PTRACE_MODE), and it comes into the node's user
 namespace only when the host's files are out of its reach; its mounts belong to the host's user namespace. (A container
 runtime, which joins the user namespace first, lets a node's root into the host's root directory now and then.) The
-program itself cannot be looked into either, as the tools root's may be run, and not read.
+program itself cannot be looked into either, as the tools root's may be run, and not read. Nothing here keeps a
+namespace of the node alive: an address must die with the node.
 """
 
 import ctypes
 import os
 import resource
+import select
+import socket
 import sys
+from collections.abc import Callable
 
-TYPE_CHECKING = False  # typing takes as long to import as all else
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000  # linux/sched.h
+CLONE_NEWNS = 0x00020000  # linux/sched.h
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096  # linux/mount.h
 MS_REC, MS_PRIVATE = 16384, 1 << 18
 MNT_DETACH, SIGKILL = 2, 9
@@ -35,6 +38,9 @@ LINKS = (
 )
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit statuses, as shells have them
 FAILED = 125  # exit status when a program was not even looked for
+READY = b"ready"
+MOST = 2**18  # bytes of a request: an argument has half of that at most (execve(2))
+INIT = "/proc/1"  # the node's, where only its pid namespace is seen
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -69,55 +75,168 @@ def read(path: str) -> bytes:
         return file.readall()
 
 
-def main(description: str, argv: list[str]) -> int:
-    lines = [line.split(" ", 1) for line in read(description).decode().splitlines()]
-    told = dict(lines)
-    must("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
-    for kind, soft, hard in (map(int, value.split()) for key, value in lines if key == "limit"):
-        resource.setrlimit(kind, (soft, hard))
-    group, process = f"{told['cgroup']}/halab-{os.getpid()}", f"/proc/{told['pid']}"
-    others = [os.open(f"{process}/ns/{name}", os.O_RDONLY) for name in ("net", "ipc", "uts", "cgroup")]
-    user, pids = (os.open(f"{process}/ns/{name}", os.O_RDONLY) for name in ("user", "pid"))
-    if told["identity"] not in read(f"{process}/cgroup").decode():
-        raise ProcessLookupError("the node has just lost its power")
-    code = read(told["filter"]) if "filter" in told else b""
-    made = attempt(os.mkdir, group)
-    must("unshare", CLONE_NEWNS)
-    mount("none", "/", None, MS_REC | MS_PRIVATE)
-    must("setns", pids, 0)  # of children
-    child = os.fork()
-    if child == 0:
+class Node:
+    """The node that is visited, once this process is where only a tools root is seen. `told` is the description."""
+
+    def __init__(self, told: list[list[str]]) -> None:
+        one = dict(told)
+        must("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
+        for kind, soft, hard in (map(int, value.split()) for key, value in told if key == "limit"):
+            resource.setrlimit(kind, (soft, hard))
+        pids = os.open(f"/proc/{one['pid']}/ns/pid", os.O_RDONLY)
+        network = os.open(f"/proc/{one['pid']}/ns/net", os.O_RDONLY)
+        if one["identity"] not in read(f"/proc/{one['pid']}/cgroup").decode():
+            raise ProcessLookupError("the node has just lost its power")
+        self._code = read(one["filter"]) if "filter" in one else b""
+        self._dropped = [int(value) for key, value in told if key == "drop"]
+        self._settings = dict(value.split("=", 1) for key, value in told if key == "set")
+        self._limiting = [os.open(value, os.O_WRONLY) for key, value in told if key == "join"]
+        self._cgroup, self._group = os.open(one["cgroup"], os.O_RDONLY | os.O_DIRECTORY), f"halab-{os.getpid()}"
+        must("unshare", CLONE_NEWNS)
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+        must("setns", pids, 0)  # of children
+        self._look_from(network, one["root"], one["shm"])
+        os.close(pids)
+        os.close(network)
+
+    def _look_from(self, network: int, root: str, shm: str) -> None:
+        """Have a child, which is in the node's pid namespace, make what this process sees too."""
+        if child := os.fork():
+            if os.waitpid(child, 0)[1]:
+                raise OSError("the tools root cannot be mounted")
+            os.chdir("/")
+            return
         try:
-            attempt(join, group)
-            for namespace in others:
-                must("setns", namespace, 0)
-            see_only(told["root"], told["shm"])
-            must("setns", user, CLONE_NEWUSER)
-            become_root([int(value) for key, value in lines if key == "drop"], code)
-            execute(argv, dict(value.split("=", 1) for key, value in lines if key == "set"))
+            must("setns", network, 0)
+            see_only(root, shm)
+            os._exit(0)
+        except BaseException as error:  # noqa: BLE001  # whatever it is, there is no caller to go back to
+            os.write(2, f"{error}\n".encode())
+            os._exit(FAILED)
+
+    def start(self, argv: list[str], files: list[int]) -> int:
+        """Start a program; return its pid."""
+        attempt(lambda: os.mkdir(self._group, dir_fd=self._cgroup))
+        child = os.fork()
+        if child == 0:
+            self._become(argv, files)
+        return child
+
+    def _become(self, argv: list[str], files: list[int]) -> None:
+        try:
+            os.setsid()
+            for number, file in enumerate(files):
+                os.dup2(file, number)
+            self._enter()
+            execute(argv, self._settings)
         except BaseException as error:  # noqa: BLE001  # whatever it is, there is no caller to go back to
             os.write(2, f"{argv[0]}: {error}\n".encode())
             os._exit(error.status if isinstance(error, NotRun) else FAILED)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if made:
-        attempt(os.rmdir, group)
-    return status if status >= 0 else 128 - status
+
+    def _enter(self) -> None:
+        for processes in self._limiting:
+            os.write(processes, b"0")
+        attempt(self._join)
+        namespaces = [os.open(f"{INIT}/ns/{name}", os.O_RDONLY) for name in ("net", "ipc", "uts", "cgroup", "user")]
+        for namespace in namespaces:
+            must("setns", namespace, 0)  # the last one's rights are those of the node's root
+        become_root(self._dropped, self._code)
+
+    def _join(self) -> None:
+        """A cgroup of version 2, so that what is asked is frozen with the node, and limited where it limits."""
+        processes = os.open(f"{self._group}/cgroup.procs", os.O_WRONLY, dir_fd=self._cgroup)
+        os.write(processes, b"0")
+
+    def leave(self) -> None:
+        attempt(lambda: os.rmdir(self._group, dir_fd=self._cgroup))
 
 
-def attempt(act: "Callable[[str], object]", group: str) -> bool:
-    """Do something with the program's own cgroup. What a node has done to prevent that only makes the node's limits not
-    hold for this one program.
+class Asked:
+    """A program that was started, and whoever waits for it."""
+
+    def __init__(self, pid: int, report: socket.socket) -> None:
+        self.pid = pid
+        self.report = report
+
+    def tell(self, what: int) -> None:
+        """Nothing, to one who does not wait any more."""
+        try:
+            self.report.send(f"{what}\n".encode())
+        except OSError:
+            return
+
+    def tell_status(self) -> None:
+        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        assert ended  # noqa: S101  # as it was waited for
+        self.tell(ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status)
+
+
+def serve(node: Node, talk: socket.socket) -> None:
+    """Do what is asked, all at once, until nobody can ask any more; then end what runs still."""
+    running: dict[int, Asked] = {}  # by a descriptor of the process: pidfd_open(2)
+    try:
+        attend(node, talk, running)
+    finally:
+        for asked in running.values():
+            os.kill(asked.pid, SIGKILL)
+            os.waitpid(asked.pid, 0)
+
+
+def attend(node: Node, talk: socket.socket, running: dict[int, Asked]) -> None:
+    ended: dict[int, Asked] = {}  # by the descriptor of the report
+    waiting = select.poll()
+    waiting.register(talk, select.POLLIN)
+    while True:
+        for file, _ in waiting.poll():
+            if file == talk.fileno():
+                request, files, _, _ = socket.recv_fds(talk, MOST, 4)
+                if not request:
+                    return
+                for received in files:
+                    os.set_inheritable(received, False)  # a program has its own three, and no other one's
+                if asked := begin(node, request.decode("utf-8", "surrogateescape").split("\0"), files):
+                    process = os.pidfd_open(asked.pid)
+                    running[process] = asked
+                    waiting.register(process, select.POLLIN)
+            elif file in running:
+                asked = running.pop(file)
+                asked.tell_status()
+                ended[asked.report.fileno()] = asked
+                waiting.register(asked.report, 0)  # which tells when the other end is closed
+                waiting.unregister(file)
+                os.close(file)
+            else:
+                asked = ended.pop(file)
+                os.waitpid(asked.pid, 0)
+                waiting.unregister(file)
+                asked.report.close()
+
+
+def begin(node: Node, argv: list[str], files: list[int]) -> Asked | None:
+    """None when the program cannot even be started, which is told."""
+    *standard, report = files
+    try:
+        asked = Asked(node.start(argv, standard), socket.socket(fileno=report))
+        asked.tell(asked.pid)
+        return asked
+    except OSError as error:  # a node without power takes no new process
+        os.write(standard[2], f"{argv[0]}: {error}\n".encode())
+        with socket.socket(fileno=report) as refused:
+            refused.send(f"0\n{FAILED}\n".encode())
+        return None
+    finally:
+        for file in standard:
+            os.close(file)
+
+
+def attempt(act: Callable[[], object]) -> None:
+    """Do something with the programs' own cgroup. What a node has done to prevent that only makes the node's limits not
+    hold for these programs.
     """
     try:
-        act(group)
+        act()
     except OSError:
-        return False
-    return True
-
-
-def join(group: str) -> None:
-    with open(f"{group}/cgroup.procs", "w") as processes:
-        processes.write("0")
+        return
 
 
 def see_only(root: str, shm: str) -> None:
@@ -167,9 +286,18 @@ def execute(argv: list[str], environment: dict[str, str]) -> None:
     raise NotRun(NOT_FOUND, "there is no such program")
 
 
-if __name__ == "__main__":
+def main(description: str) -> int:
+    talk = socket.socket(fileno=os.dup(0))
     try:
-        sys.exit(main(sys.argv[1], sys.argv[2:]))
-    except Exception as error:  # noqa: BLE001  # whatever it is, the program was not run, and that is no answer
-        os.write(2, f"{sys.argv[2]}: {error}\n".encode())
-        sys.exit(FAILED)
+        node = Node([line.split(" ", 1) for line in read(description).decode().splitlines()])
+        talk.send(READY)
+    except Exception as error:  # noqa: BLE001  # whatever it is, nothing can be asked, and that is no answer
+        talk.send(str(error).encode())
+        return FAILED
+    serve(node, talk)
+    node.leave()
+    return 0
+
+
+if __name__ == "__main__":
+    os._exit(main(sys.argv[1]))

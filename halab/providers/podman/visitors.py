@@ -1,0 +1,138 @@
+"""A process of its own that asks something on one node, for as long as that is asked, and the programs that it runs."""
+
+import os
+import socket
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Self
+
+from halab.kit.errors import LabError
+from halab.kit.process import CommandResult, finish
+from halab.kit.wait import patience
+from halab.providers.podman import visit
+
+NONE = 0  # the pid of a program that could not be started
+BEGIN = 30  # seconds that it may take a visitor to be ready, or a program to be started
+
+
+class Visitor:
+    """`description` is what asking.describe() makes; `enter` makes the command that runs one where podman sees the
+    node's container. Raises LabError when nothing can be asked there.
+    """
+
+    def __init__(self, description: Path, enter: Callable[[Sequence[str]], list[str]]) -> None:
+        self._talk, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            argv = enter([sys.executable, "-I", "-S", visit.__file__, str(description)])
+            process = subprocess.Popen(
+                argv,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self.leave = weakref.finalize(self, _leave, self._talk, process)
+        self._talk.settimeout(patience(BEGIN))
+        try:
+            said = self._talk.recv(visit.MOST)
+        except TimeoutError:
+            said = f"it is not entered within {BEGIN} s".encode()
+        if said != visit.READY:
+            self.leave()
+            raise nothing_asked(said.decode(errors="replace") or "it cannot be entered")
+
+    def ask(self, argv: Sequence[str], *, input: str | None, timeout: float) -> CommandResult:
+        """Run a program there, and return what it left, as process.run() does.
+
+        Raises ConnectionError when the visitor was ended, and LabError when the program was not even looked for.
+        """
+        program = Program(self._talk, argv, input is not None)
+        if program.pid == NONE:
+            with program:
+                raise nothing_asked(program.said())
+        result = finish(program, argv, input=input, timeout=timeout)
+        if result.rc == visit.FAILED:
+            raise nothing_asked(result.last_line())
+        return result
+
+
+class Program:
+    """One that runs on the node. A visitor keeps its pid for it until this is closed."""
+
+    def __init__(self, talk: socket.socket, argv: Sequence[str], with_input: bool) -> None:
+        self._report, reporting = socket.socketpair()
+        self._told = b""
+        self.stdin: IO[bytes] | None
+        self.stdin, reads = _pipe_to() if with_input else (None, os.open(os.devnull, os.O_RDONLY))
+        (self.stdout, writes), (self.stderr, complains) = _pipe_from(), _pipe_from()
+        theirs = [reads, writes, complains, reporting.detach()]
+        try:
+            socket.send_fds(talk, ["\0".join(argv).encode("utf-8", "surrogateescape")], theirs)
+            self._report.settimeout(patience(BEGIN))
+            self.pid = self._next()
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            for file in theirs:
+                os.close(file)
+
+    def wait(self, timeout: float) -> int:
+        """Its exit status. Raises subprocess.TimeoutExpired."""
+        self._report.settimeout(max(timeout, 0.001))  # 0 would be not to wait at all, even for what is there
+        try:
+            return self._next()
+        except TimeoutError:
+            raise subprocess.TimeoutExpired("", timeout) from None
+
+    def _next(self) -> int:
+        """What the visitor reports next, a number a line."""
+        while b"\n" not in self._told:
+            told = self._report.recv(64)
+            if not told:
+                raise ConnectionResetError("the visitor is gone")
+            self._told += told
+        line, _, self._told = self._told.partition(b"\n")
+        return int(line)
+
+    def said(self) -> str:
+        """Why it was not started."""
+        return self.stderr.read().decode(errors="replace").strip()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for file in (self.stdin, self.stdout, self.stderr, self._report):
+            if file:
+                file.close()
+
+
+def _pipe_to() -> tuple[IO[bytes], int]:
+    reads, writes = os.pipe()
+    return os.fdopen(writes, "wb", buffering=0), reads
+
+
+def _pipe_from() -> tuple[IO[bytes], int]:
+    reads, writes = os.pipe()
+    return os.fdopen(reads, "rb", buffering=0), writes
+
+
+def nothing_asked(why: object) -> LabError:
+    return LabError(f"nothing could be asked on the node: {why}")
+
+
+def _leave(talk: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+    """A visitor ends, with all that it runs, when nobody can ask it any more."""
+    talk.close()
+    try:
+        process.wait(BEGIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
