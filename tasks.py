@@ -14,6 +14,10 @@ from invoke.exceptions import Exit
 from invoke.parser.context import ParserContext
 from invoke.tasks import task
 
+# Invoke has Python keep nothing of what it compiles: then each command would compile all of halab anew, in a tenth of a
+# second
+sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+
 
 def _guarded(body: Callable[..., None]) -> Callable[..., None]:
     """Turn every error into one sentence and an exit code; HALAB_DEBUG=1 shows the traceback."""
