@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from halab.kit.errors import LabError
 from halab.kit.process import CommandResult
 from halab.kit.wait import wait
 from halab.providers import limits
@@ -19,9 +20,7 @@ UPPER = Path("/nowhere/diff")
 
 
 def container(identity: str, pid_file: Path) -> Container:
-    return Container(
-        identity, pid_file, pid_file.with_name("conmon.pid"), CONFIG, pid_file.parent, Path("/nowhere/diff")
-    )
+    return Container(identity, pid_file, pid_file.with_name("conmon.pid"), pid_file.parent, Path("/nowhere/diff"))
 
 
 def own_cgroup() -> str:
@@ -118,7 +117,7 @@ def test_podman_is_asked_again_only_when_a_container_is_gone(tmp_path: Path) -> 
     there.mkdir()
 
     def podman(*arguments: str) -> list[str]:
-        told = [arguments[-1], "4711", tmp_path / "pid", tmp_path / "conmon", CONFIG, there, UPPER]
+        told = [arguments[-1], "4711", tmp_path / "pid", tmp_path / "conmon", there, UPPER]
         return ["sh", "-c", 'echo >> "$0"; printf "%s\\n" "$@"', str(asked), *map(str, told)]
 
     known = KnownContainers({"node1": "halab-node1"}, podman)
@@ -127,7 +126,7 @@ def test_podman_is_asked_again_only_when_a_container_is_gone(tmp_path: Path) -> 
     there.rmdir()
     known.containers()
 
-    node1 = Container("4711", tmp_path / "pid", tmp_path / "conmon", CONFIG, there, UPPER)
+    node1 = Container("4711", tmp_path / "pid", tmp_path / "conmon", there, UPPER)
     assert found == [{"node1": node1}] * 2
     assert len(asked.read_text().splitlines()) == 2
 
@@ -142,6 +141,43 @@ def test_whether_a_container_is_frozen_is_read_where_the_host_has_its_cgroup(
     (tmp_path / "libpod_parent/libpod-4711/init.scope/cgroup.freeze").write_text("the node's own")
 
     assert Running("4711", os.getpid(), CONFIG).is_frozen(tmp_path) is frozen
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cgroup of container 4711, below `tmp_path`."""
+    monkeypatch.setattr(inside, "_cgroup", lambda pid: "/libpod_parent/libpod-4711/init.scope")
+    own = tmp_path / "libpod_parent/libpod-4711"
+    own.mkdir(parents=True)
+    return own
+
+
+def test_a_container_is_frozen_when_all_of_it_has_stopped_and_thawed_by_one_word(tmp_path: Path, own: Path) -> None:
+    (own / "cgroup.events").write_text("populated 1\nfrozen 1\n")
+    running = Running("4711", os.getpid(), CONFIG)
+
+    running.freeze(tmp_path)
+    frozen = (own / "cgroup.freeze").read_text()
+    running.thaw(tmp_path)
+
+    assert frozen == "1"
+    assert (own / "cgroup.freeze").read_text() == "0"
+
+
+def test_a_container_that_does_not_stop_is_told_of(tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inside, "FREEZING", 0.05)
+    (own / "cgroup.events").write_text("populated 1\nfrozen 0\n")
+
+    with pytest.raises(LabError, match="container 4711 does not freeze"):
+        Running("4711", os.getpid(), CONFIG).freeze(tmp_path)
+
+
+def test_a_container_that_was_ended_cannot_be_frozen_and_needs_no_thawing(tmp_path: Path) -> None:
+    running = Running("4711", os.getpid(), CONFIG)
+
+    with pytest.raises(LabError, match="container 4711 does not freeze"):
+        running.freeze(tmp_path / "nowhere")
+    running.thaw(tmp_path / "nowhere")
 
 
 def test_a_process_in_no_cgroup_of_its_own_is_not_frozen(tmp_path: Path) -> None:

@@ -6,10 +6,14 @@ faults; learners and steps type in a shell of `podman exec`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
+from halab.kit.errors import LabError
 from halab.kit.process import CommandResult, run
+from halab.kit.wait import TimedOut, wait
 from halab.providers import SYSTEM_PATH, limits
 
 RUNTIME = "crun"
@@ -19,9 +23,9 @@ STARTING = (RUNTIME,)  # what the first process is called until the container is
 ENVIRONMENT = (f"PATH={SYSTEM_PATH}", "HOME=/root", "container=podman")
 # Of a container, what stays as it is for as long as it is there, in the order of Container's fields
 ASKED = "\n".join(
-    f"{{{{.{what}}}}}"
-    for what in ("Name", "Id", "PidFile", "ConmonPidFile", "OCIConfigPath", "StaticDir", "GraphDriver.Data.UpperDir")
+    f"{{{{.{what}}}}}" for what in ("Name", "Id", "PidFile", "ConmonPidFile", "StaticDir", "GraphDriver.Data.UpperDir")
 )
+FREEZING = 10  # seconds that a node may take to freeze: what waits for a disk freezes when it has got it
 NOT_THERE = 127  # exit status, as a shell has it
 
 
@@ -42,6 +46,26 @@ class Running:
         except OSError:
             return False
 
+    def freeze(self, cgroups: Path) -> None:
+        """Stop all of its processes in mid-air, and wait until they have stopped. Raises LabError when they do not."""
+        own = cgroups / self.cgroup()
+        try:
+            (own / "cgroup.freeze").write_text("1")
+            wait(
+                lambda: (own / "cgroup.events").read_text().split(),
+                lambda events: events[events.index("frozen") + 1] == "1",
+                within=FREEZING,
+                successes=1,
+                interval=0.002,
+            )
+        except (OSError, TimedOut) as error:
+            raise LabError(f"container {self.identity[:12]} does not freeze: {error}") from None
+
+    def thaw(self, cgroups: Path) -> None:
+        """Let them go on, unless they have been ended meanwhile."""
+        with suppress(OSError):
+            (cgroups / self.cgroup() / "cgroup.freeze").write_text("0")
+
     def cgroup(self) -> Path:
         """The container's own in cgroup-v2, below where that is mounted; its processes may be in others below it."""
         path = _cgroup(self.first_process).partition(self.identity)[0] + self.identity
@@ -50,17 +74,20 @@ class Running:
 
 @dataclass(frozen=True)
 class Container:
-    """`pid_file` is where its runtime wrote the pid of its first process, `monitor_file` the pid of its conmon;
-    `config`, what the runtime was told; `directory`, podman's own of the container; `upper`, all that differs from its
-    image, as podman sees it.
+    """`pid_file` is where its runtime writes the pid of its first process, `monitor_file` that of its conmon;
+    `directory`, podman's own of the container; `upper`, all that differs from its image, as podman sees it.
     """
 
     identity: str
     pid_file: Path
     monitor_file: Path
-    config: Path
     directory: Path
     upper: Path
+
+    @property
+    def config(self) -> Path:
+        """What the runtime is told; there when the container was made ready for the first time."""
+        return self.directory / "config.json"
 
     def monitor(self) -> int | None:
         """The pid of the conmon that waits for its first process; None when there is none."""
@@ -92,6 +119,7 @@ class KnownContainers:
         self._nodes = {container: node for node, container in names.items()}
         self._podman = podman
         self._known: dict[str, Container] = {}
+        self._one_at_a_time = Lock()
 
     def running(self) -> dict[str, Running]:
         """Of each node that has power."""
@@ -102,13 +130,14 @@ class KnownContainers:
         """Of each node that has a container. Podman is asked only when there is one that was not there before, or none,
         as that takes long.
         """
-        if not all(node in self._known and self._known[node].directory.exists() for node in self._nodes.values()):
-            told = run(self._podman("inspect", f"--format={ASKED}", *self._nodes)).stdout
-            self._known = {
-                self._nodes[name]: Container(identity, *map(Path, files))
-                for name, identity, *files in zip(*[iter(told.splitlines())] * 7, strict=True)
-            }
-        return self._known
+        with self._one_at_a_time:
+            if not all(node in self._known and self._known[node].directory.exists() for node in self._nodes.values()):
+                told = run(self._podman("inspect", f"--format={ASKED}", *self._nodes)).stdout
+                self._known = {
+                    self._nodes[name]: Container(identity, *map(Path, files))
+                    for name, identity, *files in zip(*[iter(told.splitlines())] * 6, strict=True)
+                }
+            return self._known
 
 
 def enter(identity: str, argv: Sequence[str]) -> list[str]:

@@ -37,7 +37,7 @@ class Power:
             name, container = self._containers.of[node], self._containers.find(node)
             self._containers.attach_disk(node, container.upper)
             if not run(self._podman("init", name)).ok:
-                if self._containers.state(node) in ("running", "paused"):
+                if self._containers.state(node) == "running":
                     return
                 self._stop(node)  # a power-on or a power-off was killed in the middle
                 must(self._podman("init", name))
@@ -70,7 +70,7 @@ class Power:
         """
         container = self._containers.find(node)
         running, monitor = container.running(), container.monitor()
-        if running is None or monitor is None or running.is_frozen(self._network.cgroups()):
+        if running is None or monitor is None:
             return False
         with suppress(ProcessLookupError):
             os.kill(running.first_process, signal.SIGKILL)  # takes all of the node's along: pid_namespaces(7)
@@ -80,10 +80,7 @@ class Power:
     def _stop(self, node: str) -> None:
         """Have podman end a node's container, whatever became of it."""
         name = self._containers.of[node]
-        told = must(self._podman("inspect", "--format={{.State.Status}} {{.State.ConmonPid}}", name)).stdout
-        state, monitor = told.split()
-        if state == "paused":
-            must(self._podman("unpause", name))
+        monitor = must(self._podman("inspect", "--format={{.State.ConmonPid}}", name)).stdout
         must(self._podman("stop", "--time=0", name))
         self._wait_cleaned(node, int(monitor))
 

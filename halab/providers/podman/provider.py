@@ -27,7 +27,7 @@ from halab.providers.podman.network import Network, port_name
 from halab.providers.podman.power import Power
 from halab.spec.distros import load
 
-POWER = {"running": "on", "paused": "frozen", "stopping": "on"}  # in podman's words; what is stopping may live yet
+POWER = {"running": "on", "stopping": "on"}  # in podman's words; what is stopping may live yet
 MEMORY_PER_NODE = 400 * 2**20  # bytes: a node with a running cluster uses 280 MiB
 DISK_PER_NODE = 1 * 2**30  # bytes: what the labs install, twice, and its checkpoints
 
@@ -69,7 +69,7 @@ class Podman:
         begun = self._begun.exists()
         image = self._image()
         self._network.up()
-        states = self.power_states()
+        states = self.power_states() if begun else self._told_states()
         if begun and "absent" in states.values() and self._containers.rename_older():
             end_daemons(f"{self._site.directory}/bmc")  # they know the old names
             states = self.power_states()
@@ -138,6 +138,8 @@ class Podman:
         return {node: Outside(lower, upper, tools, first_of(node)) for node, (lower, upper) in layers}
 
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
+        if self.power_states()[node] == "frozen":
+            raise LabError(f"{node} is frozen: a shell on it would hang; try: inv heal")
         settings = [f"--env={name}={value}" for name, value in env.items()]
         container = self._containers.of[node]
         return self._podman("exec", "--interactive", *(["--tty"] if terminal else []), *settings, container, *shell)
@@ -151,11 +153,15 @@ class Podman:
 
     def power_states(self) -> dict[str, str]:
         running = self._running() if self._network.holder() else {}
-        if len(running) == len(self._nodes):  # as mostly; then podman need not be asked, which takes long
-            cgroups = self._network.cgroups()
-            return {node: "frozen" if found.is_frozen(cgroups) else "on" for node, found in running.items()}
-        found = {node: POWER.get(state, "off") for node, state in self._containers.states().items()}
-        return dict.fromkeys(self._nodes, "absent") | found
+        # Mostly all of them run; then podman need not be asked, which takes long
+        found = self._told_states() if len(running) < len(self._nodes) else {}
+        cgroups = self._network.cgroups()
+        return found | {node: "frozen" if its.is_frozen(cgroups) else "on" for node, its in running.items()}
+
+    def _told_states(self) -> dict[str, str]:
+        """What podman tells of them, which knows nothing of frozen ones."""
+        told = {node: POWER.get(state, "off") for node, state in self._containers.states().items()}
+        return dict.fromkeys(self._nodes, "absent") | told
 
     def limits_met(self) -> dict[str, list[str]]:
         running = self._running() if self._network.holder() else {}
@@ -184,14 +190,18 @@ class Podman:
     def freeze(self, nodes: Sequence[str]) -> None:
         for name in nodes:
             self._network.silence(self._nodes[name], True)
-        must(self._podman("pause", *(self._containers.of[name] for name in nodes)))
+        running, cgroups = self._running(), self._network.cgroups()
+        if off := [name for name in nodes if name not in running]:
+            raise LabError(f"{', '.join(off)} cannot be frozen without power")
+        for name in nodes:
+            running[name].freeze(cgroups)
 
     def thaw(self, nodes: Sequence[str]) -> None:
         if not nodes:
             return
-        states = self.power_states()
-        if frozen := [self._containers.of[name] for name in nodes if states[name] == "frozen"]:
-            must(self._podman("unpause", *frozen))
+        running, cgroups = self._running(), self._network.cgroups()
+        for name in (name for name in nodes if name in running):
+            running[name].thaw(cgroups)
         for name in nodes:
             self._network.silence(self._nodes[name], False)
 
@@ -205,15 +215,14 @@ class Podman:
         must(self.bridge_argv(["ip", "link", "set", "dev", self.port(node, network), "up" if up else "down"]))
 
     def save(self, checkpoint: str) -> bool:
-        states = self.power_states()
-        running = [self._containers.of[name] for name, state in states.items() if state == "on"]
-        if running:
-            must(self._podman("pause", *running))
+        states, cgroups = self.power_states(), self._network.cgroups()
+        running = [its for node, its in self._running().items() if states[node] == "on"]
         try:
+            for_each(running, lambda its: its.freeze(cgroups))
             self._disks.save(checkpoint, powered={name for name, state in states.items() if state != "off"})
         finally:
-            if running:
-                must(self._podman("unpause", *running))
+            for its in running:
+                its.thaw(cgroups)
         return False
 
     def restore(self, checkpoint: str) -> None:
