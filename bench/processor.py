@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,8 +21,8 @@ def spent() -> float:
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    ended = os.times()
-    return ended.children_user + ended.children_system + sum(map(_taken, _descendants()))
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime + sum(map(_taken, _descendants()))
 
 
 def _descendants() -> set[int]:

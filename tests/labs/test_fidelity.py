@@ -366,6 +366,23 @@ def test_root_of_a_node_can_look_into_nothing_that_asks_there(cli: Cli) -> None:
     assert seen.strip() == "{'denied'}"
 
 
+def test_what_asks_on_a_node_keeps_nothing_of_it_alive_and_leaves_nothing_there(cli: Cli, lab: Lab) -> None:
+    node, provider = lab.nodes[0], cli.instance().provider
+    node.run("pcs", "property", "set", "stonith-enabled=false")  # so that nobody starts it again
+
+    for _ in range(3):
+        assert provider.ask(node.name, ["true"]).ok
+    inside = provider.run(node.name, ["sh", "-c", "ls -d /sys/fs/cgroup/halab-*; ps -e -o comm= | grep ^python"])
+    provider.run(node.name, ["systemctl", "poweroff"])
+    wait(lambda: provider.power_states()[node.name], lambda state: state == "off", within=60, successes=1)
+
+    assert inside.stdout.count("halab-") == 1
+    assert "python" not in inside.stdout
+    assert lab.workstation.run("arping", "-c", "2", "-w", "2", "-I", "lan", str(node.lan)).rc != 0
+    with pytest.raises(LabError, match="it is off"):
+        provider.ask(node.name, ["true"])
+
+
 def provider_and_podman(instance: Instance, argv: list[str]) -> tuple[str, str]:
     """Return what a program prints when halab runs it out of band, and when podman runs it."""
     console = instance.provider.console_argv("node1", argv, {}, terminal=False)
