@@ -87,7 +87,7 @@ class FakeVisitor:
         self.started.append(self.name)
 
     def ask(self, argv: Sequence[str], *, input: str | None, timeout: float) -> CommandResult:
-        if argv[0] == "vanish" and len(self.started) == 1:
+        if argv[0] == "vanish" and len(self.started) < int(argv[1]):
             raise ConnectionResetError("the visitor is gone")
         return CommandResult(tuple(argv), 0, "", "")
 
@@ -132,9 +132,16 @@ def test_a_node_that_has_booted_since_is_visited_anew(
 
 
 def test_a_visitor_that_was_ended_is_replaced(node: Running, tmp_path: Path, visitors: type[FakeVisitor]) -> None:
-    ask(asking(tmp_path), node, "vanish")
+    ask(asking(tmp_path), node, "vanish", "2")
 
     assert len(visitors.started) == 2
+
+
+def test_a_node_on_which_no_visitor_stays_is_told_of(
+    node: Running, tmp_path: Path, visitors: type[FakeVisitor]
+) -> None:
+    with pytest.raises(LabError, match="nothing could be asked on the node: the visitor is gone"):
+        ask(asking(tmp_path), node, "vanish", "9")
 
 
 @pytest.mark.parametrize(("program", "status"), [("no-such-program", 127), ("/no/such", 127), ("/etc", 126)])

@@ -155,6 +155,15 @@ def test_a_visitor_that_was_killed_is_told_of(visitor: Visitor) -> None:
         said(visitor, "true")
 
 
+def test_a_visitor_is_not_taken_for_what_it_is_asked_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HALAB_MARK", "a shell that is open")
+
+    visitor = Visitor(tmp_path, here)
+
+    parent = said(visitor, "sh", "-c", "ps -o ppid= $$")[1].strip()
+    assert "HALAB_MARK" not in Path(f"/proc/{parent}/environ").read_text()
+
+
 @pytest.mark.parametrize("code", [DEAD, "raise SystemExit(1)"])
 def test_a_node_that_cannot_be_entered_is_told_of(tmp_path: Path, code: str) -> None:
     with pytest.raises(LabError, match="nothing could be asked on the node: it cannot be entered"):

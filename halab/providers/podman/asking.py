@@ -55,11 +55,13 @@ class Asking:
 
     def ask(self, name: str, node: Running, argv: Sequence[str], *, input: str | None, timeout: float) -> CommandResult:
         """Run a program of the tools root to its end. Raises LabError when that cannot be."""
-        try:
-            return self._visitor(name, node).ask(argv, input=input, timeout=timeout)
-        except ConnectionError:  # somebody has ended the visitor
-            self.leave(name)
-            return self._visitor(name, node).ask(argv, input=input, timeout=timeout)
+        for _ in ("as it is", "once more, as somebody may have ended the visitor"):
+            try:
+                return self._visitor(name, node).ask(argv, input=input, timeout=timeout)
+            except ConnectionError as error:
+                ended = error
+                self.leave(name)
+        raise nothing_asked(ended)
 
     def leave(self, name: str) -> None:
         """Ask nothing of a node for now: nothing of this process is there any more."""

@@ -96,8 +96,8 @@ class Node:
         mount("none", "/", None, MS_REC | MS_PRIVATE)
         must("setns", pids, 0)  # of children
         self._look_from(network, one["root"], one["shm"])
-        os.close(pids)
-        os.close(network)
+        for file in (pids, network):
+            os.close(file)
 
     def _look_from(self, network: int, root: str, shm: str) -> None:
         """Have a child, which is in the node's pid namespace, make what this process sees too."""
@@ -159,11 +159,7 @@ class Asked:
         self.report = report
 
     def tell(self, what: int) -> None:
-        """Nothing, to one who does not wait any more."""
-        try:
-            self.report.send(f"{what}\n".encode())
-        except OSError:
-            return
+        attempt(lambda: self.report.send(f"{what}\n".encode()))
 
     def tell_status(self) -> None:
         ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
@@ -230,8 +226,8 @@ def begin(node: Node, argv: list[str], files: list[int]) -> Asked | None:
 
 
 def attempt(act: Callable[[], object]) -> None:
-    """Do something with the programs' own cgroup. What a node has done to prevent that only makes the node's limits not
-    hold for these programs.
+    """Do something with the programs' own cgroup: what a node has done to prevent that only makes the node's limits not
+    hold for these programs. Or tell something to one who may not wait any more.
     """
     try:
         act()

@@ -14,6 +14,7 @@ from halab.kit.process import CommandResult, finish
 from halab.kit.wait import patience
 from halab.providers.podman import visit
 
+MARK = "HALAB_MARK"
 NONE = 0  # the pid of a program that could not be started
 BEGIN = 30  # seconds that it may take a visitor to be ready, or a program to be started
 
@@ -27,12 +28,14 @@ class Visitor:
         self._talk, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             argv = enter([sys.executable, "-I", "-S", visit.__file__, str(description)])
+            environment = {name: value for name, value in os.environ.items() if name != MARK}  # of whoever asks
             process = subprocess.Popen(
                 argv,
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                env=environment,
             )
         self.leave = weakref.finalize(self, _leave, self._talk, process)
         self._talk.settimeout(patience(BEGIN))
@@ -73,6 +76,9 @@ class Program:
             socket.send_fds(talk, ["\0".join(argv).encode("utf-8", "surrogateescape")], theirs)
             self._report.settimeout(patience(BEGIN))
             self.pid = self._next()
+        except TimeoutError:
+            self.close()
+            raise nothing_asked(f"`{argv[0]}` is not started within {BEGIN} s") from None
         except BaseException:
             self.close()
             raise
