@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import halab.conditions  # noqa: F401  # before what it needs of halab.walk, which needs it
-from bench import processor
 from halab.instance.instance import Instance
 from halab.kit.paths import name_on_host
 from halab.kit.process import find_daemons
@@ -41,10 +40,15 @@ def seconds(act: Callable[[], object]) -> float:
 
 
 def processor_seconds(act: Callable[[], object]) -> float:
-    """What all that the bench has started took of the processors meanwhile, nodes too."""
-    before = processor.spent()
+    """What the processors did meanwhile (proc(5), /proc/stat), for all programs: nothing else should be running."""
+    before = _busy()
     act()
-    return processor.spent() - before
+    return _busy() - before
+
+
+def _busy() -> float:
+    user, nice, system, _idle, _waiting, *interrupts = map(int, Path("/proc/stat").read_text().split()[1:8])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def report(what: str, measured: float, limit: float, unit: str, detail: str = "") -> None:
@@ -132,7 +136,6 @@ def _reset_until_served() -> float:
 
 
 def main() -> None:
-    processor.adopt_orphans()
     with tempfile.TemporaryDirectory() as state:
         os.environ["XDG_STATE_HOME"] = state
         inv("lab", "--instance", "bench", "--distro", "debian12", "up")
