@@ -44,6 +44,10 @@ class Namespaces:
         points = [line.split(" ")[1] for line in self.mounts().splitlines()]
         return [point for point in reversed(points) if directory in point.split("/")]
 
+    def seen(self, path: Path) -> Path:
+        """Return where a path in them is found from outside of them."""
+        return Path(f"/proc/{self.holder()}/root{path.resolve()}")
+
     def cgroups(self) -> Path:
         """Return the path where their cgroup-v2 mount can be read from anywhere."""
         return Path(f"/proc/{self.holder()}/root/sys/fs/cgroup")

@@ -17,7 +17,7 @@ from halab.spec.models import Machine
 PARENT = "halab"
 MIB = 2**20
 # Of version 2, that a node makes of its own: a kernel has 65,535 at most, and a node with a running cluster needs 40.
-LIMIT_CGROUPS = 'for cgroup; do echo 1000 > "/sys/fs/cgroup/$cgroup/cgroup.max.descendants" || exit; done'
+MOST_CGROUPS = 1000
 # What podman takes for its runtime, so that of what opens a console only that, and what it starts, joins the cgroups:
 # podman and conmon(8) would die of the node's limits.
 RUNTIME = """\
@@ -70,6 +70,11 @@ class Cgroups:
                 if (cgroup / name).exists():  # a kernel that does not count swap has no memsw
                     (cgroup / name).write_text(str(value))
             (cgroup / "cgroup.procs").write_text(str(pid))
+
+    def confine_cgroups(self, pid: int, unified: Path) -> None:
+        """Limit how many cgroups of version 2, which is mounted at `unified`, a container makes of its own."""
+        for path in self.unified_of(pid):
+            (unified / path / "cgroup.max.descendants").write_text(str(MOST_CGROUPS))
 
     def joining(self, container: str) -> list[str]:
         """What is put before a command that enters the container, so that the limits hold for it."""

@@ -149,7 +149,7 @@ class Containers:
         found = {node: self.find(node).upper for node in self.of}
         for node, upper in found.items():
             self.attach_disk(node, upper)
-        return {node: f"/proc/{self._network.holder()}/root{upper.resolve()}" for node, upper in found.items()}
+        return {node: str(self._network.seen(upper)) for node, upper in found.items()}
 
     def attach_disk(self, node: str, upper: Path) -> None:
         """Let all that a node writes over its image be on a file system of its own."""

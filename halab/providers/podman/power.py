@@ -10,7 +10,7 @@ from halab.kit.errors import LabError
 from halab.kit.process import is_alive, must, run
 from halab.kit.wait import TimedOut, wait
 from halab.providers import Site
-from halab.providers.podman import cgroups, quotas
+from halab.providers.podman import quotas
 from halab.providers.podman.containers import Containers
 from halab.providers.podman.network import Network
 
@@ -43,10 +43,10 @@ class Power:
                 must(self._podman("init", name))
             pid = int(container.pid_file.read_text())
             # Of a node that lost its power podman may leave /dev/shm mounted, until Corosync finds no more room in it
-            must(self._network.enter(["find", f"{container.directory}/shm", "-mindepth", "1", "-delete"]))
+            if any(self._network.seen(container.directory / "shm").iterdir()):
+                must(self._network.enter(["find", f"{container.directory}/shm", "-mindepth", "1", "-delete"]))
             self._containers.cgroups.confine(name, pid, self._site.spec.machine)
-            limit = ["sh", "-c", cgroups.LIMIT_CGROUPS, "sh", *self._containers.cgroups.unified_of(pid)]
-            must(self._network.enter(limit))
+            self._containers.cgroups.confine_cgroups(pid, self._network.cgroups())
             quotas.confine(pid)
             # or the node could write without a limit to the host's disk, or memory
             os.chown(container.pid_file.with_name("hostname"), 0, 0)

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -68,8 +69,10 @@ class Podman:
     def up(self) -> None:
         begun = self._begun.exists()
         image = self._image()
-        self._network.up()
-        states = self.power_states() if begun else self._told_states()
+        with ThreadPoolExecutor(1) as beside:  # of what podman is asked about an instance that is new
+            told = None if begun else beside.submit(self._told_states)
+            self._network.up()
+        states = told.result() if told else self.power_states()
         if begun and "absent" in states.values() and self._containers.rename_older():
             end_daemons(f"{self._site.directory}/bmc")  # they know the old names
             states = self.power_states()
