@@ -122,7 +122,7 @@ def test_programs_leave_no_cgroup_and_no_zombie_behind(visitor: Visitor, tmp_pat
     mine = said(visitor, "sh", "-c", "ps -o stat= --ppid $(ps -o ppid= $$)")[1].split()
     assert [state for state in mine if state.startswith("Z")] == []
     visitor.leave()
-    assert list(tmp_path.iterdir()) == []
+    wait(lambda: list(tmp_path.iterdir()), lambda left: left == [], within=5, successes=1, interval=0.01)
 
 
 def test_what_runs_is_ended_when_nobody_can_ask_any_more(visitor: Visitor, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_what_runs_is_ended_when_nobody_can_ask_any_more(visitor: Visitor, tmp_p
     visitor.leave()
     asking.join(5)
 
-    assert not is_alive(int(pid.read_text()))
+    wait(lambda: is_alive(int(pid.read_text())), lambda alive: not alive, within=5, successes=1, interval=0.01)
 
 
 def test_a_visitor_that_was_killed_is_told_of(visitor: Visitor) -> None:

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,6 +39,7 @@ class Visitor:
                 env=environment,
             )
         self.leave = weakref.finalize(self, _leave, self._talk, process)
+        self.leave.atexit = False  # then the socket is closed without that
         self._talk.settimeout(patience(BEGIN))
         try:
             said = self._talk.recv(visit.MOST)
@@ -135,10 +137,8 @@ def nothing_asked(why: object) -> LabError:
 
 
 def _leave(talk: socket.socket, process: "subprocess.Popen[bytes]") -> None:
-    """A visitor ends, with all that it runs, when nobody can ask it any more."""
+    """A visitor ends, with all that it runs, when nobody can ask it any more. Nobody waits for that, as its namespaces
+    take the kernel a while.
+    """
     talk.close()
-    try:
-        process.wait(BEGIN)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    threading.Thread(target=process.wait, daemon=True).start()
