@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import halab.conditions  # noqa: F401  # before what it needs of halab.walk, which needs it
 from halab.instance.instance import Instance
 from halab.kit.paths import name_on_host
 from halab.kit.process import find_daemons
