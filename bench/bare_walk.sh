@@ -5,7 +5,10 @@ set -euo pipefail
 holder=$1 one=$2 two=$3 user=$4 password=$5
 hacluster=CorrectHorse
 
-on() { nsenter --target="$holder" --net --mount podman --cgroup-manager=cgroupfs exec "$1" bash -c "$2" >/dev/null 2>&1; }
+# As halab's own: without it a podman takes away nodes' disks as it ends (halab/providers/podman/containers.py)
+podman="podman --cgroup-manager=cgroupfs --storage-opt=overlay.skip_mount_home=true"
+
+on() { nsenter --target="$holder" --net --mount $podman exec "$1" bash -c "$2" >/dev/null 2>&1; }
 both() { on "$one" "$1" & on "$two" "$1" & wait %1; wait %2; }
 until_on() { until on "$1" "$2"; do sleep 0.25; done; }
 served() { nsenter --target="$holder" --net curl --silent --max-time 2 http://192.168.1.100/ | grep -q "$1"; }

@@ -21,7 +21,7 @@ from halab.walk import bringup
 
 Kind = TypeVar("Kind", bound=Event)
 
-Answer = Callable[[Sequence[str], str], str | None]
+Answer = Callable[[Sequence[str], str], str | CommandResult | None]
 
 LAB_TOML = """\
 title = "A lab to test with"
@@ -304,14 +304,17 @@ class Programs:
         self._answers: dict[str, Answer] = {}
 
     def stand_in(self, name: str, answer: Answer) -> None:
-        """Have `answer` given the arguments and the standard input of a program; it returns what the program prints."""
+        """Have `answer` given the arguments and the standard input of a program; it returns what the program prints, or
+        all of its result.
+        """
         self._answers[name] = answer
 
     def __call__(
         self, argv: Sequence[str], *, input: str | None, timeout: float, errors: str, most: int
     ) -> CommandResult:
         if answer := self._answers.get(argv[0]):
-            return CommandResult(tuple(argv), 0, answer(argv, input or "") or "", "")
+            result = answer(argv, input or "")
+            return result if isinstance(result, CommandResult) else CommandResult(tuple(argv), 0, result or "", "")
         return self.run(argv, input=input, timeout=timeout, errors=errors, most=most)
 
 

@@ -16,7 +16,6 @@ from halab.cli.proof_tables import matrices
 from halab.cli.selection import Selection, default_provider
 from halab.cli.status import as_data, limits_met
 from halab.cli.terminal import Terminal, dump
-from halab.conditions.checks import Outcome
 from halab.exams.draw import paper_of
 from halab.exams.reports import marks
 from halab.instance.state import read_state

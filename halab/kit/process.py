@@ -108,10 +108,10 @@ def finish(
     errors: str = "replace",
     most: int = MOST,
 ) -> CommandResult:
-    """What run() does with a program once it is started."""
-    given = None if input is None else input.encode("utf-8", errors)
+    """Do what run() does with a program once it is started."""
     with child, running(child.pid):
         try:
+            given = None if input is None else input.encode("utf-8", errors)
             status, *printed = pipes.talk(child, given, timeout=timeout, most=most)
         except BaseException as error:
             end_family(child.pid, asking=isinstance(error, KeyboardInterrupt))

@@ -50,6 +50,11 @@ def _on_terminal(argv: Sequence[str], recording: Recording) -> int:
         recording.wrote(decoder.decode(data))
         return data
 
+    def typed(data: bytes) -> bytes:
+        if not data:  # the terminal was closed, which no signal has told this process; it would be so for ever
+            raise OSError
+        return data
+
     child: Any = pexpect.spawn(argv[0], list(argv[1:]), dimensions=(shape.lines, shape.columns))
 
     def resize(number: int, frame: FrameType | None) -> None:
@@ -59,14 +64,17 @@ def _on_terminal(argv: Sequence[str], recording: Recording) -> int:
     resize(signal.SIGWINCH, None)  # the size may have changed meanwhile
     try:
         with suppress(OSError):  # the program may end while somebody types
-            child.interact(escape_character=None, output_filter=record)
-        with suppress(pexpect.EOF, pexpect.TIMEOUT):  # interact() leaves unread what was printed at the very end
+            child.interact(escape_character=None, input_filter=typed, output_filter=record)
+        with suppress(pexpect.EOF, pexpect.TIMEOUT, OSError):  # interact() leaves unread what was printed at the end
             while True:
                 os.write(STDOUT, record(child.read_nonblocking(65536, timeout=0)))
     finally:
         signal.signal(signal.SIGWINCH, before)
     recording.wrote(decoder.decode(b"", final=True))
-    child.wait()
+    if os.isatty(STDIN):
+        child.wait()
+    else:
+        child.close(force=True)  # as its terminal goes with this one, it would get a SIGHUP anyway
     return -child.signalstatus if child.exitstatus is None else int(child.exitstatus)
 
 

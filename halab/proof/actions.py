@@ -11,12 +11,13 @@ from halab.instance.instance import Instance
 from halab.kit.audience import Audience, saying
 from halab.kit.errors import LabError
 from halab.proof import Cell, Proof, Proven, Solution, exams, steps
+from halab.spec.paper import Draw
 from halab.walk import bringup
 from halab.walk.walk import Walk
 
 
 def prove_draw(
-    instance: Instance, audience: Audience, proof: Proof, part: str, draw: exams.Draw, solutions: Sequence[Solution]
+    instance: Instance, audience: Audience, proof: Proof, part: str, draw: Draw, solutions: Sequence[Solution]
 ) -> None:
     """Try all solutions of an exam with this draw."""
     with exams.begun(instance, draw, audience) as begun:

@@ -14,6 +14,7 @@ import pytest
 from halab.conditions import Node, answers_http, command
 from halab.conditions.checks import observe
 from halab.kit.errors import LabError
+from halab.kit.pace import Pace
 from halab.kit.process import CommandResult, PrintedTooMuch
 from halab.providers.podman import inside, visit
 from halab.providers.podman.asking import Asking, describe
@@ -68,7 +69,7 @@ def test_all_capabilities_but_those_of_the_node_are_dropped_also_such_as_nobody_
 
 
 def asking(place: Path) -> Asking:
-    return Asking(place / "asking", lambda: Path("/tools"), list, lambda name: [])
+    return Asking(place / "asking", lambda: Path("/tools"), list, lambda name: [], Pace())
 
 
 def test_nothing_can_be_asked_of_a_container_that_was_removed(node: Running, tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ class FakeVisitor:
     started: ClassVar[list[str]] = []
     left: ClassVar[list[str]] = []
 
-    def __init__(self, description: Path, enter: object) -> None:
+    def __init__(self, description: Path, enter: object, pace: Pace) -> None:
         self.name = description.name
         self.started.append(self.name)
 

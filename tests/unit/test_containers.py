@@ -10,10 +10,10 @@ import pytest
 from halab.kit.process import CommandResult
 from halab.providers import Site
 from halab.providers.namespaces import Namespaces
-from halab.providers.podman import containers
+from halab.providers.podman.containers import Containers
 from halab.providers.podman.network import Network
 from halab.spec.models import LabSpec
-from tests.fakes import LAB_TOML
+from tests.fakes import LAB_TOML, Programs
 
 CONTAINER: dict[str, Any] = {"Id": "4d1714", "Names": ["halab-x-node1"]}
 SHM = "/storage/overlay-containers/4d1714/userdata/shm"
@@ -26,28 +26,29 @@ class Host:
     def __init__(self) -> None:
         self.mounted = [SHM, OTHER, SHM]
 
-    def run(self, argv: Sequence[str], **options: object) -> CommandResult:
-        if "umount" in argv:
-            self.mounted.reverse()
-            self.mounted.remove(argv[-1])
-            self.mounted.reverse()
-        busy = "rm" in argv and SHM in self.mounted
-        return CommandResult(
-            tuple(argv), 125 if busy else 0, "", f"unlinkat {SHM}: device or resource busy" if busy else ""
-        )
+    def unmount(self, argv: Sequence[str], given: str) -> None:
+        self.mounted.reverse()
+        self.mounted.remove(argv[-1])
+        self.mounted.reverse()
+
+    def podman(self, argv: Sequence[str], given: str) -> CommandResult | None:
+        if SHM not in self.mounted:
+            return None
+        return CommandResult(tuple(argv), 125, "", f"unlinkat {SHM}: device or resource busy")
 
     def mounts(self) -> str:
         return "".join(f"shm {point} tmpfs rw 0 0\n" for point in self.mounted)
 
 
 def test_what_podman_leaves_mounted_is_no_obstacle_and_only_that_is_unmounted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host, spec = Host(), LabSpec.model_validate(tomllib.loads(LAB_TOML))
-    monkeypatch.setattr(containers, "run", host.run)
+    programs.stand_in("umount", host.unmount)
+    programs.stand_in("podman", host.podman)
     monkeypatch.setattr(Namespaces, "mounts", lambda self: host.mounts())
     monkeypatch.setattr(Namespaces, "enter", lambda self, argv: list(argv))
 
-    containers.Containers(Site("x", tmp_path, spec, "debian12"), Network(tmp_path, spec)).remove(CONTAINER)
+    Containers(Site("x", tmp_path, spec, "debian12"), Network(tmp_path, spec)).remove(CONTAINER)
 
     assert host.mounted == [OTHER]

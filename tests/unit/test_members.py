@@ -11,7 +11,6 @@ from halab.faults import registry
 from halab.instance import crm
 from halab.instance.instance import Instance
 from halab.instance.members import lab_names, parse_addresses, parse_known_hosts
-from halab.kit.audience import NOBODY
 from halab.kit.errors import LabError
 from halab.measure import events
 from halab.walk import lab

@@ -7,7 +7,6 @@ import pytest
 
 from halab.conditions.checks import Outcome
 from halab.instance.instance import Instance
-from halab.kit.audience import NOBODY
 from halab.kit.errors import Exit, LabError
 from halab.proof import REFERENCE, UNTOUCHED, Cell, Proof, Solution
 from halab.proof.steps import Prover

@@ -82,7 +82,7 @@ def recorder(directory: Path, *program: str) -> list[str]:
     return [sys.executable, "-c", RECORDED, str(directory), *program]
 
 
-def on_terminal(directory: Path, *program: str) -> Any:
+def on_terminal(directory: Path, *program: str, ignore_sighup: bool = False) -> Any:
     return pexpect.spawn(
         sys.executable,
         recorder(directory, *program)[1:],
@@ -91,6 +91,7 @@ def on_terminal(directory: Path, *program: str) -> Any:
         codec_errors="replace",
         dimensions=(30, 90),
         timeout=30,
+        ignore_sighup=ignore_sighup,
     )
 
 
@@ -231,6 +232,17 @@ def test_a_recording_that_was_killed_is_whole_up_to_there(tmp_path: Path) -> Non
     terminal.expect(pexpect.EOF)
 
     assert shown(tmp_path) == "before\r\n"
+
+
+def test_a_program_goes_with_its_terminal_though_no_signal_tells_that(tmp_path: Path) -> None:
+    terminal = on_terminal(tmp_path, "bash", "-c", "echo pid $$; exec sleep 60", ignore_sighup=True)
+    terminal.expect(r"pid (\d+)\r")
+
+    os.close(terminal.child_fd)
+    terminal.child_fd = -1
+
+    until(lambda: not is_alive(int(terminal.match[1])))
+    assert os.waitpid(terminal.pid, 0)[0] == terminal.pid
 
 
 def test_a_script_is_run_through_pipes_and_recorded(tmp_path: Path) -> None:

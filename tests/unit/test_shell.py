@@ -16,7 +16,6 @@ from halab.instance import by_hand
 from halab.instance.instance import Instance
 from halab.instance.state import OWNER, InjectedFault
 from halab.kit import pty
-from halab.kit.audience import NOBODY
 from halab.kit.errors import Exit
 from halab.kit.recording import Recording, whole_lines
 from halab.walk import checkpoints

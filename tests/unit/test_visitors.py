@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from halab.kit.errors import LabError
+from halab.kit.pace import Pace
 from halab.kit.paths import ROOT
 from halab.kit.process import PrintedTooMuch, is_alive
 from halab.kit.wait import wait
@@ -42,7 +43,7 @@ def here(argv: Sequence[str], code: str = SERVE) -> list[str]:
 
 @pytest.fixture
 def visitor(tmp_path: Path) -> Iterator[Visitor]:
-    made = Visitor(tmp_path, here)
+    made = Visitor(tmp_path, here, Pace())
     yield made
     made.leave()
 
@@ -158,7 +159,7 @@ def test_a_visitor_that_was_killed_is_told_of(visitor: Visitor) -> None:
 def test_a_visitor_is_not_taken_for_what_it_is_asked_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HALAB_MARK", "a shell that is open")
 
-    visitor = Visitor(tmp_path, here)
+    visitor = Visitor(tmp_path, here, Pace())
 
     parent = said(visitor, "sh", "-c", "ps -o ppid= $$")[1].strip()
     assert "HALAB_MARK" not in Path(f"/proc/{parent}/environ").read_text()
@@ -167,9 +168,9 @@ def test_a_visitor_is_not_taken_for_what_it_is_asked_by(tmp_path: Path, monkeypa
 @pytest.mark.parametrize("code", [DEAD, "raise SystemExit(1)"])
 def test_a_node_that_cannot_be_entered_is_told_of(tmp_path: Path, code: str) -> None:
     with pytest.raises(LabError, match="nothing could be asked on the node: it cannot be entered"):
-        Visitor(tmp_path, lambda argv: here(argv, code))
+        Visitor(tmp_path, lambda argv: here(argv, code), Pace())
 
 
 def test_why_a_node_cannot_be_entered_is_told(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"nothing could be asked on the node: .+ No such file or directory"):
-        Visitor(tmp_path / "nowhere", here)
+        Visitor(tmp_path / "nowhere", here, Pace())

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any
 
 from halab.kit.files import write_atomically
+from halab.kit.pace import Pace
 from halab.kit.process import CommandResult
 from halab.providers import limits
 from halab.providers.podman.inside import ENVIRONMENT, Running
@@ -45,11 +46,13 @@ class Asking:
         tools: Callable[[], Path],
         enter: Callable[[Sequence[str]], list[str]],
         limiting: Callable[[str], Sequence[Path]],
+        pace: Pace,
     ) -> None:
         self._directory = directory
         self._tools = tools
         self._enter = enter
         self._limiting = limiting
+        self._pace = pace
         self._visitors: dict[str, tuple[Running, Visitor]] = {}
         self._one_at_a_time = Lock()
 
@@ -72,7 +75,7 @@ class Asking:
         with self._one_at_a_time:
             if name not in self._visitors or self._visitors[name][0] != node:
                 self._end(name)  # the one of its last boot
-                self._visitors[name] = (node, Visitor(self._description(name, node), self._enter))
+                self._visitors[name] = (node, Visitor(self._description(name, node), self._enter, self._pace))
             return self._visitors[name][1]
 
     def _end(self, name: str) -> None:

@@ -5,7 +5,6 @@ user namespace, and a power cut is real, because addresses die with the processe
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +49,7 @@ class Podman:
             lambda: self._image().tools,
             self._network.enter,
             lambda node: self._cgroups.joined(self._containers.of[node], self._network.hierarchies),
+            self.pace,
         )
 
     saves_memory = False

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, Self
 
 from halab.kit.errors import LabError
+from halab.kit.pace import Pace
 from halab.kit.process import CommandResult, finish
-from halab.kit.wait import patience
 from halab.providers.podman import visit
 
 MARK = "HALAB_MARK"
@@ -25,7 +25,7 @@ class Visitor:
     node's container. Raises LabError when nothing can be asked there.
     """
 
-    def __init__(self, description: Path, enter: Callable[[Sequence[str]], list[str]]) -> None:
+    def __init__(self, description: Path, enter: Callable[[Sequence[str]], list[str]], pace: Pace) -> None:
         self._talk, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             argv = enter([sys.executable, "-I", "-S", visit.__file__, str(description)])
@@ -40,11 +40,12 @@ class Visitor:
             )
         self.leave = weakref.finalize(self, _leave, self._talk, process)
         self.leave.atexit = False  # then the socket is closed without that
-        self._talk.settimeout(patience(BEGIN))
+        self._begin = BEGIN * pace.slowness
+        self._talk.settimeout(self._begin)
         try:
             said = self._talk.recv(visit.MOST)
         except TimeoutError:
-            said = f"it is not entered within {BEGIN} s".encode()
+            said = f"it is not entered within {self._begin:g} s".encode()
         if said != visit.READY:
             self.leave()
             raise nothing_asked(said.decode(errors="replace") or "it cannot be entered")
@@ -54,7 +55,7 @@ class Visitor:
 
         Raises ConnectionError when the visitor was ended, and LabError when the program was not even looked for.
         """
-        program = Program(self._talk, argv, input is not None)
+        program = Program(self._talk, argv, input is not None, self._begin)
         if program.pid == NONE:
             with program:
                 raise nothing_asked(program.said())
@@ -67,7 +68,7 @@ class Visitor:
 class Program:
     """One that runs on the node. A visitor keeps its pid for it until this is closed."""
 
-    def __init__(self, talk: socket.socket, argv: Sequence[str], with_input: bool) -> None:
+    def __init__(self, talk: socket.socket, argv: Sequence[str], with_input: bool, begin: float) -> None:
         self._report, reporting = socket.socketpair()
         self._told = b""
         self.stdin: IO[bytes] | None
@@ -76,11 +77,11 @@ class Program:
         theirs = [reads, writes, complains, reporting.detach()]
         try:
             socket.send_fds(talk, ["\0".join(argv).encode("utf-8", "surrogateescape")], theirs)
-            self._report.settimeout(patience(BEGIN))
+            self._report.settimeout(begin)
             self.pid = self._next()
         except TimeoutError:
             self.close()
-            raise nothing_asked(f"`{argv[0]}` is not started within {BEGIN} s") from None
+            raise nothing_asked(f"`{argv[0]}` is not started within {begin:g} s") from None
         except BaseException:
             self.close()
             raise

@@ -10,15 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from halab.kit.errors import LabError
-from halab.kit.process import CommandResult
 from halab.kit.toml import read
 from halab.kit.wait import wait
 from halab.providers import Site
-from halab.providers.podman import power
 from halab.providers.podman.inside import Container
 from halab.providers.podman.power import Power
 from halab.spec.models import LabSpec
-from tests.fakes import LAB_TOML
+from tests.fakes import LAB_TOML, Programs
 
 WATCH = 'trap "" TERM; while [ -e /proc/$1/ns/net ]; do sleep 0.02; done; sleep 0.2; echo cleaned >> "$2"'
 
@@ -61,17 +59,17 @@ class Rig:
 
 
 @pytest.fixture
-def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+def rig(tmp_path: Path, programs: Programs) -> Iterator[Rig]:
     rig = Rig(tmp_path)
 
-    def must(argv: Sequence[str], **rest: object) -> CommandResult:
+    def podman(argv: Sequence[str], given: str) -> str:
         rig.note(" ".join(argv))
         if argv[1] == "stop":
             rig.system.kill()
             rig.system.wait()
-        return CommandResult(tuple(argv), 0, str(rig.monitor.pid), "")
+        return str(rig.monitor.pid)
 
-    monkeypatch.setattr(power, "must", must)
+    programs.stand_in("podman", podman)
     yield rig
     rig.end()
 
@@ -121,7 +119,7 @@ def test_podman_ends_a_node_of_which_nothing_better_is_known(rig: Rig, missing: 
 
 
 def test_a_node_that_podman_never_cleans_up_after_is_told_of(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(power, "CLEAN", 0.05)
+    monkeypatch.setattr("halab.providers.podman.power.CLEAN", 0.05)
     os.kill(rig.monitor.pid, 19)  # SIGSTOP
 
     with pytest.raises(LabError, match="podman has not cleaned up after it"):
