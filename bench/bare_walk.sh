@@ -19,7 +19,7 @@ both 'apt-get update && apt-get install -y pacemaker pacemaker-cli-utils corosyn
 both "echo hacluster:$hacluster | chpasswd"
 on "$one" "pcs host auth node1 node2 -u hacluster -p $hacluster"
 on "$one" 'pcs cluster setup ha_cluster node1 node2 && pcs cluster start --all && pcs cluster enable --all'
-until_on "$one" 'pcs property set dc-deadtime=2s'
+until_on "$one" 'pcs property set dc-deadtime=1s'
 until_on "$one" "pcs status | grep -q 'Online: \[ node1 node2 \]'"
 on "$one" 'pcs property set stonith-enabled=false &&
            pcs resource create virtual_ip ocf:heartbeat:IPaddr2 ip=192.168.1.100 cidr_netmask=24 op monitor interval=30s'

@@ -82,7 +82,7 @@ def prepare(lab: Lab) -> Node:
     first.type(f"pcs cluster setup {lab.cluster} {names}")
     first.type("pcs cluster start --all --wait=60")
     first.type("pcs cluster enable --all")
-    first.type("pcs property set dc-deadtime=2s")
+    first.type("pcs property set dc-deadtime=1s")
     return first
 
 

@@ -94,7 +94,7 @@ SOLUTIONS = {
         Solution(
             "started on one node, and not at boot",
             started_on_one,
-            fails=("is online", "has quorum", "waits 2 s", "boots"),
+            fails=("is online", "has quorum", "waits at most 2 s", "boots"),
             after=REFERENCE,
         ),
     ),
