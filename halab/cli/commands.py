@@ -137,7 +137,7 @@ def heal(name: str | None, json: bool) -> None:
 
 
 def list_faults(json: bool) -> None:
-    """The faults there are, and those that are injected now."""
+    """List all faults, and those that are injected now."""
     state = read_state(instances_dir() / current().instance_name)
     Report(json).all_faults(list(registry.FAULTS.values()), state.faults if state else ())
 
@@ -148,7 +148,7 @@ def measure(name: str, node: str, options: dict[str, str], repeat: int, writes: 
 
 
 def ssh(name: str) -> None:
-    """A shell on a node, or on the workstation, whose exit status is ours. In an exam it is recorded."""
+    """Run a shell on a node, or on the workstation, and exit with its status. In an exam it is recorded."""
     instance = _current()
     with acting("ssh", instance, RichAudience(sys.stderr)) as audience:
         shell.finish_first(instance, audience)

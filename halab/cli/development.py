@@ -67,7 +67,7 @@ def test(parts: Sequence[str], select: str, no_skip: bool) -> None:
 
 
 def _prepare(part: str, report: Report) -> None:
-    """Install what the tests need. Where they are skipped anyway, as nodes cannot run here, they need nothing."""
+    """Install what the tests need: nothing where nodes cannot run, as those tests are skipped."""
     if part == "vm":
         _prepare_machines(report)
     elif part == "hosts":
@@ -94,6 +94,6 @@ def lint() -> None:
 
 
 def _pass_on(argv: list[str]) -> None:
-    """Run a program of the project on this terminal; its failure is ours."""
+    """Run a program of the project on this terminal. Raises LabError when it fails."""
     if code := subprocess.run(argv, cwd=ROOT, check=False).returncode:
         raise CheckFailed(f"`{' '.join(argv[1:])}` ended with exit status {code}")

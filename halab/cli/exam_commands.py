@@ -29,7 +29,7 @@ def start(exam: str, instance: str | None, seed: str | None, practice: bool) -> 
 
 
 def _refuse_another_sitting(selection: Selection, seed: str | None, practice: bool) -> None:
-    """An exam that has begun goes on as it is, and not as somebody asks for now."""
+    """Raise LabError when an exam has begun with another seed, or not for practice, than is asked for now."""
     name = selection.instance_name
     known = read_state(instances_dir() / name)
     if known is None or known.sitting is None or known.sitting.began is None:
@@ -46,7 +46,7 @@ def grade(sign: str | None, json: bool) -> None:
 
 
 def finish(sign: str | None, json: bool) -> None:
-    """Hand the exam in: the last attempt."""
+    """Hand the exam in, as the last attempt."""
     with acting_on_selected("finish", json) as (instance, audience):
         actions.grade(instance, audience, sign, last=True)
 
@@ -72,7 +72,7 @@ def export(exam: str, directory: str, learners: str, seed: str | None) -> None:
 
 
 def make_key(file: str) -> None:
-    """Make what attempts are signed with."""
+    """Make a key to sign attempts with."""
     public = signing.make_key(Path(file))
     Report().say(f"{file} signs attempts: keep it to yourself. {public} tells whether they were changed: hand it out.")
 
@@ -93,7 +93,7 @@ def report(number: int, json: bool) -> None:
 
 
 def marks(exam: str, csv: str | None, json: bool) -> None:
-    """What everybody on this machine has in an exam, as a table, or as files."""
+    """Show what everybody on this machine has in an exam, as a table, or write it to files."""
     tasks = [task.name for task in paper_of(labs.load(exam)).file.tasks]
     learners, report = attempts.learners(exam), Report(json)
     if not learners:

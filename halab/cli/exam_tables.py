@@ -16,7 +16,7 @@ INDENT = " " * 16  # under the sentence
 
 
 def mark_line(mark: Mark) -> str:
-    """One line; of what did not pass, also what was expected and seen, and where to look."""
+    """Return a line for a check. One that is not passed also tells what was expected and seen, and where to look."""
     colour, word = COLOURS[mark.outcome], mark.outcome.word
     worth = f"{mark.earned}/{mark.points}" if mark.points else "warning"
     line = f"[{colour}]{word:<5}[/]  {worth:>7}  {_plain(mark.sentence)}"
@@ -26,7 +26,7 @@ def mark_line(mark: Mark) -> str:
 
 
 def summary(attempt: Attempt, files: Sequence[Path]) -> str:
-    """Points of each task and of all, whether that is enough, and where it is kept."""
+    """Return the points of each task and of all, whether they are enough, and where the attempt is kept."""
     grade = attempt.grade
     late = ", after the time was over" if grade.late else ""
     tasks = [f"{task.points:>4}/{task.of:<4} {_plain(task.title)}" for task in grade.tasks]
@@ -62,5 +62,5 @@ def class_table(learners: Sequence[Learner], tasks: Sequence[str]) -> Table:
 
 
 def _plain(text: str) -> str:
-    """As it is, whatever a learner wrote: no markup, and no control characters for the terminal."""
+    """Return what a learner wrote, so that it is no markup and controls no terminal."""
     return escape(printable(text))

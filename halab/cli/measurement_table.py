@@ -10,7 +10,7 @@ from halab.measure.report import Measurement
 
 
 def as_data(found: Measurement) -> dict[str, Any]:
-    """What `inv measure --json` prints; each single request is in the report that is kept."""
+    """Return what `inv measure --json` prints. The report has each single request."""
     plain = {"samples", "claims", "writes", "kept"}
     data = found.model_dump(mode="json", exclude={"runs": {"__all__": plain}})
     for one, run in zip(data["runs"], found.runs, strict=True):
@@ -24,7 +24,7 @@ def as_data(found: Measurement) -> dict[str, Any]:
 
 
 def table(found: Measurement) -> Table:
-    """A row for each outage; a run may have several, or none."""
+    """Return a table with a row for each outage. A run may have several, or none."""
     made = Table("Run", "Node", "From", "Outage", "Detect", "Fence", "Recover")
     for number, run in enumerate(found.runs, 1):
         rows = [_outage_row(outage, run.injected) for outage in run.outages]
@@ -34,7 +34,7 @@ def table(found: Measurement) -> Table:
 
 
 def remarks(found: Measurement) -> Iterator[str]:
-    """What has to be said with the numbers."""
+    """Return what has to be said with the numbers."""
     if len(found.runs) > 1:
         yield f"Outage: min {found.best:.2f} s, median {found.middle:.2f} s, max {found.worst:.2f} s."
     for number, run in enumerate(found.runs, 1):
@@ -49,7 +49,7 @@ def remarks(found: Measurement) -> Iterator[str]:
 
 
 def _outage_row(outage: Outage, fault: float) -> list[str]:
-    """When it began, seconds after the fault; how long it was; and its phases."""
+    """Return when it began (seconds after the fault), how long it was, and its phases."""
     phases = outage.phases
     length = f"{outage.span.seconds:.2f} s" + ("" if outage.ended else ", and no end")
     parts = ["" if part is None else f"{part:.2f} s" for part in (phases.detect, phases.fence, phases.recover)]

@@ -9,13 +9,13 @@ from halab.proof import Cell, Proof
 
 
 def cell_line(cell: Cell) -> str:
-    """One line; of what is not as it should be, also what was seen."""
+    """Return a line for a cell. One that is not as it should be also tells what was seen."""
     good = "[green]as it should be[/]" if cell.good else f"[red]not as it should be[/]\n    {escape(cell.seen)}"
     return f"{cell.part}: {escape(cell.solution)}: {escape(cell.sentence)}: {cell.outcome}, {good}"
 
 
 def matrices(proof: Proof) -> Iterator[Table]:
-    """Of each step, or draw, checks by solutions: what each said, and in red where that is not as it should be."""
+    """Return a matrix for each step, or draw: what each check said of each solution, in red where it is wrong."""
     for part in dict.fromkeys(cell.part for cell in proof.cells):
         cells = {(cell.solution, cell.sentence): cell for cell in proof.cells if cell.part == part}
         solutions = dict.fromkeys(solution for solution, _ in cells)

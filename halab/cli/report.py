@@ -125,7 +125,7 @@ class Report:
             self.say(f"{point.at:%F %T}  {point.name}")
 
     def labs(self, found: list[tuple[labs.Entry, str | None]]) -> None:
-        """Each lab, with what keeps it from running here, if anything does."""
+        """Print each lab, and what keeps it from running here."""
         if self._json:
             dump(
                 [
@@ -192,7 +192,7 @@ class Report:
             self.say(f"Unproven, as no wrong solution fails it: {part}: {sentence}")
 
     def task_text(self, instance: Instance) -> None:
-        """What the learner of an exam is to do."""
+        """Print what the learner of an exam is to do."""
         from rich.markdown import Markdown
 
         from halab.exams import text
@@ -213,7 +213,7 @@ class Report:
 
 
 def _table(*headings: str) -> Table:
-    """A table that folds what is too wide for the terminal, and never leaves anything out."""
+    """Return a table that folds what is too wide for the terminal, and leaves nothing out."""
     table = Table()
     for heading in headings:
         table.add_column(heading, overflow="fold")

@@ -25,7 +25,7 @@ DEFAULT_LAB = "ha-web"
 
 
 class Selection(Frozen):
-    """None means: what the lab, or halab, has by default."""
+    """What is selected. None stands for the default of the lab, or of halab."""
 
     lab: str = DEFAULT_LAB
     instance: str | None = None
@@ -56,7 +56,7 @@ _of_this_command_line: Selection | None = None
 
 
 def current() -> Selection:
-    """What this very command line selected, whatever another one selects meanwhile; or else what was selected last."""
+    """Return what this command line has selected, whatever another selects meanwhile; else what was selected last."""
     return _of_this_command_line or Selection.remembered()
 
 
@@ -71,7 +71,7 @@ def select(
 ) -> Selection:
     """Change the remembered selection by what is given. Everything named must exist, else LabError.
 
-    Another lab, or another instance, starts from the defaults, or from what that instance already is.
+    With another lab, or another instance, all else is the default again, or what that instance already is.
     """
     old = Selection.remembered()
     if (lab and lab != old.lab) or (instance and instance != old.instance_name):
@@ -95,20 +95,20 @@ def select(
 
 
 def default_provider() -> tuple[str, str]:
-    """The provider for a user who did not ask for one, and why it is that."""
+    """Return the provider for a user who did not ask for one, and why it is that one."""
     if obstacle := host.no_machines_because():
         return "podman", obstacle
     return "vagrant", "this host has KVM, Vagrant and libvirt"
 
 
 def instance_to_make(selection: Selection) -> Instance:
-    """The selected instance: as it is when it is up, and else as `up` is to make it."""
+    """Return the selected instance: as it is when it is up, else as `up` would make it."""
     state = read_state(instances_dir() / selection.instance_name)
     return Instance(selection.instance_name, state or _new_state(selection))
 
 
 def instance_to_remove(selection: Selection) -> Instance | None:
-    """The selected instance, even with a state that cannot be read; None when nothing of it is there."""
+    """Return the selected instance, even if its state cannot be read; None when nothing of it is there."""
     directory = instances_dir() / selection.instance_name
     if not directory.exists():
         return None
@@ -116,7 +116,7 @@ def instance_to_remove(selection: Selection) -> Instance | None:
 
 
 def obstacle(needs: Needs) -> str | None:
-    """Why a lab with these needs cannot run on this host; None when it can."""
+    """Return why a lab with these needs cannot run on this host; None when it can."""
     if needs.providers == ("vagrant",) and (reason := host.no_machines_because()):
         return f"it is for virtual machines, and {reason}"
     if needs.distros:
@@ -127,13 +127,13 @@ def obstacle(needs: Needs) -> str | None:
 
 
 def refuse_name(instance: str) -> None:
-    """Raises LabError for what cannot name an instance."""
+    """Raise LabError for what cannot name an instance."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,40}", instance):
         raise LabError(f'"{instance}" is no name for an instance: up to 41 of a-z, 0-9, dot, dash, underscore')
 
 
 def _readable_state(instance: str) -> State | None:
-    """None too when the state is spoilt: such an instance can still be selected, to be removed."""
+    """Return the state; None when there is none, or a spoilt one. An instance with a spoilt one can be removed."""
     try:
         return read_state(instances_dir() / instance)
     except LabError:
@@ -154,7 +154,7 @@ def _new_state(selection: Selection) -> State:
 
 
 def _default_distro(folder: LabFolder) -> str:
-    """The first that can be had of those that the lab is limited to, or the one for everybody."""
+    """Return the first available distro of those that the lab is limited to, or the one for all labs."""
     wanted = folder.spec.needs.distros
     if not wanted:
         return images.choose_default(print).name

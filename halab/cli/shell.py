@@ -1,4 +1,4 @@
-"""A shell on a node that somebody works in: run to its end, with a sentence when it was the node that ended it."""
+"""Running a shell that somebody works in, to its end. When the node has ended it, a sentence says so."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ CUTS = ("off", "cycle", "reset")
 
 
 def finish_first(instance: Instance, audience: Audience) -> None:
-    """Finish, or take back, what a killed command left: once somebody has worked in a shell, that would undo it."""
+    """Finish, or take back, what a killed command has left. Later that would undo what is done in the shell."""
     if not bringup.is_unfinished(instance):
         return
 
@@ -39,7 +39,7 @@ def finish_first(instance: Instance, audience: Audience) -> None:
 
 
 def run(instance: Instance, node: str, argv: Sequence[str], recording: Recording | None) -> int:
-    """The shell's exit status, as a shell has it. One on a node is marked, so that it is known to be open."""
+    """Run a shell, and return its exit status as a shell has it. One on a node is marked: others see that it runs."""
     by_hand.note(instance)
     on_node = node != Workstation.name
     boot = _boot(instance, node) if on_node else ""
@@ -65,7 +65,7 @@ def _run(argv: Sequence[str]) -> int:
 
 @contextmanager
 def _signals_to_the_shell() -> Iterator[None]:
-    """What is typed on the terminal is for the shell. A handler, unlike SIG_IGN, is nothing that a child inherits."""
+    """Leave signals of the terminal to the shell. Handlers do that: a child does not inherit them, unlike SIG_IGN."""
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
         yield
@@ -75,7 +75,7 @@ def _signals_to_the_shell() -> Iterator[None]:
 
 
 def _boot(instance: Instance, node: str) -> str:
-    """What tells one boot of a node from the next; nothing where it cannot be asked."""
+    """Return what tells one boot of a node from the next; nothing where it cannot be asked."""
     try:
         words = instance.provider.ask(node, BOOT, timeout=20).stdout.split()
     except HalabError:
@@ -84,7 +84,7 @@ def _boot(instance: Instance, node: str) -> str:
 
 
 def _ended_by(instance: Instance, node: str, boot: str) -> str:
-    """Who took the node's power, in words; nothing when it has had power all the time."""
+    """Say who took the node's power; nothing when it has had power all the time."""
     if (now := _boot(instance, node)) == boot and now:
         return ""
     if who := holder(instance.directory):

@@ -23,7 +23,9 @@ LIMITS = {  # what is said of a node that has met one
 
 @dataclass(frozen=True)
 class StatusReport:
-    """`cluster` is None when no node has one to tell of; then `reason` says why. `vip_owners` is seen by ARP."""
+    """What `status` has seen. `cluster` is None when no node tells of one; then `reason` says why. `vip_owners` is by
+    ARP.
+    """
 
     instance: Instance
     power: dict[str, str]
@@ -48,7 +50,7 @@ def look(instance: Instance) -> StatusReport:
 
 
 def vip_owners(lab: Lab) -> tuple[str, ...]:
-    """The nodes that answer ARP for the VIP on `lan`: none, one, or in a split brain several."""
+    """Return the nodes that answer ARP for the VIP on `lan`: none, one, or, in a split brain, several."""
     # arping(8) by itself ends with the first answer, or after whole seconds
     listening = ARP_PATIENCE * lab.pace.slowness
     ask = ("timeout", "--signal=INT", f"{listening:g}", "arping", "-I", "lan", str(lab.vip))
@@ -57,13 +59,13 @@ def vip_owners(lab: Lab) -> tuple[str, ...]:
 
 
 def limits_met(report: StatusReport) -> list[str]:
-    """A sentence for each limit that a node has met since it was powered on."""
+    """Return a sentence for each limit that a node has met since it was powered on."""
     machine = report.instance.spec.machine
     return [LIMITS[limit].format(node, machine) for node, met in report.limits_met.items() for limit in met]
 
 
 def as_data(report: StatusReport) -> dict[str, Any]:
-    """What `inv status --json` prints."""
+    """Return what `inv status --json` prints."""
     instance, cluster = report.instance, report.cluster
     members = cluster.nodes if cluster else {}
 

@@ -12,7 +12,7 @@ from halab.kit.printable import printable
 
 
 class Terminal(Console):
-    """It gets no control sequences but those that rich makes, whatever is in the text: a node may have printed it."""
+    """A terminal that gets only those control sequences that rich makes, as a node may have printed the text."""
 
     @classmethod
     def on(cls, file: TextIO) -> Self:

@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """One look: whether it is as expected, and what was seen in words. `known` is false when nothing could be seen."""
+    """What one look saw: whether it is as expected, and what it is in words. `known` is false if nothing was seen."""
 
     ok: bool
     seen: str
@@ -36,11 +36,11 @@ class Observation:
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that is expected of the cluster, in words, and the way to look.
+    """What is expected of the cluster, in words, and the way to look.
 
     `look` returns an Observation; it may raise CheckFailed for "no", and LabError for "cannot be told". `hints` are
-    for a learner: where to look, what is probably wrong, and the command, in this order. What is `steady` changes only
-    by somebody's hands, so to see it once is to know it; anything else has to be seen several times in a row.
+    for a learner: where to look, what is probably wrong, and the command, in this order. A `steady` condition changes
+    only by somebody's hands, so one look is enough; any other has to hold several times in a row.
     """
 
     expected: str
@@ -74,8 +74,8 @@ def evaluate(
 ) -> CheckResult:
     """Look until the condition holds, at most `within` seconds.
 
-    Only an observation that is false is a failure. A look that could not be taken, for whatever reason, is unknown:
-    a broken lab never marks a learner wrong.
+    Only a false observation is a failure. When a look fails, for whatever reason, the result is unknown: a broken lab
+    never marks a learner wrong.
     """
     started = time.monotonic()
     try:
@@ -90,7 +90,7 @@ def evaluate(
 
 
 def observe(condition: Condition, lab: "Lab") -> Observation:
-    """One look, which raises nothing."""
+    """Look once. It raises nothing."""
     try:
         return condition.look(lab)
     except CheckFailed as error:
@@ -102,7 +102,7 @@ def observe(condition: Condition, lab: "Lab") -> Observation:
 
 
 def overall(results: list[CheckResult]) -> Outcome:
-    """Failed when a check failed; unknown when none failed but one could not be told, or there was none at all."""
+    """Return the outcome of all: failed when a check failed; unknown when one is unknown, or there was none at all."""
     outcomes = {result.outcome for result in results}
     if Outcome.FAILED in outcomes:
         return Outcome.FAILED

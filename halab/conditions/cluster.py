@@ -29,7 +29,7 @@ def authorized() -> Condition:
 
 
 def _authorized_by_other_names(lab: Lab, node: Node) -> bool:
-    """Whether pcs on a node knows every node, by names of somebody's choice, and may drive it (pcs(8), host auth)."""
+    """Return whether pcs on a node knows every node, by whatever name, and may drive it (pcs(8), host auth)."""
     specs = [each.spec for each in lab.nodes]
     hosts = parse_known_hosts(node.ask("cat", "/var/lib/pcsd/known-hosts").stdout)
     names = {node_at(specs, place, lambda *argv: node.ask(*argv).stdout): name for name, place in hosts.items()}
@@ -206,8 +206,9 @@ def can_be_fenced(node: Node) -> Condition:
 
 
 def fenced_by_peer(node: Node) -> Condition:
-    """The node's BMC was told by another node, over IPMI, to take its power, as that node's Pacemaker ordered it: read
-    from the BMC's own event log, and the peer's fencer, or its log where it was started again since.
+    """Another node's Pacemaker has told the node's BMC, over IPMI, to take its power.
+
+    This is read from the BMC's own event log and from the peer's fencer, or its log if that was started again since.
     """
 
     def look(lab: Lab) -> Observation:

@@ -21,12 +21,12 @@ BEYOND = 10.0  # seconds that an outage is watched for after it has become too l
 
 
 def survives(fault: str, *, resource: str, within: float, outages: int | None = None) -> Condition:
-    """A fault hits the node that serves, and with fencing on the service is back after `within` seconds at most. A node
-    that lost its power must have been fenced by a peer's Pacemaker.
+    """A fault hits the node that serves, and with fencing on the service is back within `within` seconds. If a node
+    lost its power, a peer's Pacemaker must have fenced it.
 
-    Only the workstation's probe is believed: which pages came through the VIP, when, and from which node. `resource` is
-    the VIP's. `outages` is how many interruptions there may be at most: the return of a node may be one, so then it has
-    to return.
+    Only the workstation's probe is believed. It tells which pages came through the VIP, when, and from which node.
+    `resource` is the VIP's. `outages` is how many interruptions there may be at most. The return of a node may be one,
+    so with `outages` the node has to return.
     """
     most = "" if outages is None else f", in at most {outages} outage{'' if outages == 1 else 's'}"
 
@@ -42,7 +42,7 @@ def survives(fault: str, *, resource: str, within: float, outages: int | None = 
 
 
 def take_over(resource: str, *, within: float) -> Condition:
-    """The power of the node that serves is cut, another one serves; then that one's is. Fencing is on."""
+    """The node that serves loses its power, and another one serves; then that one loses its power. Fencing is on."""
 
     def look(lab: Lab) -> Observation:
         seen = []
@@ -98,7 +98,7 @@ def alone_serves_nothing(resource: str, *, within: float) -> Condition:
 
 
 def fences(node: Node) -> Condition:
-    """A peer has the node fenced, and its BMC is really told so, by that peer and over IPMI, to cut its power."""
+    """A peer has the node fenced, and really tells the node's BMC, over IPMI, to cut its power."""
 
     def look(lab: Lab) -> Observation:
         peer = lab.others(node)[0]
@@ -151,7 +151,7 @@ def _survive(
 
 
 def _serving(lab: Lab, resource: str) -> Observation:
-    """Whether there is a service at all that could survive something."""
+    """Return whether there is a service at all that could survive something."""
     try:
         return wait(
             lambda: observe(served_by_owner(resource), lab), lambda now: now.ok, within=SERVING * lab.pace.factor
@@ -169,7 +169,7 @@ def _last_page(run: Run) -> str:
 
 
 def _orders(lab: Lab, node: Node, known: int, by: Sequence[Node]) -> list[dict[str, object]]:
-    """What the BMC of a node was told by some nodes, after its first `known` orders."""
+    """Return what some nodes told the BMC of a node, after its first `known` orders."""
     addresses = {str(each.mgmt) for each in by}
     return [event for event in lab.power_events(node)[known:] if event["from"] in addresses]
 

@@ -1,4 +1,4 @@
-"""Whether a node was fenced because a peer's Pacemaker ordered it: its fencer's word, held against the BMC's log."""
+"""Telling whether a peer's Pacemaker has fenced a node: its fencer's word is held against the BMC's log."""
 
 import re
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ QUARTER = 900  # seconds: clocks all over the world differ by quarters of an hou
 
 
 def fenced(lab: Lab, node: Node, since: float = 0) -> list[Fenced]:
-    """What peers' fencers know of a node's fencing that was done since then, and that its BMC was told of by a peer: to
-    go off, or only to go on again, where the power was gone already.
+    """Return the fencings of a node since then that peers' fencers know of, and of which a peer told its BMC: to go
+    off, or only to go on again, where the power was gone already.
     """
     peers = {str(peer.mgmt) for peer in lab.others(node)}
     told = [_time(event) for event in lab.power_events(node) if event["from"] in peers]
@@ -25,8 +25,8 @@ def fenced(lab: Lab, node: Node, since: float = 0) -> list[Fenced]:
 
 
 def logged(lab: Lab, node: Node) -> bool:
-    """Whether some peer's log has a fencing of the node, at the time at which its BMC was told by that peer. The log
-    outlives a restart of the cluster, which a fencer's memory does not.
+    """Return whether some peer's log has a fencing of the node at the time at which that peer told its BMC. A log
+    outlives a restart of the cluster; a fencer's memory does not.
     """
     pattern = LINE.format(node=re.escape(lab.own_name(node)))
     for peer in lab.others(node):
@@ -61,7 +61,7 @@ def _agrees(lab: Lab, done: float, orders: Sequence[float]) -> bool:
 
 
 def _of_the_clock(line: str) -> float | None:
-    """Seconds since midnight, as Pacemaker's log begins its lines: "Nov 27 01:00:52.170"."""
+    """Return the seconds since midnight of how Pacemaker's log begins its lines: "Nov 27 01:00:52.170"."""
     found = re.match(r"\w{3} +\d+ (\d\d):(\d\d):(\d\d)", line)
     if not found:
         return None

@@ -18,7 +18,7 @@ def measured(
     recovery_point: float | None = None,
     now: bool = False,
 ) -> Condition:
-    """There is a measurement of the fault that is as said, by any of its runs.
+    """There is a measurement of the fault, one of whose runs is as follows.
 
     `below` is in seconds, for all outages of the run together; `outages` is how many there were at most; `split_brain`
     whether several nodes had the VIP at once; `lost` how many writes were acknowledged and are gone, `recovery_point`

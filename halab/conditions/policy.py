@@ -16,7 +16,7 @@ def follows(second: str, first: str) -> Condition:
     """`second` runs where `first` does, or not at all, whatever becomes of `first`. Pacemaker's policy engine tells.
 
     It is given copies of the CIB in which `first` may not stay, in which `second` may not stay with it, and in which
-    `first` may run nowhere. No constraint is asked for by its kind: a group does as well as a colocation.
+    `first` may run nowhere. No kind of constraint is asked for, so a group does as well as a colocation.
     """
 
     def look(lab: Lab) -> Observation:
@@ -99,7 +99,7 @@ def _simulated(lab: Lab, cib: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _asked(lab: Lab, argv: tuple[str, ...], cib: str) -> str:
-    """Nobody's cluster is wrong because a simulation broke: then nothing can be told."""
+    """Ask the policy engine. Raises LabError when a simulation breaks, as nobody's cluster is wrong because of that."""
     try:
         return lab.ask(*argv, input=cib)
     except CheckFailed as error:

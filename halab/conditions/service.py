@@ -81,7 +81,7 @@ def served_at_home(resource: str) -> Condition:
 
 
 def only_by_cluster(resource: str, unit: str) -> Condition:
-    """A systemd unit runs nowhere, unless as the very resource, `systemd:<unit>`, and then where that is started."""
+    """A systemd unit runs nowhere, or only where the resource `systemd:<unit>` is started."""
 
     def look(lab: Lab) -> Observation:
         known = lab.status().resources
@@ -101,14 +101,14 @@ def only_by_cluster(resource: str, unit: str) -> Condition:
 
 
 def _prefixes(node: Node, address: str) -> list[int]:
-    """The prefix lengths with which the node has an address; more than one entry when it has it more than once."""
+    """Return the prefix lengths with which the node has an address; several when it has it several times."""
     links = json.loads(node.ask("ip", "-json", "-4", "address", "show").stdout)
     held = [info for link in links for info in link.get("addr_info", ())]
     return [int(info["prefixlen"]) for info in held if info.get("local") == address]
 
 
 def _get(lab: Lab, url: str) -> tuple[str | None, str]:
-    """The page at an address, or None when it is not answered with 200; and what was seen, in words."""
+    """Return the page at an address, or None when it is not answered with 200; and what was seen, in words."""
     try:
         result = lab.workstation.run(
             "curl", "--silent", "--show-error", "--max-time", "2", "--write-out", "\n%{http_code}", url

@@ -18,8 +18,8 @@ def command(
 ) -> Condition:
     """A shell command succeeds on a node, out of band, and prints what the regular expression says.
 
-    Its programs are those of the packages, in which nobody has changed anything, whether they are installed or not (see
-    Provider.ask); with `own`, they are the node's own, whatever these are.
+    Its programs are those of the packages, installed or not, in which nobody has changed anything (see Provider.ask).
+    With `own`, they are the node's own, whatever these are.
     """
 
     def look(lab: Lab) -> Observation:

@@ -30,7 +30,7 @@ def start(instance: Instance, audience: Audience, practice: bool) -> None:
 
 
 def hint(instance: Instance, audience: Audience) -> None:
-    """Give one hint more for the first check that does not pass, and count it."""
+    """Give one more hint for the first check that does not pass, and count it."""
     with instance.lock():
         bringup.settle(instance, audience)
         audience.tell(Said(hints.give(instance)))
@@ -67,7 +67,7 @@ def report(instance: Instance, audience: Audience, number: int) -> None:
 
 
 def watch(instance: Instance, audience: Audience) -> None:
-    """Tell which checks begin to pass, and which no longer do, until all pass; for practice only."""
+    """Until all checks pass, tell which begin to pass and which no longer do. For practice only."""
     if not sitting.sitting_of(instance).practice:
         raise LabError("only practice is watched; try: inv down, and inv start EXAM --practice")
     known: dict[str, Outcome] = {}
@@ -100,7 +100,7 @@ def _write_reports(attempt: Attempt, audience: Audience) -> tuple[Path, ...]:
 
 
 def _say_what_grading_does(instance: Instance, audience: Audience) -> None:
-    """Say it before it begins. While somebody has a shell open, ask whether to go on."""
+    """Say what grading does, before it begins. While somebody has a shell open, ask whether to go on."""
     sitting.open_sitting(instance)  # what is not graded is not lost either
     kept = "memory too" if instance.provider.saves_memory else "as on their disks: they boot, and what is not permanent"
     lost = "" if instance.provider.saves_memory else " (a firewall's runtime rules, a mount, what runs by hand) is gone"
@@ -112,7 +112,7 @@ def _say_what_grading_does(instance: Instance, audience: Audience) -> None:
 
 
 def _judge(result: Grade) -> None:
-    """Raise what became of a grading that is not passed."""
+    """Raise an error for a grading that is not passed."""
     if result.verdict == "not graded" and result.replaced:
         raise LabError(f"not graded, and no attempt counts until it is put back: {result.replaced[0]}")
     if result.verdict == "not graded":

@@ -1,4 +1,7 @@
-"""Grading: is the lab itself whole; checks that only read; then those that break things, and everything put back."""
+"""Grading an exam: the lab itself must be whole; then come checks that only read, and checks that break things.
+
+What they break is put back.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,11 +29,11 @@ LEAST = 3.0  # seconds that a check which may wait is given at least
 
 
 class Examination(Lab):
-    """The lab as grade.py sees it: each check belongs to a task, and is worth points. All wait as long as they may,
-    counted from when something was done, as nothing has changed since: so what is not mended is not waited for by one
-    check after the other.
+    """The lab as grade.py sees it: each check belongs to a task, and is worth points.
 
-    What a check needs to be done first is done when there is such a check. With `patient` false, none waits.
+    Checks share their waiting. The seconds that one may wait count from when something was last done to the cluster,
+    because nothing has changed since then. So one check after the other does not wait for what is not mended. With
+    `patient` false, none waits. What a check needs to be done first is done when the first such check comes.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class Examination(Lab):
 
     @contextmanager
     def task(self, name: str) -> Iterator[None]:
-        """The checks in this block are of that task."""
+        """The checks in this block belong to that task."""
         self._task = name
         yield
         self._task = ""
@@ -74,14 +77,14 @@ class Examination(Lab):
         self._on_mark(self.marks[-1])
 
     def _patience(self, within: float) -> float:
-        """What is left of the seconds that a check may wait."""
+        """Return what is left of the seconds that a check may wait."""
         if not self._patient:
             return 0
         passed = time.monotonic() - self._done
         return max(within * self.pace.factor - passed, min(within, LEAST) * self.pace.factor)
 
     def afresh(self) -> None:
-        """Put the learner's work back as it was, so that what one check breaks is nothing to the next one."""
+        """Put the learner's work back as it was, so that what one check breaks does not touch the next one."""
         self._needed = [self._put_back]
 
     def boot_all(self) -> None:
@@ -89,20 +92,20 @@ class Examination(Lab):
         self._needed = [self._put_back, *([self._boot] if self._instance.provider.saves_memory else [])]
 
     def begin(self) -> None:
-        """Save the work as it is now, which is what is graded."""
+        """Save the work as it is now. That is graded."""
         checkpoints.save(self._instance, GRADING)
         self.members = self.count_members()
         self._done = time.monotonic()
 
     def count_members(self) -> frozenset[str]:
-        """The nodes that are online members now; none when there is no cluster."""
+        """Return the nodes that are online members now; none when there is no cluster."""
         try:
             return frozenset(self.status().online)
         except HalabError:
             return frozenset()
 
     def settle(self) -> None:
-        """Wait until nodes that were members to begin with are so again, and nothing is under way in the cluster."""
+        """Wait until nothing is under way in the cluster, and the nodes that were members at first are so again."""
         with suppress(TimedOut):  # that is for checks to tell
             wait(self.count_members, lambda now: now >= self.members, within=WHOLE * self.pace.factor)
         super().settle()
@@ -121,10 +124,10 @@ class Examination(Lab):
 
 
 def grade(instance: Instance, on_mark: Callable[[Mark], None]) -> tuple[Grade, list[Measurement]]:
-    """Grade the work as it is now; it is the same afterwards. Returns the outages that grading made, too.
+    """Grade the work as it is now, put it back afterwards, and return the grade and the outages that grading made.
 
-    What runs on the nodes is looked at from outside before, during and after that. Where that is not what packages
-    contain, the exam says what it costs: mostly, that nothing is graded.
+    Before, during and after that, the witness looks from outside at what runs on the nodes. If that is not what the
+    packages contain, the exam says what it costs: mostly, that nothing is graded.
 
     Needs the lock. Raises LabError when the lab itself is not whole: then there is no grade, and no attempt is counted.
     """
@@ -156,7 +159,7 @@ def grade(instance: Instance, on_mark: Callable[[Mark], None]) -> tuple[Grade, l
 
 
 def _look_and_shake(exam: Examination, instance: Instance, paper: Paper, watched: Watched) -> None:
-    """All checks; what they break is put back. Raises Replaced."""
+    """Make all checks, and put back what they break. Raises Replaced."""
     drawn = sitting_of(instance).drawn
     exam.begin()
     exam.watch = watched.look
@@ -171,7 +174,7 @@ def _look_and_shake(exam: Examination, instance: Instance, paper: Paper, watched
 
 
 def look(instance: Instance, on_mark: Callable[[Mark], None] = lambda mark: None) -> list[Mark]:
-    """Only the checks that read, without waiting: nothing is changed, and nothing kept."""
+    """Make only the checks that read, without waiting. Nothing is changed, and nothing is kept."""
     paper, sitting = paper_of(instance.folder), open_sitting(instance)
     exam = Examination(instance, on_mark, patient=False)
     try:
@@ -182,7 +185,7 @@ def look(instance: Instance, on_mark: Callable[[Mark], None] = lambda mark: None
 
 
 def sound(instance: Instance) -> None:
-    """Raises LabError when the lab itself is not whole: a node without power or reach, a BMC that does not answer."""
+    """Raise LabError when the lab itself is not whole: a node has no power or is not reached, a BMC does not answer."""
     lab = Lab(instance)
     for node in lab.nodes:
         if (state := node.power()) != "on":
@@ -198,7 +201,7 @@ def sound(instance: Instance) -> None:
 
 
 def _points_add_up(paper: Paper, marks: list[Mark]) -> None:
-    """Raises LabError when the checks of a task are worth more or less than exam.toml says."""
+    """Raise LabError when the checks of a task are worth more or less than exam.toml says."""
     for task in paper.file.tasks:
         points = sum(mark.points for mark in marks if mark.task == task.name)
         if points != task.points:

@@ -1,4 +1,4 @@
-"""Beginning an exam. The draw is made with the instance; what it breaks is in the checkpoint that all begins with."""
+"""Beginning an exam. The draw is made with the instance. The first checkpoint has what the draw breaks."""
 
 from datetime import datetime
 
@@ -13,8 +13,8 @@ from halab.walk.lab import Lab
 def begin(instance: Instance, practice: bool) -> None:
     """Make the state that the learner finds, and start their time. Needs the lock, and nodes that are up.
 
-    A learner never comes back to what there was before: the checkpoint of that is replaced. When this is killed, it is
-    done again from there, or, once the checkpoint is replaced, has only to be remembered.
+    The first checkpoint is replaced, so a learner never comes back to what there was before. When this is killed, it
+    begins again there; once the checkpoint is replaced, only the beginning has to be remembered.
     """
     sitting = sitting_of(instance)
     if sitting.began:
@@ -46,7 +46,7 @@ def sitting_of(instance: Instance) -> Sitting:
 
 
 def open_sitting(instance: Instance) -> Sitting:
-    """Raises LabError when the exam has not begun, or is over."""
+    """Return the sitting. Raises LabError when the exam has not begun, or is over."""
     sitting, exam = sitting_of(instance), instance.folder.name
     if sitting.began is None:
         raise LabError(f"{exam} has not begun; try: inv start {exam}")

@@ -1,4 +1,4 @@
-"""What a BMC has accepted and not carried out yet, and whether it may: files beside its event log, which outlive it."""
+"""What a BMC has accepted and not carried out yet, and whether it may: files beside its event log that outlive it."""
 
 import time
 from collections.abc import Iterator
@@ -26,18 +26,18 @@ class PowerOnDue:
         write_atomically(self._file, str(time.time() + seconds))
 
     def forget(self) -> None:
-        """It was carried out, or a power-off or a restore came in between."""
+        """Forget it: it was carried out, or a power-off or a restore came in between."""
         self._file.unlink(missing_ok=True)
 
     def at(self) -> float | None:
-        """When the node is to be powered on, in seconds since the epoch, or None when nothing is due."""
+        """Return when the node is to be powered on, in seconds since the epoch, or None when nothing is due."""
         try:
             return float(self._file.read_text())
         except FileNotFoundError:
             return None
 
     def left(self) -> float | None:
-        """The seconds that are left, at least 0, or None when nothing is due."""
+        """Return the seconds that are left, at least 0, or None when nothing is due."""
         at = self.at()
         return None if at is None else max(0.0, at - time.time())
 
@@ -55,7 +55,7 @@ def switching(event_log: Path) -> Iterator[None]:
 
 @contextmanager
 def out_of_service(event_log: Path, within: float) -> Iterator[None]:
-    """Keep a BMC from switching its node's power, once it is through with what it is about, and forget what is due.
+    """Wait for what a BMC is about, forget what is due, and keep it from switching its node's power.
 
     Raises TimeoutError when it is not through within so many seconds.
     """

@@ -84,7 +84,7 @@ class Probing:
             pass
 
     def since(self, at: float) -> Seen:
-        """Raises LabError when the probe has ended: then nothing would ever be lost, nor answered."""
+        """Return what was seen since then. Raises LabError when the probe has ended, as it sees nothing then."""
         if self._process.poll() is not None:
             raise LabError(f"the probe ended with exit status {self._process.returncode}; see above, and try: inv up")
         return self._seen.since(at)

@@ -91,13 +91,13 @@ def summary(run: Run) -> str:
 
 
 def configuration(instance: Instance) -> str:
-    """A digest of what is configured in the cluster; that of two clusters with the same settings is the same."""
+    """Return a digest of what is configured in the cluster. Clusters with the same settings have the same one."""
     cib = crm.ask(instance, "cibadmin", "--query", "--scope=configuration")
     return digest(cib, crm.ask(instance, "cat", "/etc/corosync/corosync.conf"))
 
 
 def digest(cib: str, corosync: str) -> str:
-    """Of the CIB's configuration, as XML, and corosync.conf: of how a cluster is built, not of what became of it."""
+    """Return the digest of a CIB (XML) and a corosync.conf: of how a cluster is built, not of what became of it."""
     tree = parse_xml(cib)
     for section in tree.iter("nodes"):  # standby and the like
         section.clear()
@@ -161,7 +161,7 @@ def _wait_answering(probe: Probing, pace: Pace) -> None:
 
 
 def _wait_writing(probe: Probing, folder: str, pace: Pace) -> None:
-    """Until the counter has been written for long enough to tell how far behind a copy of it is."""
+    """Wait until the counter was written for long enough to tell how far behind a copy of it is."""
     time.sleep(WRITTEN)
     lately = [write for write in probe.since(time.time() - STEADY * pace.slowness).writes if write.acknowledged]
     if not lately:
@@ -169,7 +169,7 @@ def _wait_writing(probe: Probing, folder: str, pace: Pace) -> None:
 
 
 def _watch(instance: Instance, probe: Probing, injected: float, fencing: bool, fault: Fault, limit: float) -> None:
-    """Until an outage is over and the cluster settled, or there was none for long enough, or it is endless."""
+    """Watch until an outage is over and the cluster has settled, or none came for long enough, or it is endless."""
     slowness = instance.pace.slowness
     answering_since = content_since = math.inf
     while (now := time.time()) - injected < LIMIT * slowness:
@@ -189,7 +189,8 @@ def _watch(instance: Instance, probe: Probing, injected: float, fencing: bool, f
 
 
 def unsettled(instance: Instance, fencing: bool, fault: Fault) -> str:
-    """What a cluster with a fault still waits for; a node without power comes back by itself only when it was fenced.
+    """Return what a cluster with a fault still waits for. A node without power comes back by itself only if it was
+    fenced.
 
     Fence devices are left out: one that must not run on the only node left is no obstacle to the service. Nothing is
     waited for when no node has power: each was fenced by the other, and nobody is left to switch one on.
@@ -202,7 +203,9 @@ def unsettled(instance: Instance, fencing: bool, fault: Fault) -> str:
 
 
 def _lacking(instance: Instance, expected: set[str], devices: bool) -> str:
-    """Which of these nodes, if the cluster knows it, is not online, which resource not started, what is under way."""
+    """Say which of these nodes, if the cluster knows it, is not online, which resource is not started, what is under
+    way.
+    """
     try:
         status = crm.status(instance)
         crm.ask(instance, "crm_resource", "--wait", "--timeout=5s")

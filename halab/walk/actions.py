@@ -32,13 +32,13 @@ def up(instance: Instance, audience: Audience) -> None:
 
 
 def remove_rest(instance: Instance, audience: Audience) -> None:
-    """Remove what a `down` that was killed has left."""
+    """Remove what a killed `down` has left."""
     with instance.lock(), progress(audience, f"Removing what is left of {instance.name}"):
         instance.down()
 
 
 def down(instance: Instance, audience: Audience) -> None:
-    """Remove the instance, whose state may be spoilt."""
+    """Remove the instance. Its state may be spoilt."""
     with locked(instance.directory), progress(audience, f"Removing {instance.name}"):
         instance.down()
     audience.tell(Said(f"Instance {instance.name} is removed."))
@@ -66,13 +66,13 @@ def step(instance: Instance, audience: Audience, name: str) -> None:
 
 
 def check(instance: Instance, audience: Audience, name: str | None) -> None:
-    """Verify only: what the learner did by hand."""
+    """Verify what the learner did by hand, and perform nothing."""
     with _walking(instance, audience) as walk:
         _judge(walk.verify(walk.step(name) if name else walk.current()))
 
 
 def hint(instance: Instance, audience: Audience) -> None:
-    """Verify, and give one hint more for the first check that does not pass."""
+    """Verify, and give one more hint for the first check that does not pass."""
     with _walking(instance, audience) as walk:
         audience.tell(Said(walk.hint(walk.current())))
 
@@ -139,7 +139,7 @@ def measure(
 
 
 def bmc(instance: Instance, audience: Audience, node: NodeSpec, action: str) -> None:
-    """Order a node's BMC to do something with its power, with ipmitool on the workstation. Needs no lock."""
+    """Let ipmitool on the workstation tell a node's BMC what to do with its power. Needs no lock."""
     ipmitool = instance.spec.credentials.ipmitool(node.bmc)
     result = Workstation(instance.provider, print).run(*ipmitool, "power", action)
     if not result.ok:
@@ -149,7 +149,7 @@ def bmc(instance: Instance, audience: Audience, node: NodeSpec, action: str) -> 
 
 @contextmanager
 def _walking(instance: Instance, audience: Audience) -> Iterator[Walk]:
-    """Give a walk of the instance, under its lock."""
+    """Hold the instance's lock, and yield a walk of it."""
     if instance.folder.paper:
         raise LabError(f"{instance.folder.name} is an exam: it has tasks, and no steps; see inv show, inv grade")
     with instance.lock():
@@ -168,7 +168,7 @@ def _verify_where_it_is(instance: Instance, audience: Audience) -> None:
 
 
 def _judge(report: StepReport) -> None:
-    """Raise what became of a step that is not passed, with the path of its log."""
+    """Raise an error for a step that is not passed. It names the step's log."""
     if report.outcome == Outcome.PASSED:
         return
     if report.outcome == Outcome.FAILED:

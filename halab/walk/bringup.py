@@ -13,7 +13,7 @@ from halab.walk.checkpoints import GRADING, START
 
 
 def up(instance: Instance, audience: Audience) -> None:
-    """From nothing, or from whatever a killed command or a learner left, to booted nodes. Needs the lock."""
+    """Boot all nodes, whatever a killed command or a learner has left. Needs the lock."""
     if problems := instance.provider.problems():
         raise LabError("; ".join(problems))
     if START in checkpoints.names(instance):
@@ -43,14 +43,14 @@ def settle(instance: Instance, audience: Audience) -> None:
 
 
 def put_back(instance: Instance) -> None:
-    """A learner's work as it was before it was graded. Needs the lock."""
+    """Put a learner's work back as it was before it was graded. Needs the lock."""
     checkpoints.restore(instance, GRADING)
     checkpoints.forget(instance, GRADING)
 
 
 def is_unfinished(instance: Instance) -> bool:
-    """Whether a command was killed, or is at it, that `settle` or `up` finishes or takes back: that undoes what is
-    done to the nodes meanwhile.
+    """Return whether `settle` or `up` has something to finish or to take back, as a command was killed or is at
+    work. That undoes what is done to the nodes meanwhile.
     """
     there = checkpoints.names(instance)
     return bool(START not in there or GRADING in there or instance.state.restoring or _half_done(instance))
@@ -61,7 +61,8 @@ def _half_done(instance: Instance) -> list[str]:
 
 
 def _finish(instance: Instance, audience: Audience) -> None:
-    """A reset that was asked for after a grading was killed stands; the grading's own are part of it."""
+    """Finish a reset that was killed. One that the learner typed after a killed grading stands; the grading's own
+    resets are part of the grading."""
     if instance.state.restoring not in (None, GRADING):
         audience.tell(Said(f"The reset to {instance.state.restoring} was interrupted; doing it again."))
         go_back(instance, instance.state.restoring)
@@ -76,7 +77,7 @@ def _finish(instance: Instance, audience: Audience) -> None:
 
 
 def _say(instance: Instance, audience: Audience, text: str, since: datetime) -> None:
-    """Say what is taken back, and ask whoever has a shell open, or had one since, in which the work went on."""
+    """Say what is taken back. Ask first, if somebody has a shell open, or has worked in one since."""
     if by_hand.may_have_worked(instance, since):
         must_go_on(audience, f"{text} What was done in shells since is lost.")
     else:
@@ -90,6 +91,6 @@ def go_back(instance: Instance, checkpoint: str) -> None:
 
 
 def before_step(instance: Instance, step: str) -> str:
-    """The name of the checkpoint that a step starts from."""
+    """Return the name of the checkpoint that a step starts from."""
     names = [START, *(known.name for known in instance.folder.steps)]
     return names[names.index(step) - 1]

@@ -36,7 +36,7 @@ class Checkpoint(Frozen):
 
 
 def names(instance: Instance) -> list[str]:
-    """Oldest first."""
+    """Return the names of all checkpoints, oldest first."""
     return [checkpoint.name for checkpoint in everything(instance)]
 
 
@@ -47,7 +47,7 @@ def everything(instance: Instance) -> list[Checkpoint]:
 
 
 def find(instance: Instance, name: str) -> Checkpoint:
-    """Raises LabError, with the nearest name, when there is no such checkpoint."""
+    """Return a checkpoint. Raises LabError, which suggests the nearest name, when there is none of that name."""
     for checkpoint in everything(instance):
         if checkpoint.name == name:
             return checkpoint
@@ -81,9 +81,9 @@ def save(instance: Instance, name: str, state: State | None = None) -> None:
 def restore(instance: Instance, name: str) -> None:
     """Bring the whole cluster back, healing whatever was broken, and wait until its nodes have booted.
 
-    Needs the lock. When this is killed, the state says that it is not finished, and `settle` does it again. That is
-    said before anything is touched. The work that a grading which was killed would have put back is given up for any
-    other checkpoint: later it would take the place of what was done since.
+    Needs the lock. Before anything is touched, the state says that a restore has begun; so when this is killed,
+    `settle` does it again. A killed grading has left a checkpoint of the learner's work. Restoring any other one
+    removes it, because to put that work back later would undo what was done since.
     """
     checkpoint = find(instance, name)
     if "absent" in instance.provider.power_states().values():

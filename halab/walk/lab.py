@@ -31,7 +31,7 @@ class Typed(Event):
 
 @dataclass(frozen=True)
 class Checked(Event):
-    """The result of a check. Its hints are for whoever asks for them."""
+    """A check has its result. Its hints are for those who ask for them."""
 
     kind = "checked"
     result: CheckResult
@@ -81,7 +81,7 @@ class Lab:
         self.outages: list[Measurement] = []
 
     def node(self, name: str) -> Node:
-        """Raises LabError when the lab has no node of that name."""
+        """Return a node. Raises LabError when the lab has none of that name."""
         for node in self.nodes:
             if node.name == name:
                 return node
@@ -93,7 +93,7 @@ class Lab:
     def type_on_all(self, commands: Sequence[str]) -> None:
         """Type the same commands on every node at once.
 
-        The first node's terminal is shown as it goes, each other one as a whole when all are done.
+        The first node's terminal is shown live, each other one as a whole when all are done.
         """
         first, *others = [node.spec for node in self.nodes]
         recorded: list[list[str]] = [[] for _ in others]
@@ -118,26 +118,26 @@ class Lab:
                 self._show("".join(pieces))
 
     def ask(self, *argv: str, input: str | None = None) -> str:
-        """What one of the cluster's commands prints, out of band, on the first node where it succeeds.
+        """Return what one of the cluster's commands prints, out of band, on the first node where it succeeds.
 
         Raises CheckFailed when nodes answer and it fails on each of them, LabError when no node answers.
         """
         return crm.ask(self._instance, *argv, input=input)
 
     def status(self) -> ClusterStatus:
-        """The cluster as the first node that answers sees it. Raises as `ask` does."""
+        """Return the cluster as the first node that answers sees it. Raises as `ask` does."""
         return crm.status(self._instance)
 
     def where(self, resource: str) -> Node:
-        """The one node that a resource is active on. Raises CheckFailed when it is on none or on several."""
+        """Return the one node that a resource is active on. Raises CheckFailed when it is on none or on several."""
         names = self.status().where(resource)
         if len(names) != 1:
             raise CheckFailed(f"{resource} is active on {', '.join(names) or 'no node'}, expected one node")
         return self.node(names[0])
 
     def own_name(self, node: Node) -> str:
-        """What the cluster calls a node, which its members' names in the lab file need not be; as that, where there is
-        no cluster to ask.
+        """Return what the cluster calls a node. The learner may have given it another name than the lab file has,
+        which is returned where there is no cluster to ask.
         """
         try:
             return self.status().own_name(node.name)
@@ -145,11 +145,11 @@ class Lab:
             return node.name
 
     def power_events(self, node: Node) -> list[dict[str, object]]:
-        """What the node's BMC was told to do, oldest first (see Instance.power_events)."""
+        """Return what the node's BMC was told to do, oldest first (see Instance.power_events)."""
         return self._instance.power_events(node.name)
 
     def fault(self, name: str, node: Node | None = None, **options: str) -> None:
-        """Inject a fault, on the active node if none is given, as `inv fault` does."""
+        """Inject a fault as `inv fault` does, on the active node if none is given."""
         where = node.name if node else None
         self._show(f"$ {registry.typed('fault', name, where, options)}\n")
         injected = registry.inject(self._instance, name, where or registry.ACTIVE, options)
@@ -163,7 +163,7 @@ class Lab:
     def measure(
         self, name: str, node: Node | None = None, *, repeat: int = 1, writes: str = "", **options: str
     ) -> None:
-        """Measure the outage that a fault causes, and writes that it loses, as `inv measure` does, and keep that."""
+        """Measure the outage that a fault causes, and the writes that it loses, as `inv measure` does; keep that."""
         where = node.name if node else None
         self._show(f"$ {registry.typed_measurement(name, where, repeat, writes, options)}\n")
         measurement = run.measure(
@@ -178,19 +178,19 @@ class Lab:
         records.keep(self._instance, measurement, self._audience)
 
     def outage(self, name: str, node: Node, limit: float) -> Measurement:
-        """Measure one outage, of a cluster that need not be whole before or afterwards; `outages` has it then.
+        """Measure one outage, for at most `limit` seconds, and add it to `outages`.
 
-        It is not watched for longer than `limit` seconds.
+        The cluster need not be whole, neither before nor afterwards.
         """
         self.outages.append(run.once(self._instance, name, node.name, limit, self._audience))
         return self.outages[-1]
 
     def measurements(self, fault: str) -> list[Measurement]:
-        """Those of one fault that were made since the lab began, oldest first."""
+        """Return the measurements of one fault that were made since the lab began, oldest first."""
         return [found for found in records.everything(self._instance) if found.fault == fault]
 
     def configuration(self) -> str:
-        """A digest of how the cluster is configured now, as measurements have it."""
+        """Return a digest of how the cluster is configured now, as measurements have it."""
         return run.configuration(self._instance)
 
     def settle(self) -> None:
@@ -201,7 +201,8 @@ class Lab:
     def check(
         self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()
     ) -> None:
-        """State one check and look, at most `within` seconds. After one that is not passed, later ones do not wait.
+        """State one check and look, at most `within` seconds. After one that is not passed, the
+        later ones do not wait.
 
         The condition's own hints are given, unless the step has better ones.
         """

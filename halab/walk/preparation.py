@@ -1,6 +1,6 @@
 """Where a lab begins: with bare nodes, or where the lab that it continues ends.
 
-That is walked to once, and then kept for all instances to come, under a name that tells from what it was made.
+The first instance walks there. Then that place is kept for later instances, under a digest of what it was made from.
 """
 
 import hashlib
@@ -23,7 +23,9 @@ Say = Callable[[str], None]
 
 
 def make(instance: Instance, say: Say) -> None:
-    """From nothing, or what a killed command left, to booted nodes where the lab begins, saved. Needs the lock."""
+    """Boot all nodes, bring them where the lab begins, and save that. Needs the lock.
+
+    A killed command may have left anything."""
     before = instance.folder.continues
     if before is None:
         _make_bare(instance)
@@ -49,7 +51,7 @@ def make(instance: Instance, say: Say) -> None:
 
 
 def _take_over(instance: Instance, kept: Path) -> bool:
-    """Go on from what another instance has walked to, if one has."""
+    """Take over where another instance has walked to, if one has."""
     if not kept.is_dir():
         return False
     # Killed from here on, the restore is done again; before the checkpoint is there, all of it is
@@ -65,7 +67,7 @@ def _begin_at_start(instance: Instance) -> None:
 
 
 def _keep(instance: Instance, kept: Path) -> None:
-    """Export where the lab begins, in place of what was kept of older lab files or images."""
+    """Keep where the lab begins. It replaces what was kept for older lab files or images."""
     checkpoints.export(instance, START, kept)
     kind = kept.name.rpartition("-")[0]
     for other in kept.parent.glob(f"{kind}-*"):
@@ -74,9 +76,10 @@ def _keep(instance: Instance, kept: Path) -> None:
 
 
 def assure(instance: Instance) -> None:
-    """Wait until what holds after the last step that is passed, or where the lab begins, holds again: a cluster forms
-    anew after a restore. Raises LabError when it does not. Bare nodes have nothing that would have to hold, and neither
-    has an exam, which begins with what is broken.
+    """Wait, after a restore, until the cluster has formed again: until the checks of the last step that is passed
+    hold, or those of the place where the lab begins. Raises LabError when they do not.
+
+    There are no such checks for bare nodes, nor for an exam, because it begins with what is broken.
     """
     if instance.state.sitting and instance.state.sitting.began:
         return
@@ -95,7 +98,7 @@ def _must_hold(step: Step, lab: Lab) -> None:
 
 
 def _begun(instance: Instance) -> Lab:
-    """The lab as its cluster is when it begins, which may leave nodes out."""
+    """Return the lab with the cluster that it begins with. Nodes may be left out of that."""
     return Lab(instance, cluster_nodes=instance.folder.cluster_nodes)
 
 
@@ -119,7 +122,7 @@ def _walk_through(instance: Instance, before: LabFolder, say: Say) -> None:
 
 
 def _place(instance: Instance, before: LabFolder) -> Path | None:
-    """Where such a cluster is kept, if it can be. Whatever decides what it is like is in the digest."""
+    """Return where such a cluster is kept; None when it cannot be. All that it is made from is in the digest."""
     lineage = instance.provider.lineage()
     if lineage is None:
         return None
@@ -132,7 +135,7 @@ def _place(instance: Instance, before: LabFolder) -> Path | None:
 
 
 def _introduce(instance: Instance, node: str) -> None:
-    """Write /etc/hosts, so that nodes know each other by name and on the cluster's network."""
+    """Write /etc/hosts, by which nodes find each other's address on the cluster's network."""
     lines = ["127.0.0.1 localhost", *(f"{peer.lan} {peer.name}" for peer in instance.spec.nodes)]
     result = instance.provider.run(node, ["tee", "/etc/hosts"], input="\n".join(lines) + "\n")
     if not result.ok:

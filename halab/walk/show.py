@@ -19,7 +19,7 @@ from halab.spec.models import LabSpec, NodeSpec
 
 @dataclass(frozen=True)
 class Entry:
-    """A command on a node (`where`), or a check, in the order in which the step comes to it."""
+    """What a step does next: it types a command on a node (`where`), or makes a check."""
 
     kind: str  # "command" or "check"
     where: str
@@ -36,9 +36,8 @@ class AskedOfCluster(LabError):
 
 @dataclass
 class Recorder:
-    """A stand-in for the running lab. Whatever a step asks about the cluster, the first node is the answer.
-
-    Raises AskedOfCluster where that is no answer.
+    """A stand-in for the running lab. Where a step asks for a node of the cluster, this answers with the first one.
+    Raises AskedOfCluster when the step asks for something else.
     """
 
     spec: LabSpec
@@ -107,7 +106,7 @@ class Recorder:
         raise AskedOfCluster("configuration")
 
     def settle(self) -> None:
-        """On a recorder, nothing is under way."""
+        """Return at once, as nothing is under way on a recorder."""
 
 
 class RecordedPlace:
@@ -144,11 +143,11 @@ class RecordedNode(RecordedPlace):
         raise AskedOfCluster("power")
 
     def wait_booted(self, within: float = 60) -> None:
-        """On a recorder, time does not pass."""
+        """Return at once, as no time passes on a recorder."""
 
 
 def record(step: Step, spec: LabSpec, distro: str) -> list[Entry]:
-    """The commands that `perform` types and the checks that `verify` makes, in order."""
+    """Return the commands that `perform` types and the checks that `verify` makes, in order."""
     recorder = Recorder(spec, distros.load(distro))
     lab: Lab = recorder
     step.perform(lab)

@@ -49,7 +49,7 @@ class StepBegins(Event):
 
 @dataclass(frozen=True)
 class StepEnds(Event):
-    """What became of a step; each of its checks was told before."""
+    """A step ends with this outcome. Each of its checks was told before."""
 
     kind = "step_ends"
     report: StepReport
@@ -67,7 +67,7 @@ class WalkEnds(Event):
 
 
 class _Logged:
-    """An audience whose step's terminal and checks are kept in the step's log, and its terminal in a recording."""
+    """An audience that also writes terminal and checks to the step's log, and the terminal to a recording."""
 
     def __init__(self, audience: Audience, log: TextIO, record: Callable[[str], None]) -> None:
         self._audience = audience
@@ -99,7 +99,7 @@ class _Now(Lab):
 
 
 class Walk:
-    """Needs the instance's lock for as long as it is used."""
+    """A walk through the steps of an instance. Needs its lock all the time."""
 
     def __init__(self, instance: Instance, audience: Audience) -> None:
         self._instance = instance
@@ -108,14 +108,14 @@ class Walk:
         bringup.settle(instance, audience)
 
     def left(self, to: str | None = None) -> list[Step]:
-        """The steps that are not passed, up to and with `to`."""
+        """Return the steps that are not passed, up to and with `to`."""
         steps = list(self._instance.folder.steps)
         if to:
             steps = steps[: steps.index(self._instance.folder.step(to)) + 1]
         return [step for step in steps if self._instance.state.outcome(step.name) != Outcome.PASSED]
 
     def current(self) -> Step:
-        """The first step that is not passed. Raises NothingChecked when all are."""
+        """Return the first step that is not passed. Raises NothingChecked when all are passed."""
         left = self.left()
         if not left:
             raise NothingChecked("every step is passed; go back to one with: inv reset --to STEP")
@@ -125,7 +125,7 @@ class Walk:
         return self._instance.folder.step(name)
 
     def hint(self, step: Step) -> str:
-        """Verify, and return one hint more for the first check that does not pass."""
+        """Verify, and return one more hint for the first check that does not pass."""
         report = self.verify(step)
         failing = next((result for result in report.checks if result.outcome != Outcome.PASSED), None)
         if failing is None and report.outcome == Outcome.PASSED:
@@ -144,8 +144,8 @@ class Walk:
     def perform(self, step: Step) -> StepReport:
         """Perform a step and verify it. Raises LabError when a step before it is not passed.
 
-        Where somebody may have done it by hand, it is looked at first: what is right is passed as it is, and what is
-        not is done afresh from the checkpoint before it, once that was said, and on a terminal asked.
+        If somebody may have done it by hand, the checks are looked at first. If all pass, so does the step. If not, it
+        is done afresh from the checkpoint before it. That is said first and, on a terminal, asked.
         """
         waiting = [before.name for before in self.left(step.name) if before.name != step.name]
         if waiting:
@@ -166,7 +166,7 @@ class Walk:
             return self._run(step, "perform", lambda lab: self._perform_and_verify(step, lab), recording.printed)
 
     def _is_right(self, step: Step) -> bool:
-        """Whether all of its checks pass now, without waiting for any."""
+        """Return whether all of its checks pass now, without waiting for any."""
         lab = _Now(self._instance)
         try:
             step.verify(lab)
@@ -177,7 +177,7 @@ class Walk:
         return overall(lab.results) is Outcome.PASSED
 
     def _go_back(self, step: Step, why: str, ask: bool) -> None:
-        """To the checkpoint before a step; says first what that costs whoever has worked on the nodes."""
+        """Go back to the checkpoint before a step. Say first what that costs those who have worked on the nodes."""
         before = bringup.before_step(self._instance, step.name)
         going = f"{why}; going back to {before} to do it afresh."
         if ask:
@@ -188,7 +188,7 @@ class Walk:
         bringup.go_back(self._instance, before)
 
     def verify(self, step: Step) -> StepReport:
-        """Verify only: the learner did the work, or a checkpoint was restored."""
+        """Verify what the learner did, or what a restored checkpoint must have, and perform nothing."""
         return self._run(step, "verify", step.verify)
 
     def _perform_and_verify(self, step: Step, lab: Lab) -> None:

@@ -1,9 +1,9 @@
 """Asking a container node something with programs that are not its own, so that no learner has changed them.
 
-A program is run by `visit`, which stays as long as something is asked, in all namespaces of the node but one: its files
-are those of the image's tools root (see tools_root), read-only, in which data are the node's own. It is given the
-capabilities, the seccomp filter and the limits of the node's own programs. What it has in /dev/shm is the node's, by
-which Corosync and Pacemaker are asked.
+`visit` runs the programs, and stays as long as something is asked. A program is in all namespaces of the node but that
+of mounts. It sees the image's tools root (see tools_root), read-only, in which data are the node's own. It has the
+capabilities, the seccomp filter and the limits of the node's own programs. It has the node's /dev/shm, through which
+Corosync and Pacemaker are asked.
 """
 
 import json
@@ -35,9 +35,9 @@ CAPABILITIES = (
 
 
 class Asking:
-    """`directory` is for what is known of each node that runs; `tools` tells the tools root of the instance's image;
-    `enter` makes the command that runs one where podman sees the instance's containers; `limiting` tells the files that
-    a process writes itself to, there, so that the limits of a node, which is named, hold for it.
+    """Asks an instance's nodes. `directory` is for what is known of each node that runs. `tools` returns the tools root
+    of the instance's image. `enter` makes a command run where podman sees the instance's containers. `limiting` returns
+    the files to which a process writes itself there, so that the limits of the named node hold for it.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Asking:
         raise nothing_asked(ended)
 
     def leave(self, name: str) -> None:
-        """Ask nothing of a node for now: nothing of this process is there any more."""
+        """Ask nothing of a node for now, so that nothing of this process is there any more."""
         with self._one_at_a_time:
             self._end(name)
 
@@ -99,8 +99,8 @@ class Asking:
 def describe(
     config: dict[str, Any], node: Running, tools: Path, limiting: Sequence[Path] = (), filters: Path = FILTERS
 ) -> str:
-    """What `visit` is told, after what podman has made for the node's container (OCI runtime specification): a key and
-    its value a line.
+    """Return what `visit` is told, a key and its value a line, from what podman has configured for the node's container
+    (OCI runtime specification).
     """
     process = config["process"]
     kept = {name.removeprefix("CAP_") for name in process["capabilities"]["bounding"]}
@@ -122,7 +122,7 @@ def describe(
 
 
 def _limit(limit: dict[str, Any]) -> str:
-    """The number of a limit, and what is allowed softly and hard, where -1 is no limit (setrlimit(2))."""
+    """Return the number of a limit, its soft and its hard value; -1 is no limit (setrlimit(2))."""
     kind = limits.KINDS[limit["type"].removeprefix("RLIMIT_").lower()]
     soft, hard = (-1 if limit[name] == UNLIMITED else limit[name] for name in ("soft", "hard"))
     return f"{kind} {soft} {hard}"

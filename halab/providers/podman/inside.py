@@ -38,8 +38,9 @@ class Running:
     config: Path
 
     def is_frozen(self, cgroups: Path) -> bool:
-        """As cgroup-v2 has it (see "Core Interface Files", cgroup.freeze). `cgroups` is where the host has it mounted:
-        what is mounted in the container, its root may have covered.
+        """Return whether its cgroup is frozen (cgroup-v2, "Core Interface Files", cgroup.freeze).
+
+        `cgroups` is where the host has cgroup2 mounted: the container's root may have covered its own mount.
         """
         try:
             return (cgroups / self.cgroup() / "cgroup.freeze").read_text().strip() == "1"
@@ -67,7 +68,7 @@ class Running:
             (cgroups / self.cgroup() / "cgroup.freeze").write_text("0")
 
     def cgroup(self) -> Path:
-        """The container's own in cgroup-v2, below where that is mounted; its processes may be in others below it."""
+        """Return the container's own cgroup, below the mount of cgroup2. Its processes may be in others below it."""
         path = _cgroup(self.first_process).partition(self.identity)[0] + self.identity
         return Path(path.lstrip("/"))
 
@@ -86,11 +87,11 @@ class Container:
 
     @property
     def config(self) -> Path:
-        """What the runtime is told; there when the container was made ready for the first time."""
+        """The file with what the runtime is told. It is there once the container was made ready for the first time."""
         return self.directory / "config.json"
 
     def monitor(self) -> int | None:
-        """The pid of the conmon that waits for its first process; None when there is none."""
+        """Return the pid of the conmon that waits for its first process; None when there is none."""
         try:
             pid = int(self.monitor_file.read_text())
             program = Path(f"/proc/{pid}/comm").read_text().strip()
@@ -99,7 +100,7 @@ class Container:
         return pid if program == MONITOR else None
 
     def running(self) -> Running | None:
-        """None when the container does not run, whatever an old file says, or does not run yet."""
+        """Return None when the container does not run, whatever an old file says, or does not run yet."""
         try:
             pid = int(self.pid_file.read_text())
             cgroup = _cgroup(pid)
@@ -113,7 +114,7 @@ class Container:
 
 
 class KnownContainers:
-    """Those of an instance's nodes. `names` tells each node's container; `podman` makes a command of podman's."""
+    """The containers of an instance's nodes. `names` has each node's; `podman` makes a command of podman's."""
 
     def __init__(self, names: Mapping[str, str], podman: Callable[..., list[str]]) -> None:
         self._nodes = {container: node for node, container in names.items()}
@@ -122,13 +123,13 @@ class KnownContainers:
         self._one_at_a_time = Lock()
 
     def running(self) -> dict[str, Running]:
-        """Of each node that has power."""
+        """Return the container of each node that has power."""
         found = {node: container.running() for node, container in self.containers().items()}
         return {node: running for node, running in found.items() if running}
 
     def containers(self) -> dict[str, Container]:
-        """Of each node that has a container. Podman is asked only when there is one that was not there before, or none,
-        as that takes long.
+        """Return the container of each node that has one. Podman takes long to answer, so it is asked only when a node
+        has a new one, or none.
         """
         with self._one_at_a_time:
             if not all(node in self._known and self._known[node].directory.exists() for node in self._nodes.values()):
@@ -141,7 +142,7 @@ class KnownContainers:
 
 
 def enter(identity: str, argv: Sequence[str]) -> list[str]:
-    """The command that runs `argv` in a container, as its root, where podman sees the instance's containers.
+    """Return the command that runs `argv` in a container, as its root, where podman sees the instance's containers.
 
     The runtime, unlike podman, lets what it starts have the caller's limits (prlimit(1)).
     """
@@ -151,12 +152,12 @@ def enter(identity: str, argv: Sequence[str]) -> list[str]:
 
 
 def as_a_shell(result: CommandResult, program: str) -> CommandResult:
-    """With the exit status that a shell has for a program that is not there, for which the runtime has its own."""
+    """Return the result with the exit status that a shell has for a missing program; the runtime has another one."""
     missing = not result.ok and f"executable file `{program}` not found" in result.stderr
     return replace(result, rc=NOT_THERE) if missing else result
 
 
 def _cgroup(pid: int) -> str:
-    """The path of a process in cgroup-v2, as the host names it (cgroups(7), /proc/PID/cgroup)."""
+    """Return the path of a process in cgroup-v2, as the host names it (cgroups(7), /proc/PID/cgroup)."""
     lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     return next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")

@@ -33,7 +33,7 @@ TIMEOUT = 600  # seconds for copying what a container had before
 
 
 class Layers:
-    """Those of an instance, in its directory."""
+    """The disks of an instance's nodes, in its directory."""
 
     def __init__(self, directory: Path, network: Network) -> None:
         self._directory = directory
@@ -45,7 +45,7 @@ class Layers:
         (self._directory / f"{node}.img").unlink(missing_ok=True)
 
     def attach(self, node: str, layer: Path, gibibytes: int) -> None:
-        """Let a node's layer be on a file system of its own, which is made when there is none.
+        """Put a node's layer on a file system of its own, and make that if there is none.
 
         That of a node that runs is left as it is, on the host's file system if it was begun there.
         """
@@ -70,7 +70,9 @@ class Layers:
             run(self._network.enter(["umount", "--lazy", "--recursive", str(link.readlink())]))
 
     def is_full(self, node: str) -> bool:
-        """Whether a node has less than a hundredth of its disk left, or no inode; False when it has no such disk."""
+        """Return whether a node has less than a hundredth of its disk left, or no inode; False when it has no such
+        disk.
+        """
         try:
             layer = (self._directory / node).readlink()
             if f" {layer} " not in self._network.mounts():
@@ -89,7 +91,7 @@ class Layers:
 
 
 def impossible() -> list[str]:
-    """What cannot be limited on this host, and why, a sentence each."""
+    """Return what cannot be limited on this host, and why, a sentence each."""
     if CONTROL.exists():
         return []
     return [f"the disk of a node cannot be limited on this host: its kernel has no loop devices ({CONTROL} is missing)"]

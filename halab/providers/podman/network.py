@@ -57,11 +57,13 @@ class Network(Namespaces):
         run(self.enter(["ip", "-force", "-batch", "-"]), input=batch)
 
     def is_plugged(self, node: NodeSpec) -> bool:
-        """Whether all cables of a node are there, with or without carrier."""
+        """Return whether all cables of a node are there, with or without carrier."""
         return len(self._its_ports(node)) == len(self._spec.networks.by_name())
 
     def _its_ports(self, node: NodeSpec) -> set[str]:
-        """Those that are there; what is there is read from /proc/PID/net/dev (proc(5)), as programs take longer."""
+        """Return the node's ports that are there. They are read from /proc/PID/net/dev (proc(5)), as programs take
+        longer.
+        """
         listed = Path(f"/proc/{self.holder()}/net/dev").read_text().splitlines()[2:]
         there = {line.partition(":")[0].strip() for line in listed}
         return there & {port_name(node, name) for name, _ in self._spec.networks.by_name()}
@@ -88,5 +90,5 @@ class Network(Namespaces):
 
 
 def port_name(node: NodeSpec, network: str) -> str:
-    """The bridge port that a node's cable ends in, in the workstation's namespace."""
+    """Return the name of the bridge port, in the workstation's namespace, that a node's cable ends in."""
     return f"{node.name}-{network}"

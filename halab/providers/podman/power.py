@@ -18,7 +18,7 @@ CLEAN = 30  # seconds that podman may take to clean up after a container
 
 
 class Power:
-    """That of an instance's nodes."""
+    """The power of an instance's nodes."""
 
     def __init__(self, site: Site, network: Network, containers: Containers) -> None:
         self._site = site
@@ -28,7 +28,7 @@ class Power:
         self._podman = containers.podman
 
     def lock(self, node: str) -> FileLock:
-        """A learner, a peer that fences and a BMC may all reach for the same switch at once."""
+        """Return the lock of a node's switch: a learner, a peer that fences and a BMC may all reach for it at once."""
         return FileLock(self._site.directory / f"power-{node}.lock", timeout=60)
 
     def on(self, node: str) -> None:
@@ -54,7 +54,7 @@ class Power:
             must(self._podman("start", name))
 
     def off(self, node: str) -> None:
-        """As if the plug was pulled."""
+        """Cut a node's power, as if the plug was pulled."""
         with self.lock(node):
             self._network.unplug(self._nodes[node])
             if not self._end(node):
@@ -65,8 +65,7 @@ class Power:
     def _end(self, node: str) -> bool:
         """End all that runs in a node, and wait until podman has cleaned up; False when no system runs there.
 
-        What watches over the container has podman clean up in the end: so podman need not be called here, which takes
-        long.
+        The container's conmon has podman clean up in the end. So podman, which takes long, need not be called here.
         """
         container = self._containers.find(node)
         running, monitor = container.running(), container.monitor()
@@ -85,8 +84,8 @@ class Power:
         self._wait_cleaned(node, int(monitor))
 
     def _wait_cleaned(self, node: str, monitor: int) -> None:
-        """Wait until podman has cleaned up after a container, which its conmon has it do in the end: it takes one that
-        has just been made ready again for the one that ended, and ends it.
+        """Wait until podman has cleaned up after a container, which its conmon has it do in the end. If the container
+        was made ready again before that, podman would take it for the one that ended, and end it.
         """
         try:
             wait(lambda: is_alive(monitor), lambda alive: not alive, within=CLEAN, successes=1, interval=0.02)
@@ -96,9 +95,8 @@ class Power:
             ) from None
 
     def _unmount(self, node: str) -> None:
-        """Unmount a node's root, if a podman that was killed as it mounted it has left it mounted for ever. The node
-        would not see what is put back below it then (see "Changes to underlying filesystems" in the kernel's
-        overlayfs.rst).
+        """Unmount a node's root, if a podman that was killed while mounting it has left it mounted. Otherwise the node
+        would not see what is put back below it (see "Changes to underlying filesystems" in the kernel's overlayfs.rst).
         """
         if f"upperdir={self._containers.find(node).upper}," in self._network.mounts():
             must(self._podman("umount", "--force", self._containers.of[node]))

@@ -112,7 +112,7 @@ class Podman:
         return self._on(node, argv[0], act)
 
     def _entering(self, node: str, argv: Sequence[str]) -> list[str]:
-        """A command that enters a node, which its limits hold for, run where podman sees the node."""
+        """Return a command that enters a node from where podman sees it. The node's limits hold for what it runs."""
         return [*self._cgroups.joining(self._containers.of[node]), *self._network.enter(argv)]
 
     def _on(self, node: str, program: str, act: Callable[[Running], CommandResult]) -> CommandResult:
@@ -162,7 +162,7 @@ class Podman:
         return found | {node: "frozen" if its.is_frozen(cgroups) else "on" for node, its in running.items()}
 
     def _told_states(self) -> dict[str, str]:
-        """What podman tells of them, which knows nothing of frozen ones."""
+        """Return the states that podman tells. It does not know which nodes are frozen."""
         told = {node: POWER.get(state, "off") for node, state in self._containers.states().items()}
         return dict.fromkeys(self._nodes, "absent") | told
 
@@ -246,11 +246,11 @@ class Podman:
 
     @property
     def _begun(self) -> Path:
-        """Tells the image that this instance was begun with."""
+        """The file that names the image with which this instance was begun."""
         return self._site.directory / "image.json"
 
     def _image(self) -> images.Image:
-        """The image that this instance was begun with: its checkpoints are differences to that one."""
+        """Return the image with which this instance was begun: its checkpoints are differences to that one."""
         if self._begun.exists():
             kept = json.loads(self._begun.read_text())
             pool = Path(kept["pool"])

@@ -1,5 +1,7 @@
-"""What the kernel counts by user, and not by cgroup: all containers' roots are one user to it, so one node could use up
-what the others need. Here a container gets a part of it, in its user namespace, or none where no node needs any.
+"""Limits on what the kernel counts by user, and not by cgroup.
+
+The roots of all containers are one user to it, so one node could use up what the others need. Here a container gets a
+part of it, in its user namespace, or nothing where no node needs any.
 
 What costs a node memory that is counted as its own, and has no such limit, is raised for all instead
 (halab/providers/limits.py).
@@ -32,7 +34,7 @@ LOG = ("--log-driver=k8s-file", "--log-opt=max-size=1mb")  # of what a node writ
 
 
 def podman_options(directory: Path) -> list[str]:
-    """For `podman create`. What has to be told in a file is written to `directory`."""
+    """Return options for `podman create`. What they name a file for is written to `directory`."""
     options = []
     if own := _profile():
         profile = directory / "seccomp.json"
@@ -42,7 +44,7 @@ def podman_options(directory: Path) -> list[str]:
 
 
 def without_keyrings(profile: str) -> str:
-    """A seccomp profile that refuses what makes and reads keys; such a call looks as if the kernel had none."""
+    """Return a seccomp profile that refuses calls which make or read keys, as if the kernel had none."""
     told = json.loads(profile)
     for rule in told["syscalls"]:
         rule["names"] = [name for name in rule["names"] if name not in NO_KEYRINGS]
@@ -59,7 +61,7 @@ def confine(pid: int) -> None:
 
 
 def impossible() -> list[str]:
-    """What cannot be limited on this host, and why, a sentence each."""
+    """Return what cannot be limited on this host, and why, a sentence each."""
     if _profile():
         return []
     return [f"the keyrings of a node cannot be limited on this host: podman has no seccomp profile at {PROFILES[1]}"]

@@ -1,18 +1,19 @@
-"""Runs programs, as its children, with the files of a tools root in all other namespaces of a container: run as
-`python -I -S visit.py DESCRIPTION`, as root, where podman sees the instance's containers. It stays for as long as it is
-asked, as a Python takes longer to start than most of these programs do.
+"""Runs programs, as its children, in all namespaces of a container but that of mounts: they have the files of a tools
+root. It is started as root, where podman sees the instance's containers, by `python -I -S visit.py DESCRIPTION`. It
+stays for as long as it is asked, as a Python takes longer to start than most of these programs do.
 
-DESCRIPTION is a file with what asking.describe() makes. Standard input is a socket (SOCK_SEQPACKET). On it READY is
-sent, or else why not; what is then received are requests, each the arguments of a program with a NUL between them, and
-four files: its standard input, output and errors, and a socket on which it is told the program's pid and, when the
-program has ended, its exit status, as a shell has it, a line each. The program stays a zombie until that is closed.
+DESCRIPTION is a file with what asking.describe() returns. Standard input is a socket (SOCK_SEQPACKET). This process
+first sends READY on it, or the reason why not. Then it receives requests. A request has the arguments of a program,
+with a NUL between them, and four files: the program's standard input, output and errors, and a socket. On that socket
+this process tells the program's pid and, when it has ended, its exit status as a shell has it, a line each. The program
+stays a zombie until the other end of that socket is closed.
 
-Root of the node sees a child as soon as it is in the node's pid namespace, and must get nothing of the host by it. So
-it is not dumpable, and cannot be traced or looked into (ptrace(2), PTRACE_MODE), and it comes into the node's user
-namespace only when the host's files are out of its reach; its mounts belong to the host's user namespace. (A container
-runtime, which joins the user namespace first, lets a node's root into the host's root directory now and then.) The
-program itself cannot be looked into either, as the tools root's may be run, and not read. Nothing here keeps a
-namespace of the node alive: an address must die with the node.
+Root of the node sees a child as soon as it is in the node's pid namespace, and must get nothing of the host by it. So a
+child is not dumpable, and cannot be traced or looked into (ptrace(2), PTRACE_MODE). It joins the node's user namespace
+only when the host's files are out of its reach, and its mounts belong to the host's user namespace. (A container
+runtime joins the user namespace first, which lets a node's root into the host's root directory now and then.) The
+program itself cannot be looked into either, because files of the tools root may be run, and not read. Nothing here
+keeps a namespace of the node alive, because an address must die with the node.
 """
 
 import ctypes
@@ -59,7 +60,7 @@ class NotRun(Exception):
 
 
 def must(call: str, *arguments: object) -> None:
-    """A system call by its name in libc; raises OSError."""
+    """Make a system call, which is named as in libc. Raises OSError."""
     if getattr(libc, call)(*arguments) < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{call}: {os.strerror(number)}")
@@ -76,7 +77,7 @@ def read(path: str) -> bytes:
 
 
 class Node:
-    """The node that is visited, once this process is where only a tools root is seen. `told` is the description."""
+    """The node that is visited. From then on this process sees only a tools root. `told` is the description."""
 
     def __init__(self, told: list[list[str]]) -> None:
         one = dict(told)
@@ -143,7 +144,7 @@ class Node:
         become_root(self._dropped, self._code)
 
     def _join(self) -> None:
-        """A cgroup of version 2, so that what is asked is frozen with the node, and limited where it limits."""
+        """Join a cgroup of version 2, so that a program is frozen with the node, and limited where that limits."""
         processes = os.open(f"{self._group}/cgroup.procs", os.O_WRONLY, dir_fd=self._cgroup)
         os.write(processes, b"0")
 
@@ -209,7 +210,7 @@ def attend(node: Node, talk: socket.socket, running: dict[int, Asked]) -> None:
 
 
 def begin(node: Node, argv: list[str], files: list[int]) -> Asked | None:
-    """None when the program cannot even be started, which is told."""
+    """Start a program. When that cannot be, tell so and return None."""
     *standard, report = files
     try:
         asked = Asked(node.start(argv, standard), socket.socket(fileno=report))
@@ -226,8 +227,8 @@ def begin(node: Node, argv: list[str], files: list[int]) -> Asked | None:
 
 
 def attempt(act: Callable[[], object]) -> None:
-    """Do something with the programs' own cgroup: what a node has done to prevent that only makes the node's limits not
-    hold for these programs. Or tell something to one who may not wait any more.
+    """Do something that may fail. When a node has spoilt the programs' own cgroup, its limits do not hold for them;
+    when nobody waits for an answer any more, it is lost.
     """
     try:
         act()
@@ -256,7 +257,7 @@ def see_only(root: str, shm: str) -> None:
 
 
 def become_root(dropped: list[int], code: bytes) -> None:
-    """Of the user namespace, without some capabilities, and under a seccomp filter."""
+    """Become root of the user namespace, without some capabilities, and under a seccomp filter."""
     os.setgroups([])
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
@@ -270,7 +271,7 @@ def become_root(dropped: list[int], code: bytes) -> None:
 
 
 def execute(argv: list[str], environment: dict[str, str]) -> None:
-    """As os.execvpe() does, which cannot import any more what it needs."""
+    """Do what os.execvpe() does. That one cannot import any more what it needs."""
     program = argv[0]
     for place in [program] if "/" in program else [f"{each}/{program}" for each in environment["PATH"].split(":")]:
         try:

@@ -1,4 +1,4 @@
-"""A process of its own that asks something on one node, for as long as that is asked, and the programs that it runs."""
+"""Visitors: processes of `visit`, each for one node, and the programs that they run."""
 
 import os
 import socket
@@ -21,8 +21,8 @@ BEGIN = 30  # seconds that it may take a visitor to be ready, or a program to be
 
 
 class Visitor:
-    """`description` is what asking.describe() makes; `enter` makes the command that runs one where podman sees the
-    node's container. Raises LabError when nothing can be asked there.
+    """One process of `visit`. `description` is what asking.describe() makes; `enter` makes a command run where podman
+    sees the node's container. Raises LabError when nothing can be asked there.
     """
 
     def __init__(self, description: Path, enter: Callable[[Sequence[str]], list[str]], pace: Pace) -> None:
@@ -66,7 +66,7 @@ class Visitor:
 
 
 class Program:
-    """One that runs on the node. A visitor keeps its pid for it until this is closed."""
+    """A program that runs on the node. The visitor keeps its pid for it until this is closed."""
 
     def __init__(self, talk: socket.socket, argv: Sequence[str], with_input: bool, begin: float) -> None:
         self._report, reporting = socket.socketpair()
@@ -90,7 +90,7 @@ class Program:
                 os.close(file)
 
     def wait(self, timeout: float) -> int:
-        """Its exit status. Raises subprocess.TimeoutExpired."""
+        """Return its exit status. Raises subprocess.TimeoutExpired."""
         self._report.settimeout(max(timeout, 0.001))  # 0 would be not to wait at all, even for what is there
         try:
             return self._next()
@@ -98,7 +98,7 @@ class Program:
             raise subprocess.TimeoutExpired("", timeout) from None
 
     def _next(self) -> int:
-        """What the visitor reports next, a number a line."""
+        """Return what the visitor reports next. It is a number a line."""
         while b"\n" not in self._told:
             told = self._report.recv(64)
             if not told:
@@ -108,7 +108,7 @@ class Program:
         return int(line)
 
     def said(self) -> str:
-        """Why it was not started."""
+        """Return why it was not started."""
         return self.stderr.read().decode(errors="replace").strip()
 
     def __enter__(self) -> Self:
@@ -138,8 +138,8 @@ def nothing_asked(why: object) -> LabError:
 
 
 def _leave(talk: socket.socket, process: "subprocess.Popen[bytes]") -> None:
-    """A visitor ends, with all that it runs, when nobody can ask it any more. Nobody waits for that, as its namespaces
-    take the kernel a while.
+    """Close the socket on which a visitor is asked; then it ends, with all that it runs. Nobody waits for that, as the
+    kernel takes a while to end its namespaces.
     """
     talk.close()
     threading.Thread(target=process.wait, daemon=True).start()
