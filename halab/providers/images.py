@@ -43,7 +43,7 @@ class Image:
 def ensure(distro: Distro, say: Say) -> Image:
     """Return the image, pool and tools root of `distro`. They are made now if they do not exist.
 
-    That takes minutes and the Internet. If only the tools root is missing, it takes half a minute and no Internet.
+    That takes minutes and the Internet. If only the tools root is missing, it takes seconds and no Internet.
     Raises LabError with the reason that the failing tool gave, and the path of the build's log.
     """
     recipe = Recipe(distro)

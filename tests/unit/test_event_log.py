@@ -120,7 +120,7 @@ def test_no_kind_of_event_is_forgotten_and_each_has_a_name_of_its_own() -> None:
 
 
 def test_the_docs_tell_of_each_kind_of_event() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text()
+    text = (ROOT / "docs" / "events.md").read_text()
 
     assert [event.kind for event in EVENTS if f"`{event.kind}`" not in text] == []
 
