@@ -14,6 +14,7 @@ from halab.kit.parallel import for_each
 from halab.kit.process import find_daemons, find_program, is_alive
 from halab.kit.wait import wait
 from halab.providers.images import Recipe
+from halab.providers.podman.containers import PODMAN
 from halab.spec.distros import load
 from tests.cli import Cli, addresses_of_host
 
@@ -269,7 +270,7 @@ def test_reset_killed_at_any_moment_can_be_run_again(walked: Cli, seconds: float
 def test_a_node_sees_what_was_put_back_when_podman_was_killed_as_it_mounted_its_root(walked: Cli) -> None:
     walked("reset", "--to", "auth")
     provider = walked.instance().provider
-    mount = ["podman", "--cgroup-manager=cgroupfs", "mount", walked.container("node1")]
+    mount = [*PODMAN, "mount", walked.container("node1")]
     subprocess.run(provider.workstation_argv(mount), check=True, capture_output=True)  # one more mount than is undone
     assert not provider.run("node1", ["test", "-e", "/etc/corosync/corosync.conf"]).ok  # what the kernel remembers
 
