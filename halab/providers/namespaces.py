@@ -50,7 +50,7 @@ class Namespaces:
 
     def cgroups(self) -> Path:
         """Return the path where their cgroup-v2 mount can be read from anywhere."""
-        return Path(f"/proc/{self.holder()}/root/sys/fs/cgroup")
+        return self.seen(Path("/sys/fs/cgroup"))
 
     def hold(self, setup: str) -> None:
         """Make the namespaces if they do not exist, and run the shell commands `setup` in them."""

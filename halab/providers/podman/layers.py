@@ -77,7 +77,7 @@ class Layers:
             layer = (self._directory / node).readlink()
             if f" {layer} " not in self._network.mounts():
                 return False
-            left = os.statvfs(f"/proc/{self._network.holder()}/root{layer.resolve()}")
+            left = os.statvfs(self._network.seen(layer))
         except OSError:
             return False
         return left.f_bavail * 100 < left.f_blocks or left.f_favail == 0
