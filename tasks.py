@@ -12,15 +12,53 @@ from typing import Any
 
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.exceptions import Exit
+from invoke.exceptions import Exit, ParseError
 from invoke.parser.context import ParserContext
+from invoke.program import Program
 from invoke.tasks import task
+
+from halab.cli import closed_pipe
 
 # Invoke has Python keep nothing of what it compiles: then each command would compile all of halab anew, in a tenth of a
 # second. Python's search for garbage takes half as long: in what is imported as a command begins, in all as it ends.
 sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 gc.set_threshold(100_000)
 atexit.register(gc.freeze)
+atexit.register(closed_pipe.flush)
+closed_pipe.watch_end()
+
+
+def _with_target(words: list[str]) -> list[str]:
+    """Return the words with `vip` where `forward` has no target. To Invoke, no positional argument may be left out."""
+    if "forward" not in words:
+        return words
+    after = words.index("forward") + 1
+    following = iter(words[after:])
+    for word in following:
+        if word in ("-p", "--port"):
+            next(following, None)
+        elif not word.startswith("-"):
+            return words
+    return [*words[:after], "vip", *words[after:]]
+
+
+def _parse_tasks(program: Program) -> None:
+    """Parse the commands. For what it does not understand Invoke ends with 1, which here means: a check failed."""
+    program.core.unparsed = _with_target(program.core.unparsed)
+    try:
+        _invokes_own(program)
+    except ParseError as error:
+        from halab.cli import grammar, terminal
+        from halab.kit.errors import Exit as Code
+
+        wrong = _told(grammar.wrong(error, list(program.collection.task_names)))
+        if "--json" in program.argv:
+            terminal.dump({"error": wrong, "exit_status": Code.LAB_BROKEN})
+        raise Exit(f"halab: {wrong}", code=Code.LAB_BROKEN) from None
+
+
+_invokes_own = Program.parse_tasks
+Program.parse_tasks = _parse_tasks  # type: ignore[method-assign, assignment]
 
 
 def _guarded(body: Callable[..., None]) -> Callable[..., None]:
@@ -34,15 +72,16 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
 
         try:
             return body(*arguments, **options)
+        except BrokenPipeError:
+            raise  # closed_pipe knows what to do
         except HalabError as error:
+            closed_pipe.end_if_nobody_reads()
             sentence = "; ".join(filter(None, (f"halab: {error}", full_disk.advice(error))))
             raise Exit(_told(sentence), code=error.exit_code) from None
         except Exception as error:  # noqa: BLE001  # a bug, or a host as nobody foresaw it
+            closed_pipe.end_if_nobody_reads()
             what = full_disk.advice(error) or f"{type(error).__name__}: {error}; HALAB_DEBUG=1 shows where"
             raise Exit(_told(f"halab: {what}"), code=Code.LAB_BROKEN) from None
-        except KeyboardInterrupt:
-            again = f"inv {' '.join(sys.argv[1:])}"
-            raise Exit(f"halab: interrupted; to go on, type the same again: {again}", code=Code.INTERRUPTED) from None
 
     return guarded
 
@@ -56,6 +95,10 @@ def _told(sentence: str) -> str:
 
 def _commands() -> Any:
     return import_module("halab.cli.commands")
+
+
+def _reaching() -> Any:
+    return import_module("halab.cli.reaching")
 
 
 def _exams() -> Any:
@@ -91,12 +134,12 @@ def lab(
     instance: str | None = None,
     provider: str | None = None,
     distro: str | None = None,
-    nodes: int = 0,
+    nodes: str | None = None,
     disk_only: bool = False,
     json: bool = False,
 ) -> None:
     """Select a lab and an instance of it, for the commands that follow; tell what is selected."""
-    _commands().lab(name, instance, provider, distro, nodes or None, disk_only or None, json)
+    _commands().lab(name, instance, provider, distro, nodes, disk_only or None, json)
 
 
 @task
@@ -192,10 +235,6 @@ FAULT_HELP = {
 }
 
 
-def _given(**options: str | None) -> dict[str, str]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
 @task(help=FAULT_HELP)
 @_guarded
 def fault(
@@ -209,7 +248,7 @@ def fault(
     json: bool = False,
 ) -> None:
     """Break something on purpose; `inv faults` tells what."""
-    _commands().fault(name, node, _given(network=network, groups=groups, percent=percent, ms=ms), json)
+    _commands().fault(name, node, {"network": network, "groups": groups, "percent": percent, "ms": ms}, json)
 
 
 @task(help={"fault": "only faults of this kind"})
@@ -232,7 +271,7 @@ def measure(
     c: Context,
     name: str,
     node: str = "active",
-    repeat: int = 1,
+    repeat: str = "1",
     network: str | None = None,
     groups: str | None = None,
     percent: str | None = None,
@@ -241,7 +280,7 @@ def measure(
     json: bool = False,
 ) -> None:
     """Inject a fault, watch the service through the VIP, heal the fault, and tell how long the outage was."""
-    options = _given(network=network, groups=groups, percent=percent, ms=ms)
+    options = {"network": network, "groups": groups, "percent": percent, "ms": ms}
     _commands().measure(name, node, options, repeat, writes, json)
 
 
@@ -347,7 +386,7 @@ def verify_report(c: Context, directory: str, key: str) -> None:
 
 @task(help={"attempt": "its number; default: the last one"})
 @_guarded
-def report(c: Context, attempt: int = 0, json: bool = False) -> None:
+def report(c: Context, attempt: str | None = None, json: bool = False) -> None:
     """Tell again what an attempt at the exam came to, and where its reports are."""
     _exams().report(attempt, json)
 
@@ -361,11 +400,78 @@ def marks(c: Context, exam: str, csv: str | None = None, json: bool = False) -> 
     _exams().marks(exam, csv, json)
 
 
-@task
+@task(help={"name": "a node, or workstation"})
 @_guarded
 def ssh(c: Context, name: str) -> None:
-    """Open a shell on a node, or on the workstation."""
+    """Open a shell on a node, or on the workstation; with `-- COMMAND`, run that there."""
     _commands().ssh(name)
+
+
+@task(
+    positional=["source", "destination"],
+    help={"source": "a file or a directory, of this host or NODE:PATH", "destination": "where to, likewise"},
+)
+@_guarded
+def copy(c: Context, source: str, destination: str) -> None:
+    """Copy files between this host and a node, or the workstation."""
+    _reaching().copy(source, destination)
+
+
+@task(
+    positional=["to"],
+    help={
+        "to": "NODE:PORT, a node, a port, or an address of the lab; left out: the VIP, port 80",
+        "port": "on this host; default: one that is free",
+    },
+)
+@_guarded
+def forward(c: Context, to: str, port: int = 0) -> None:
+    """Show a page of the instance to this host's browser: pass connections on from 127.0.0.1, until Ctrl-C."""
+    _reaching().forward(to, port)
+
+
+@task(
+    help={
+        "port": "on which the page is served; default: 8717",
+        "listen": "an address of this host, in place of 127.0.0.1; needs --certificate and --key",
+        "certificate": "file of a certificate, in PEM",
+        "key": "file of the certificate's key, in PEM",
+        "background": "go on when this command ends",
+        "stop": "end the server",
+        "for_": "print a link for the learner of this instance",
+        "instructor": "print a link for an instructor, who sees all instances",
+        "revoke": "end the access of an instance's learner, or of every `instructor`",
+    }
+)
+@_guarded
+def page(
+    c: Context,
+    port: str | None = None,
+    listen: str | None = None,
+    certificate: str | None = None,
+    key: str | None = None,
+    background: bool = False,
+    stop: bool = False,
+    for_: str | None = None,
+    instructor: bool = False,
+    revoke: str | None = None,
+) -> None:
+    """Serve a page for browsers on which labs are seen and done, until Ctrl-C; print a link to it."""
+    import_module("halab.web.page").page(port, listen, certificate, key, background, stop, for_, instructor, revoke)
+
+
+@task(help={"action": "add", "packages": "names, with commas between"})
+@_guarded
+def pool(c: Context, action: str, packages: str) -> None:
+    """Add packages to those that nodes can install, with all that they need."""
+    import_module("halab.cli.pooling").pool(action, packages)
+
+
+@task
+@_guarded
+def ssh_config(c: Context) -> None:
+    """Print a configuration for ssh, by which scp, VS Code and Ansible reach the nodes."""
+    _reaching().print_ssh_config()
 
 
 @task

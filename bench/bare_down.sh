@@ -3,3 +3,4 @@
 set -euo pipefail
 nsenter --target="$1" --net --mount podman --cgroup-manager=cgroupfs rm --force --time=0 bare-node1 bare-node2 >/dev/null 2>&1 || true
 kill "$1"
+chown root:root /dev/null # which crun made the nodes' root's

@@ -58,8 +58,7 @@ class Cli:
         return [*self._enter, sys.executable, "-m", "invoke", "--search-root", str(ROOT), *self._select, *arguments]
 
     def json(self, *arguments: str, expect: int = 0, timeout: float = 400) -> Any:
-        _selected, _, data = self._run((*arguments, "--json"), expect, timeout).stdout.partition("\n")
-        return json.loads(data)
+        return json.loads(self._run((*arguments, "--json"), expect, timeout).stdout)
 
     def instance(self) -> Instance:
         return Instance.open(self.name)

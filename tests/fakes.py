@@ -1,7 +1,10 @@
 """Stand-ins for what unit tests do without: a clock, a lab of three steps, a provider, and a node behind a BMC."""
 
 import json
-from collections.abc import Callable, Sequence
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +18,7 @@ from halab.kit.errors import LabError
 from halab.kit.pace import pace
 from halab.kit.process import CommandResult, Runner
 from halab.kit.wait import Clock
-from halab.providers import BmcDaemon, Outside, Site
+from halab.providers import BmcDaemon, Followed, Outside, Site
 from halab.spec.models import LabSpec
 from halab.walk import bringup
 
@@ -52,6 +55,16 @@ bmc = "10.2.0.111"
 hacluster = "secret"
 bmc_user = "admin"
 bmc_password = "fence-me"
+"""
+
+RESOURCES = """\
+<resources>
+  <primitive id="virtual_ip" class="ocf" provider="heartbeat" type="IPaddr2">
+    <instance_attributes id="virtual_ip-attributes">
+      <nvpair id="virtual_ip-ip" name="ip" value="VIP"/>
+    </instance_attributes>
+  </primitive>
+</resources>
 """
 
 STEP = '''\
@@ -113,6 +126,7 @@ class World:
 
     done: list[str] = field(default_factory=list)  # what is "on disk": the steps that were performed
     power: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)  # how the systems of nodes ended by themselves
     saved: dict[str, list[str]] = field(default_factory=dict)
     lineage: str | None = "image"
     calls: list[str] = field(default_factory=list)  # what the provider was told, in order
@@ -132,6 +146,8 @@ class World:
     looks_broken: bool = False
     outside: dict[str, Outside] = field(default_factory=dict)  # what the host sees of nodes: nothing
     daemons: dict[int, str] = field(default_factory=dict)  # pid -> mark
+    plugs: dict[str, list[int]] = field(default_factory=dict)  # what closes tells whoever waits for a node's end
+    journals: dict[str, list[int]] = field(default_factory=dict)  # the other ends of what is followed on a node
 
     def start_daemon(self, argv: Sequence[str], mark: str, *, log: Path, env: dict[str, str]) -> None:
         self.daemons[max(self.daemons, default=0) + 1] = mark
@@ -146,6 +162,17 @@ class World:
     def perform(self, name: str) -> None:
         self.before_perform(name)
         self.done.append(name)
+
+    def say(self, node: str, *lines: str) -> None:
+        """Have a node's journal say something to whoever follows it."""
+        for journal in self.journals.get(node, []):
+            os.write(journal, "".join(f"{line}\n" for line in lines).encode())
+
+    def lose_power(self, node: str, becomes: str = "off") -> None:
+        """Take a node's power away, as the kernel tells whoever watches it."""
+        self.power[node] = becomes
+        for file in [*self.journals.pop(node, []), *self.plugs.pop(node, [])]:
+            os.close(file)
 
     def told(self, call: str) -> None:
         self.before_call(call)
@@ -187,6 +214,8 @@ class FakeProvider:
 
     def down(self) -> None:
         World.current.told("down")
+        for node in list(World.current.power):
+            World.current.lose_power(node)
         World.current.power = {}
         World.current.done = []
 
@@ -209,6 +238,8 @@ class FakeProvider:
                 rc, said = 102, "crm_mon: Connection to cluster failed: Connection refused\n"
             case "crm_mon":
                 rc, said = 0, World.current.crm_mon
+            case "cibadmin":
+                rc, said = 0, RESOURCES.replace("VIP", str(self._site.spec.vip))
             case _:
                 rc, said = 0, ""
         return CommandResult(tuple(argv), rc, said, "")
@@ -219,6 +250,23 @@ class FakeProvider:
     def ask(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         return self.run(node, argv, input=input, timeout=timeout)
 
+    def follow(self, node: str, argv: Sequence[str]) -> Followed:
+        if World.current.power[node] != "on":
+            raise LabError(f"{node} is not reachable: it is {World.current.power[node]}")
+        reads, writes = os.pipe()
+        World.current.journals.setdefault(node, []).append(writes)
+        return Followed(os.fdopen(reads, "rb", buffering=0), lambda: World.current.told(f"end what follows {node}"))
+
+    def leave(self, node: str) -> None:
+        World.current.told(f"leave {node}")
+
+    def open_power(self, node: str) -> int | None:
+        if World.current.power.get(node) not in ("on", "frozen"):
+            return None
+        reads, writes = os.pipe()
+        World.current.plugs.setdefault(node, []).append(writes)
+        return reads
+
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         return ["env", "-i", "PATH=/usr/bin:/bin", *(f"{key}={value}" for key, value in env.items()), *shell]
 
@@ -228,6 +276,12 @@ class FakeProvider:
         if "ipmitool" in argv and World.current.ipmi is not None:
             return ["echo", World.current.ipmi]
         return list(argv)
+
+    def learner_argv(self, argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
+        return list(argv)
+
+    def workstation_socket(self) -> socket.socket:
+        return socket.socket()
 
     def bmc_daemons(self) -> list[BmcDaemon]:
         return [BmcDaemon(name, (name,), ("sleep", "infinity")) for name in self._names]
@@ -246,10 +300,16 @@ class FakeProvider:
 
     def power_off(self, node: str) -> None:
         World.current.told(f"power off {node}")
-        World.current.power[node] = "off"
+        World.current.lose_power(node)
 
     def shut_down(self, node: str) -> None:
         World.current.power[node] = "off"
+
+    def ended(self, node: str) -> str | None:
+        return World.current.ended.get(node)
+
+    def each_end(self, node: str) -> Iterator[None]:
+        return iter(())
 
     def freeze(self, nodes: Sequence[str]) -> None:
         World.current.silent.update(nodes)
@@ -270,6 +330,11 @@ class FakeProvider:
 
     def set_carrier(self, node: str, network: str, up: bool) -> None:
         World.current.told(f"cable {node}-{network} {'in' if up else 'out'}")
+
+    def has_carrier(self, node: str, network: str) -> bool:
+        cable = f"cable {node}-{network}"
+        told = [call for call in World.current.calls if call.startswith(cable)]
+        return not told or told[-1].endswith(" in")
 
     def save(self, checkpoint: str) -> bool:
         World.current.told("save")
@@ -349,11 +414,16 @@ class FakeAudience:
 
 
 class FileSwitch:
-    """A node's power switch for a BMC in another process. Its state, and what it was told, are files."""
+    """A node's power switch for a BMC in another process. Its state, and what it was told, are files.
 
-    def __init__(self, directory: Path) -> None:
+    Only one that is `watched` tells a BMC, for ever, when the node has no power.
+    """
+
+    def __init__(self, directory: Path, watched: bool = False) -> None:
+        self._watched = watched
         self._power = directory / "power"
         self._told = directory / "told"
+        self._ended = directory / "ended"
 
     def power_states(self) -> dict[str, str]:
         return {"node1": self._power.read_text()}
@@ -369,7 +439,21 @@ class FileSwitch:
     def shut_down(self, node: str) -> None:
         self._tell("soft", "off")
 
+    def ended(self, node: str) -> str | None:
+        """Return the content of the file `ended`. Whoever switches the power removes it."""
+        return self._ended.read_text() if self._ended.exists() and self._power.read_text() == "off" else None
+
+    def each_end(self, node: str) -> Iterator[None]:
+        seen = 0
+        while self._watched:
+            switched = self._power.stat().st_mtime_ns if self._power.exists() else 0
+            if switched != seen and self._power.read_text() == "off":
+                seen = switched
+                yield
+            threading.Event().wait(0.02)  # and not time.sleep(), which other tests may have replaced
+
     def _tell(self, what: str, becomes: str) -> None:
+        self._ended.unlink(missing_ok=True)
         self._power.write_text(becomes)  # first, as a test goes on, and may set it, once it sees what was told
         with self._told.open("a") as told:
             told.write(f"{what}\n")
@@ -381,7 +465,7 @@ def serve_bmc(directory: str, port: str, post: str) -> None:
     spec = LabSpec.model_validate_json((place / "spec.json").read_text())
     node = spec.nodes[0].model_copy(update={"bmc": "127.0.0.1"})
     log = place / "events"
-    NodeBmc(node, spec.credentials, FileSwitch(place), log, post=float(post), port=int(port))
+    NodeBmc(node, spec.credentials, FileSwitch(place, watched=True), log, post=float(post), port=int(port))
     (place / "ready").touch()
     NodeBmc.listen()
 

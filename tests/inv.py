@@ -8,6 +8,7 @@ from invoke.collection import Collection
 from invoke.program import Program
 
 import tasks
+from halab.cli.chain import Chain
 from halab.kit.errors import Exit
 
 TASKS = Collection.from_module(tasks)
@@ -28,7 +29,7 @@ class Inv:
         self._monkeypatch.setattr("sys.argv", argv)
         code = 0
         try:
-            Program(namespace=TASKS).run(argv)
+            Program(namespace=TASKS, executor_class=Chain).run(argv)
         except SystemExit as end:
             code = int(end.code or 0)
         self.out, self.err = self._capsys.readouterr()

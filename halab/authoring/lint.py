@@ -13,9 +13,11 @@ from halab.authoring import proofs, prose
 from halab.authoring.prose import Known
 from halab.authoring.stated import End, Stated, record
 from halab.conditions.lab import Exam
+from halab.exams import text
 from halab.exams.draw import paper_of, source
 from halab.faults.registry import FAULTS
 from halab.kit.errors import LabError
+from halab.kit.files import read_small
 from halab.kit.paths import short
 from halab.kit.toml import suggestion
 from halab.providers import PROVIDERS, images
@@ -76,9 +78,18 @@ def _known(commands: Sequence[ParserContext]) -> Known:
 def _apart(name: str, known: Known) -> Findings:
     """Lint a lab in a process of its own, so that what it does there cannot affect the others."""
     try:
+        apart(lambda: _is_loaded(name), f"labs/{name}")  # code that never ends is not waited for as long as the rest
         return apart(lambda: _lab(name, known), f"labs/{name}", within=LINTING)
     except LabError as error:
         return Findings((str(error),))
+
+
+def _is_loaded(name: str) -> bool:
+    """Return whether a lab and its solutions can be imported."""
+    try:
+        return bool(labs.load(name) and labs.import_file(labs.root() / name / "solutions.py"))
+    except LabError:
+        return False  # which is told with all that is wrong besides
 
 
 def _lab(name: str, known: Known) -> Findings:
@@ -122,14 +133,18 @@ def _readme(folder: Path, known: Known) -> list[str]:
 
 
 def _markdown(file: Path, known: Known) -> list[str]:
-    return [_at(file, line + 1, wrong) for line, wrong in prose.dead(file.read_text(), file, known)]
+    try:
+        markdown = read_small(file)
+    except LabError as error:
+        return [str(error)]
+    return [_at(file, line + 1, wrong) for line, wrong in prose.dead(markdown, file, known)]
 
 
 def _docstring(file: Path, known: Known) -> list[str]:
     """Return what is dead in a docstring. Loading the lab reports a docstring that cannot be read."""
     try:
-        first = ast.parse(file.read_text()).body[0]
-    except (OSError, ValueError, SyntaxError, IndexError, RecursionError, MemoryError):
+        first = ast.parse(read_small(file)).body[0]
+    except (LabError, ValueError, SyntaxError, IndexError, RecursionError, MemoryError):
         return []
     if not (
         isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
@@ -198,6 +213,7 @@ def _exam(lab: LabFolder, known: Known) -> Findings:
         for wrong in sat.sums:
             sums.setdefault(wrong, sat.drawn)  # one example will do
     problems = [problem for sat in seen for problem in sat.problems]
+    problems += text.wrong(paper_of(lab), [sat.draw for sat in seen if sat.draw])
     problems += _checks(file, [check for sat in seen for check in sat.stated], known)
     problems += [f"{short(file)}: {wrong}, for example when {drawn} is drawn" for wrong, drawn in sums.items()]
     notes = [note for sat in seen for note in sat.notes]
@@ -217,6 +233,7 @@ class Sat:
     """What is wrong with the exam that one learner would sit."""
 
     drawn: str = ""
+    draw: Draw | None = None
     stated: tuple[Stated, ...] = ()
     problems: tuple[str, ...] = ()
     sums: tuple[str, ...] = ()
@@ -226,11 +243,13 @@ class Sat:
 def _sat(lab: LabFolder, learner: str, distro: str) -> Sat:
     paper, file = paper_of(lab), lab.path / "grade.py"
     try:
-        spec, drawn = paper.draw(source(lab.name, learner, ""), lab.spec)
-        text = json.dumps(drawn)
+        (spec, drawn), again = (paper.draw(source(lab.name, learner, ""), lab.spec) for _ in range(2))
+        written = json.dumps(drawn)
     except Exception as error:  # noqa: BLE001  # an author may have written anything
         return Sat(problems=(_at(file, line_in(error, file), f"draw: {type(error).__name__}: {error}"),))
-    drawn = json.loads(text)  # as grading has it
+    if again != (spec, drawn):
+        return Sat(problems=(f"{short(file)}: draw: the same seed gives another draw; use `random` alone",))
+    drawn = json.loads(written)  # as grading has it
     stated, problems, notes = [], [], []
     for name, function in (("look", paper.look), ("shake", paper.shake)):
         checks, end = record(file, spec, distro, _given(drawn, function))
@@ -242,7 +261,7 @@ def _sat(lab: LabFolder, learner: str, distro: str) -> Sat:
             problems += _cut_short(file, name, end)
     problems += _strays(file, stated, paper.file)
     sums = _sums(stated, paper.file, whole=not (problems or notes))
-    return Sat(text, tuple(stated), tuple(problems), tuple(sums), tuple(notes))
+    return Sat(written, (spec, drawn), tuple(stated), tuple(problems), tuple(sums), tuple(notes))
 
 
 def _recorded(lab: LabFolder, draw: Draw) -> list[Stated]:

@@ -10,18 +10,20 @@ from halab.kit.errors import LabError
 from halab.kit.paths import PROVISION, short
 from halab.kit.templates import render
 from halab.kit.toml import suggestion
+from halab.kit.typed import shown
 from halab.spec import labs
 from halab.walk import checkpoints
 
 TEMPLATES = PROVISION / "authoring"
 STEPS = tuple(labs.step_name(Path(file.stem)) for file in sorted((TEMPLATES / "lab").glob("[0-9]*_*.py.j2")))
 RESERVED = (checkpoints.START, checkpoints.GRADING)
+LONGEST = 40  # characters of a name
 LAST_NUMBER = 90  # steps are in the order of their file names, where 100 would come before 20
 
 
 def new_lab(name: str) -> Path:
     """Make a lab of two steps that continues ha-web, and return its folder. Raises LabError when the name is taken."""
-    _must_be_a_name(name)
+    refuse_name(name)
     place = labs.root() / name
     if place.exists():
         raise LabError(f"{short(place)} is there already; choose another name, or remove it first")
@@ -39,7 +41,7 @@ def new_lab(name: str) -> Path:
 
 def new_step(name: str, lab: str) -> Path:
     """Make the next step of a lab, and return its file. Raises LabError when the lab has a step of that name."""
-    _must_be_a_name(name)
+    refuse_name(name)
     folder = labs.root() / lab
     if lab not in labs.names():
         raise LabError(f'there is no lab "{lab}", {suggestion(lab, labs.names())}')
@@ -59,11 +61,13 @@ def new_step(name: str, lab: str) -> Path:
     return place
 
 
-def _must_be_a_name(name: str) -> None:
-    if name in RESERVED or not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+def refuse_name(name: str) -> None:
+    """Raise LabError for what cannot name a lab or a step."""
+    if name in RESERVED or not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > LONGEST:
         reserved = " and ".join(RESERVED)
         raise LabError(
-            f'"{name}" is no name: small letters, digits and single dashes, a letter first; {reserved} are taken'
+            f"{shown(name)} is no name: at most {LONGEST} small letters, digits and single dashes, a letter first; "
+            f"{reserved} are taken"
         )
 
 

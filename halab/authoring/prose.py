@@ -1,4 +1,4 @@
-"""Dead links and commands in prose: files that do not exist, and commands that nobody could type."""
+"""What is wrong in prose: files that do not exist, commands that nobody could type, names that not every node has."""
 
 import re
 import shlex
@@ -30,6 +30,7 @@ SAID = re.compile(
     r"(?<![\w./-])(?:\./)?inv (?P<words>[a-z][a-z-]*(?: [a-z0-9-]+(?=[,;:.]|$| --))?(?: --[a-z-]+ [\w./,-]*\w)*)",
     re.MULTILINE,
 )
+INTERFACE = re.compile(r"\b(?:eth|ens|enp|eno)\d\w*")
 DRAWN = re.compile(r"\{\{.*?\}\}")  # in the text of an exam
 STANDS_FOR = re.compile(r"[A-Z][A-Z_]*|\.\.\.")  # stands for a name or a number that the reader puts in its place
 ANY = "0"  # what is put in its place here
@@ -49,6 +50,7 @@ NAMES = {
     ("measure", "name"): "fault",
     ("heal", "fault"): "fault",
 }
+NUMBERS = {("lab", "nodes"), ("measure", "repeat"), ("report", "attempt")}
 # ... and what a command makes, so that later commands in the same text may name it
 MADE = {("new-lab", "name"): "lab", ("new-step", "name"): "step", ("save", "name"): "checkpoint"}
 
@@ -79,13 +81,21 @@ def dead(text: str, file: Path, known: Known) -> list[tuple[int, str]]:
         for wrong in reader.read(words, certain)
     ]
     found += [(place, f"there is no file {target}") for place, target in _links(rest) if not _leads(target, file)]
+    if known.own:
+        found += [(match.start(), _elsewhere(match)) for match in INTERFACE.finditer(text)]
     return [(text.count("\n", 0, place), wrong) for place, wrong in sorted(found)]
 
 
 def dead_in_hint(hint: str, known: Known) -> list[str]:
     """Return what is wrong with the commands in a hint. A hint does not mark its commands."""
     reader = Reader(known)
-    return [wrong for match in SAID.finditer(hint) for wrong in reader.read(match["words"], certain=False)]
+    wrong = [wrong for match in SAID.finditer(hint) for wrong in reader.read(match["words"], certain=False)]
+    return [*wrong, *map(_elsewhere, INTERFACE.finditer(hint))]
+
+
+def _elsewhere(interface: re.Match[str]) -> str:
+    """Return what is wrong with the name of an interface: containers and machines have different ones."""
+    return f"not every node calls it {interface[0]}; `ip address show to ADDRESS` tells which interface has an address"
 
 
 def _code(text: str) -> tuple[list[tuple[int, str]], str]:
@@ -115,6 +125,14 @@ def _links(text: str) -> Iterator[tuple[int, str]]:
 
 def _leads(target: str, file: Path) -> bool:
     return (file.parent / target.partition("#")[0]).exists()
+
+
+def _no_number(value: str) -> str:
+    try:
+        int(value)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 @dataclass
@@ -166,6 +184,8 @@ class Reader:
                     yield f'there is no {NAMES[what]} "{name}", {known}'
                 elif what == ("lab", "name"):
                     lab = name
+                elif what in NUMBERS and (wrong := _no_number(name)):
+                    yield wrong
 
     def _make(self, kind: str, name: str) -> None:
         self.made[kind].append(name)

@@ -2,12 +2,24 @@
 
 import os
 import sys
+from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stdout
 
-from halab.cli import shell
-from halab.cli.acting import acting, acting_on_selected
+from halab.cli import last_used, shell
+from halab.cli.acting import acting, acting_on_selected, ask_first
 from halab.cli.audience import RichAudience, audience_for
+from halab.cli.refusals import fault_options, number_of_nodes, number_of_runs
 from halab.cli.report import Report
-from halab.cli.selection import current, instance_to_make, instance_to_remove, obstacle, select
+from halab.cli.selection import (
+    SETTING,
+    current,
+    instance_to_make,
+    instance_to_remove,
+    obstacle,
+    of_this_terminal,
+    open_selected,
+    select,
+)
 from halab.cli.status import look
 from halab.conditions.checks import Outcome
 from halab.exams.draw import paper_of
@@ -15,7 +27,7 @@ from halab.faults import registry
 from halab.instance.instance import Instance, instances_dir
 from halab.instance.nodes import Workstation
 from halab.instance.state import read_state
-from halab.kit import pty
+from halab.kit import pty, typed
 from halab.kit.errors import LabError
 from halab.kit.paths import short
 from halab.kit.recording import Recording
@@ -32,11 +44,18 @@ def lab(
     instance: str | None,
     provider: str | None,
     distro: str | None,
-    nodes: int | None,
+    nodes: str | None,
     disk_only: bool | None,
     json: bool,
 ) -> None:
-    Report(json).selection(select(name, instance, provider, distro, nodes, disk_only))
+    count = None if nodes is None else number_of_nodes(nodes)
+    selected = select(name, instance, provider, distro, count, disk_only)
+    if name or instance:
+        last_used.note(selected.instance_name)
+    with redirect_stdout(sys.stderr) if "ssh-config" in sys.argv else nullcontext():  # which prints a file of its own
+        Report(json).selection(selected)
+    if of_this_terminal() not in (None, selected.instance_name):
+        print(f"This is for this command line only: {SETTING} is {of_this_terminal()}.", file=sys.stderr)
 
 
 def up() -> None:
@@ -51,6 +70,7 @@ def bring_up(command: str) -> None:
         with acting(command, instance, audience_for(False)) as audience:
             actions.remove_rest(instance, audience)
         instance = instance_to_make(current())
+    last_used.note(instance.name)
     with acting(command, instance, audience_for(False)) as audience:
         actions.up(instance, audience)
 
@@ -62,6 +82,7 @@ def down() -> None:
         Report().say(f"Instance {current().instance_name} is not there: nothing to remove.")
         return
     with acting("down", instance, audience_for(False)) as audience:
+        ask_first("down", instance, audience)
         actions.down(instance, audience)
 
 
@@ -126,9 +147,9 @@ def list_checkpoints(json: bool) -> None:
     Report(json).checkpoints(checkpoints.everything(_current()))
 
 
-def fault(name: str, node: str, options: dict[str, str], json: bool) -> None:
+def fault(name: str, node: str, options: Mapping[str, str | None], json: bool) -> None:
     with acting_on_selected("fault", json) as (instance, audience):
-        actions.fault(instance, audience, name, node, options)
+        actions.fault(instance, audience, name, node, fault_options(options))
 
 
 def heal(name: str | None, json: bool) -> None:
@@ -142,28 +163,28 @@ def list_faults(json: bool) -> None:
     Report(json).all_faults(list(registry.FAULTS.values()), state.faults if state else ())
 
 
-def measure(name: str, node: str, options: dict[str, str], repeat: int, writes: str, json: bool) -> None:
+def measure(name: str, node: str, options: Mapping[str, str | None], repeat: str, writes: str, json: bool) -> None:
     with acting_on_selected("measure", json) as (instance, audience):
-        actions.measure(instance, audience, name, node, options, repeat, writes)
+        actions.measure(instance, audience, name, node, fault_options(options), number_of_runs(repeat), writes)
 
 
 def ssh(name: str) -> None:
-    """Run a shell on a node, or on the workstation, and exit with its status. In an exam it is recorded."""
-    instance = _current()
+    """Run a shell, or the command after `--`, on a node or the workstation; exit with its status.
+
+    In an exam it is recorded.
+    """
+    instance, command = _current(), typed.after_dashes()
+    if name != Workstation.name:
+        _node(instance, name)
     with acting("ssh", instance, RichAudience(sys.stderr)) as audience:
         shell.finish_first(instance, audience)
-        settings, terminal = {"TERM": os.environ.get("TERM", "xterm")}, os.isatty(pty.STDIN)
-        if name == Workstation.name:
-            argv = instance.provider.workstation_argv(["env", "PS1=[root@workstation \\W]# ", "bash", "--norc"])
-        else:
-            argv = instance.provider.console_argv(
-                _node(instance, name).name, ["bash", "--login"], settings, terminal=terminal
-            )
+        terminal = os.isatty(pty.STDIN) and not (command and not os.isatty(pty.STDOUT))
+        argv = shell.argv(instance, name, command, terminal)
         if instance.state.sitting and paper_of(instance.folder).file.recording:
             with Recording(instance.directory, name, *pty.size()) as recording:
                 print(f"What appears in this shell is recorded in {recording.path}", file=sys.stderr)
-                sys.exit(shell.run(instance, name, argv, recording))
-        sys.exit(shell.run(instance, name, argv, None))
+                sys.exit(shell.run(instance, name, argv, recording, terminal))
+        sys.exit(shell.run(instance, name, argv, None, terminal))
 
 
 def bmc(name: str, action: str) -> None:
@@ -194,7 +215,9 @@ def doctor(json: bool) -> None:
 
 
 def _current() -> Instance:
-    return Instance.open(current().instance_name)
+    instance = open_selected()
+    last_used.note(instance.name)
+    return instance
 
 
 def _node(instance: Instance, name: str) -> NodeSpec:

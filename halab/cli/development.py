@@ -23,14 +23,16 @@ EXAMS = (
 )
 ON_CLUSTERS = (
     *EXAMS,
-    "tests/labs/test_failover.py",
-    "tests/labs/test_ha_web.py",
     "tests/labs/test_firewall.py",
+    "tests/labs/test_failover.py",
+    "tests/labs/test_split_brain.py",  # takes as long however little runs beside it
+    "tests/labs/test_ha_web.py",
     "tests/labs/test_robustness.py",
     "tests/labs/test_data_sync.py",
-    "tests/labs/test_split_brain.py",
+    "tests/labs/test_faults.py",
     "tests/labs/test_quorum.py",
     "tests/labs",
+    "tests/web",
 )
 # Clusters mostly wait for each other, so several are tested at once, each by a process. The first one makes the image,
 # and what needs none is tested meanwhile.
@@ -38,7 +40,7 @@ CLUSTERS = ("--numprocesses=5", *IN_ORDER)
 ALL = (*CLUSTERS, "tests/labs/test_walk.py", "tests/unit", *ON_CLUSTERS)
 REST = (*CLUSTERS, "-m", "not core", *ON_CLUSTERS)
 # Six files of the core have clusters, and all of these are begun at once
-CORE = ("--numprocesses=8", *IN_ORDER, "-m", "core", "tests/labs", "tests/exams", "tests/unit")
+CORE = ("--numprocesses=8", *IN_ORDER, "-m", "core", "tests/labs", "tests/exams", "tests/web", "tests/unit")
 # Each process has a host of its own, as one mostly waits for one machine. The second gets the longest file, so the
 # first may not hold it up.
 HOST = f"unshare --net --mount --propagation private {sys.executable} {ROOT}/tests/vm/host.py {sys.executable}"
@@ -73,7 +75,7 @@ def _prepare(part: str, report: Report) -> None:
     elif part == "hosts":
         host.ensure(host.BOOTSTRAP_TOOLS, report.say)
     elif part != "unit" and not rights.no_nodes_because():
-        host.ensure(host.TOOLS, report.say)
+        host.ensure((*host.TOOLS, *host.BROWSER), report.say)
 
 
 def _prepare_machines(report: Report) -> None:
@@ -96,4 +98,4 @@ def lint() -> None:
 def _pass_on(argv: list[str]) -> None:
     """Run a program of the project on this terminal. Raises LabError when it fails."""
     if code := subprocess.run(argv, cwd=ROOT, check=False).returncode:
-        raise CheckFailed(f"`{' '.join(argv[1:])}` ended with exit status {code}")
+        raise CheckFailed(f"`{' '.join(argv[2:])}` ended with exit status {code}")

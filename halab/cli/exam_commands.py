@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from halab.cli import last_used
 from halab.cli.acting import acting_on_selected
 from halab.cli.commands import bring_up
+from halab.cli.refusals import number_of_attempt
 from halab.cli.report import Report
-from halab.cli.selection import Selection, current, refuse_name, select
-from halab.exams import actions, attempts, sheets, signing
+from halab.cli.selection import Selection, current, instance_to_make, refuse_name, select
+from halab.exams import actions, attempts, sheets, signing, text
 from halab.exams.draw import paper_of
 from halab.exams.reports import marks as class_marks
 from halab.instance.instance import instances_dir
@@ -21,7 +23,10 @@ PAUSE = 3.0  # seconds between two looks of `inv watch`
 def start(exam: str, instance: str | None, seed: str | None, practice: bool) -> None:
     """Begin an exam: make its instance, break what it breaks, and tell what is to be done."""
     paper_of(labs.load(exam))
-    _refuse_another_sitting(select(exam, instance, None, None, None, seed=seed), seed, practice)
+    selection = select(exam, instance, None, None, None, seed=seed)
+    _refuse_another_sitting(selection, seed, practice)
+    last_used.note(selection.instance_name)
+    text.render(instance_to_make(selection))  # a text that cannot be shown is told before minutes of work
     bring_up("start")
     with acting_on_selected("start") as (found, audience):
         actions.start(found, audience, practice)
@@ -87,9 +92,9 @@ def verify_report(directory: str, key: str) -> None:
     Report().say(f"{directory} is what was signed with the key of {key}.")
 
 
-def report(number: int, json: bool) -> None:
+def report(attempt: str | None, json: bool) -> None:
     with acting_on_selected("report", json) as (instance, audience):
-        actions.report(instance, audience, number)
+        actions.report(instance, audience, number_of_attempt(attempt) if attempt else 0)
 
 
 def marks(exam: str, csv: str | None, json: bool) -> None:

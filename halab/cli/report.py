@@ -14,7 +14,7 @@ from halab.cli import exam_tables
 from halab.cli.outcomes import marked
 from halab.cli.proof_tables import matrices
 from halab.cli.selection import Selection, default_provider
-from halab.cli.status import as_data, limits_met
+from halab.cli.status import as_data, limits_met, why_off
 from halab.cli.terminal import Terminal, dump
 from halab.exams.draw import paper_of
 from halab.exams.reports import marks
@@ -80,7 +80,7 @@ class Report:
         for node in found["nodes"]:
             nodes.add_row(node["name"], node["lan"], node["power"], node["bmc"], node["member"])
         self._out.print(nodes)
-        for sentence in limits_met(report):
+        for sentence in (*why_off(report), *limits_met(report)):
             self._out.print(f"[yellow]{escape(sentence)}.[/]")
         steps = _table("Step", "Result", "Title")
         for step in found["steps"]:
@@ -91,13 +91,17 @@ class Report:
             return
         resources = _table("Resource", "Agent", "Role", "Node")
         for item in found["resources"]:
-            told = (item["id"], item["agent"], item["role"], ", ".join(item["nodes"]))
-            resources.add_row(*map(escape, told))
+            roles = {node: item["roles"].get(node, item["role"]) for node in item["nodes"]}
+            for role in dict.fromkeys(roles.values() or [item["role"]]):  # those of a promotable clone are two
+                where = ", ".join(node for node, its in roles.items() if its == role)
+                resources.add_row(*map(escape, (item["id"], item["agent"], role, where)))
         if report.cluster.resources:
             self._out.print(resources)
         quorum, fencing = "yes" if report.cluster.quorate else "NO", "on" if report.cluster.fencing else "OFF"
         self.say(f"Quorum: {quorum}. Fencing: {fencing}.")
         self.say(f"VIP {found['vip']['address']} answers from: {', '.join(report.vip_owners) or 'no node'}.")
+        if report.cluster.resources and not report.vip_resources:
+            self.say(f"No resource has the VIP's address, {found['vip']['address']}.")
 
     def step(self, step: Step, entries: list[Entry]) -> None:
         if self._json:

@@ -1,7 +1,9 @@
 """What `inv lab` selects, remembered for the commands after it: a lab, an instance of it, and what makes its nodes."""
 
+import os
 import re
 import sys
+from pathlib import Path
 from typing import Self
 
 from pydantic import ValidationError
@@ -16,12 +18,15 @@ from halab.kit.files import write_atomically
 from halab.kit.frozen import Frozen
 from halab.kit.paths import state_dir
 from halab.kit.toml import suggestion
+from halab.kit.typed import shown
 from halab.providers import host, images
 from halab.spec import distros, labs
 from halab.spec.labs import LabFolder
 from halab.spec.models import Needs
 
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,40}")  # of an instance
 DEFAULT_LAB = "ha-web"
+SETTING = "HALAB_INSTANCE"  # in the environment: the instance for all commands of one terminal
 
 
 class Selection(Frozen):
@@ -41,23 +46,67 @@ class Selection(Frozen):
 
     @classmethod
     def remembered(cls) -> Self:
+        """Return what was selected last: for the instance that HALAB_INSTANCE names, or else by any terminal."""
+        return cls.of(of_this_terminal())
+
+    @classmethod
+    def of(cls, name: str | None) -> Self:
+        """Return what is selected for commands on an instance of that name; None is what any terminal selected last."""
+        kept = cls._read(_file(None)) or cls()
+        if own := cls._read(_file(name)) if name else None:
+            return own
+        if name in (None, kept.instance_name):
+            return kept
+        known = _readable_state(name or "")
+        return cls(lab=known.lab if known else kept.lab, instance=name)
+
+    @classmethod
+    def _read(cls, file: Path) -> Self | None:
         try:
-            return cls.model_validate_json((state_dir() / "selection.json").read_bytes())
+            return cls.model_validate_json(file.read_bytes())
         except (FileNotFoundError, ValidationError):
-            return cls()
+            return None
 
     def remember(self) -> None:
-        if self == self.remembered():  # the disk may be full, and `inv lab --instance X down` has to free it
-            return
-        write_atomically(state_dir() / "selection.json", self.model_dump_json(exclude_none=True))
+        """Keep this for the commands that follow, unless HALAB_INSTANCE says that they use another instance."""
+        name = of_this_terminal()
+        if self == self.remembered() or name not in (None, self.instance_name):
+            return  # the disk may be full, and `inv lab --instance X down` has to free it
+        write_atomically(_file(name), self.model_dump_json(exclude_none=True))
 
 
-_of_this_command_line: Selection | None = None
+_of_this_command_line: tuple[Selection, bool] | None = None  # and whether it names a lab or an instance
 
 
 def current() -> Selection:
     """Return what this command line has selected, whatever another selects meanwhile; else what was selected last."""
-    return _of_this_command_line or Selection.remembered()
+    return _of_this_command_line[0] if _of_this_command_line else Selection.remembered()
+
+
+def is_chosen() -> bool:
+    """Return whether this command line, or HALAB_INSTANCE, says which instance it is about."""
+    return bool(_of_this_command_line and _of_this_command_line[1]) or of_this_terminal() is not None
+
+
+def of_this_terminal() -> str | None:
+    """Return the instance that HALAB_INSTANCE names. Raises LabError when it cannot name one."""
+    name = os.environ.get(SETTING)
+    if not name:
+        return None
+    try:
+        refuse_name(name)
+    except LabError as error:
+        raise LabError(f"{SETTING}: {error}") from None
+    return name
+
+
+def open_selected() -> Instance:
+    """Return the selected instance. Raises LabError when it is not up."""
+    name = current().instance_name
+    try:
+        return Instance.open(name)
+    except LabError as error:
+        raise LabError(f"{SETTING}: {error}" if name == of_this_terminal() else str(error)) from error
 
 
 def select(
@@ -73,17 +122,22 @@ def select(
 
     With another lab, or another instance, all else is the default again, or what that instance already is.
     """
+    if instance:
+        refuse_name(instance)
+    if lab:
+        refuse_lab(lab, instance)
+    own = instance or of_this_terminal()
     old = Selection.remembered()
     if (lab and lab != old.lab) or (instance and instance != old.instance_name):
-        known = _readable_state(instance or lab or "")
-        old = Selection(lab=lab or (known.lab if known else old.lab))
+        known = _readable_state(own or lab or "")
+        old = Selection(lab=lab or (known.lab if known else old.lab), instance=own)
     given = {"lab": lab, "instance": instance, "provider": provider, "distro": distro, "nodes": nodes}
     given |= {"disk_only": disk_only, "seed": seed}
     new = old.model_copy(update={key: value for key, value in given.items() if value is not None})
     _refuse_what_does_not_exist(new)
     _refuse_another_shape(new)
     global _of_this_command_line  # tasks of one command line share nothing but their process
-    _of_this_command_line = new
+    _of_this_command_line = (new, bool(lab or instance))
     try:
         new.remember()
     except OSError as error:
@@ -128,8 +182,25 @@ def obstacle(needs: Needs) -> str | None:
 
 def refuse_name(instance: str) -> None:
     """Raise LabError for what cannot name an instance."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,40}", instance):
-        raise LabError(f'"{instance}" is no name for an instance: up to 41 of a-z, 0-9, dot, dash, underscore')
+    if not NAME.fullmatch(instance):
+        raise LabError(f"{shown(instance)} is no name for an instance: up to 41 of a-z, 0-9, dot, dash, underscore")
+
+
+def refuse_lab(lab: str, instance: str | None) -> None:
+    """Raise LabError for what is no lab, unless the instance is there, which can be removed all the same."""
+    name = instance or of_this_terminal() or lab
+    if not (NAME.fullmatch(name) and _readable_state(name)):
+        labs.refuse_unknown(lab)
+
+
+def refuse_provider(name: str) -> None:
+    if name not in providers.PROVIDERS:
+        raise LabError(f"there is no provider {shown(name)}, {suggestion(name, list(providers.PROVIDERS))}")
+
+
+def _file(instance: str | None) -> Path:
+    """Return where a selection is kept: that of one instance for HALAB_INSTANCE, or that of all other commands."""
+    return state_dir() / (f"selections/{instance}.json" if instance else "selection.json")
 
 
 def _readable_state(instance: str) -> State | None:
@@ -171,10 +242,8 @@ def _refuse_what_does_not_exist(selection: Selection) -> None:
     if state and state.lab == selection.lab:  # it can be removed, whatever has become of its lab
         return
     folder = labs.load(selection.lab)
-    if selection.provider and selection.provider not in providers.PROVIDERS:
-        raise LabError(
-            f'there is no provider "{selection.provider}", {suggestion(selection.provider, list(providers.PROVIDERS))}'
-        )
+    if selection.provider:
+        refuse_provider(selection.provider)
     if selection.disk_only and (selection.provider or default_provider()[0]) != "vagrant":
         raise LabError("disk-only is for virtual machines; checkpoints of containers are of their files anyway")
     if selection.distro:

@@ -1,9 +1,10 @@
 """What halab prints on: the terminal of a person, and JSON documents for programs."""
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, NoReturn, Self, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -23,10 +24,29 @@ class Terminal(Console):
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else printable(text), style, control)
 
+    def on_broken_pipe(self) -> NoReturn:
+        """Let the error go on, with which rich would end the program as if a check had failed."""
+        raise  # rich handles the BrokenPipeError when it calls this
+
+
+class Documents:
+    """Where JSON documents are printed: a file, or else standard output."""
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file
+        self.printed = False
+
+    def print(self, data: object) -> None:
+        self.printed = True
+        print(json.dumps(data, indent=2, default=_plain), file=self._file or sys.stdout, flush=True)
+
+
+documents = Documents()
+
 
 def dump(data: object) -> None:
-    """Print a JSON document on standard output."""
-    print(json.dumps(data, indent=2, default=_plain))
+    """Print a JSON document."""
+    documents.print(data)
 
 
 def _plain(value: object) -> Any:

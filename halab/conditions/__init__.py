@@ -18,6 +18,7 @@ from halab.conditions.cluster import (
     together,
 )
 from halab.conditions.destructive import alone_serves_nothing, fences, survives, take_over
+from halab.conditions.firewall import lets_in
 from halab.conditions.lab import Exam, Lab, Node
 from halab.conditions.measured import measured
 from halab.conditions.policy import follows, independent, may_run, ordered
@@ -26,10 +27,11 @@ from halab.conditions.service import (
     answers_http,
     answers_ping,
     only_by_cluster,
+    page_of,
     served_at_home,
     served_by_owner,
 )
-from halab.conditions.systems import active, command, enabled, enforcing, lets_in, logged, not_enabled, reached
+from halab.conditions.systems import active, command, enabled, enforcing, logged, not_enabled, reached
 
 __all__ = [
     "Exam",
@@ -61,6 +63,7 @@ __all__ = [
     "only_by_cluster",
     "option",
     "ordered",
+    "page_of",
     "quorate",
     "reached",
     "served_at_home",

@@ -27,11 +27,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """What one look saw: whether it is as expected, and what it is in words. `known` is false if nothing was seen."""
+    """What one look saw: whether it is as expected, and what it is in words. `known` is false if nothing was seen.
+
+    Where what was seen tells the cause, `hints` returns those about that, which are given in place of the condition's.
+    It may ask the lab for more, and is called once, when the check has failed.
+    """
 
     ok: bool
     seen: str
     known: bool = True
+    hints: Callable[[], tuple[str, ...]] = tuple
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,8 @@ def evaluate(
 ) -> CheckResult:
     """Look until the condition holds, at most `within` seconds.
 
-    Only a false observation is a failure. When a look fails, for whatever reason, the result is unknown: a broken lab
-    never marks a learner wrong.
+    `hints` are given where the last look has none of its own. Only a false observation is a failure. When a look fails,
+    for whatever reason, the result is unknown: a broken lab never marks a learner wrong.
     """
     started = time.monotonic()
     try:
@@ -86,7 +91,16 @@ def evaluate(
     except TimedOut as error:
         last = error.last
         outcome = Outcome.FAILED if last.known else Outcome.UNKNOWN
+        hints = cause(last.hints) or hints
     return CheckResult(sentence, outcome, condition.expected, last.seen, hints, time.monotonic() - started)
+
+
+def cause(find: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+    """Return hints on a cause, or none where it cannot be told. To look for it never changes an outcome."""
+    try:
+        return find()
+    except Exception:  # noqa: BLE001  # the condition has its own hints
+        return ()
 
 
 def observe(condition: Condition, lab: "Lab") -> Observation:

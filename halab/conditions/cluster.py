@@ -1,24 +1,35 @@
 """What the cluster says of its members, its properties, its resources and its fence devices."""
 
+import math
+from collections.abc import Sequence
+
+from halab.conditions import causes
 from halab.conditions.checks import Condition, Observation
 from halab.conditions.fencing import CUTS, fenced, logged
 from halab.conditions.lab import Lab, Node
 from halab.instance.cluster import parse_devices
 from halab.instance.members import node_at, parse_known_hosts
 from halab.kit.errors import CheckFailed
+from halab.kit.parallel import for_each
+
+ANSWER = 3.0  # seconds that another node's pcsd is given to answer pcs; it does so in a fraction of one
 
 
 def authorized() -> Condition:
-    """Some node may drive pcsd on every node: `pcs pcsd status`, which asks each with the stored token."""
+    """Some node may drive pcsd on every node: `pcs pcsd status`, which asks each with the stored token.
+
+    A node that does not answer, as a firewall drops what is sent to it, is not waited for as long as pcs would wait.
+    """
 
     def look(lab: Lab) -> Observation:
-        said = []
-        for node in lab.nodes:
-            result = node.ask("pcs", "pcsd", "status", *(other.name for other in lab.nodes))
-            if result.ok or _authorized_by_other_names(lab, node):
-                return Observation(True, f"{node.name} is authorized everywhere")
-            said.append(f"{node.name}: {result.last_line().strip()}")
-        return Observation(False, "; ".join(said))
+        first, *rest = lab.nodes
+        said = {first: _obstacle(lab, first)}
+        if said[first]:
+            said |= dict(zip(rest, for_each(rest, lambda node: _obstacle(lab, node)), strict=True))
+        if able := [node.name for node, obstacle in said.items() if not obstacle]:
+            return Observation(True, f"{able[0]} is authorized everywhere")
+        told = "; ".join(f"{node.name}: {obstacle}" for node, obstacle in said.items())
+        return Observation(False, told, hints=lambda: causes.wrong_names(lab))
 
     hints = (
         "pcs pcsd status, followed by the names of all nodes",
@@ -28,24 +39,37 @@ def authorized() -> Condition:
     return Condition("pcs on one node is authorized on every node", look, hints, steady=True)
 
 
-def _authorized_by_other_names(lab: Lab, node: Node) -> bool:
-    """Return whether pcs on a node knows every node, by whatever name, and may drive it (pcs(8), host auth)."""
+def _obstacle(lab: Lab, node: Node) -> str:
+    """Return what keeps pcs on a node from driving every node, or "". It knows them by whatever names (pcs(8), host
+    auth).
+    """
     specs = [each.spec for each in lab.nodes]
     hosts = parse_known_hosts(node.ask("cat", "/var/lib/pcsd/known-hosts").stdout)
-    names = {node_at(specs, place, lambda *argv: node.ask(*argv).stdout): name for name, place in hosts.items()}
-    if not all(each.name in names for each in lab.nodes):
-        return False
-    return node.ask("pcs", "pcsd", "status", *(names[each.name] for each in lab.nodes)).ok
+    names = {each.name: each.name for each in lab.nodes}
+    for name, place in hosts.items():
+        at = node_at(specs, place, lambda *argv: node.ask(*argv).stdout)
+        if at in names and at not in hosts:
+            names[at] = name
+    patience = f"--request-timeout={math.ceil(ANSWER * lab.pace.slowness)}"
+    result = node.ask("pcs", "pcsd", "status", *names.values(), patience)
+    if result.ok:
+        return ""
+    told = [line.strip() for line in result.stdout.splitlines() if line.strip() and not line.endswith(": Online")]
+    return ", ".join(told) or result.cause()
 
 
 def online(*nodes: Node) -> Condition:
     """These nodes, or else every node of the lab, are online members, none in standby."""
 
     def look(lab: Lab) -> Observation:
-        status = lab.status()
+        try:
+            status = lab.status()
+        except CheckFailed as error:
+            return Observation(False, str(error), hints=lambda: causes.wrong_names(lab))
         here = [name for name in status.online if not status.nodes[name].standby]
         missing = sorted({node.name for node in nodes or lab.nodes} - set(here))
-        return Observation(not missing, f"online: {', '.join(here) or 'none'}; not: {', '.join(missing) or 'none'}")
+        seen = f"online: {', '.join(here) or 'none'}; not: {', '.join(missing) or 'none'}"
+        return Observation(not missing, seen, hints=lambda: causes.away(lab, missing))
 
     hints = (
         "pcs status, on each node: do they tell the same story? inv status: has each node power?",
@@ -59,8 +83,11 @@ def online(*nodes: Node) -> Condition:
 def quorate() -> Condition:
     def look(lab: Lab) -> Observation:
         status = lab.status()
+        away = [node.name for node in lab.nodes if node.name not in status.online]
         return Observation(
-            status.quorate, f"partition {'with' if status.quorate else 'WITHOUT'} quorum, DC {status.dc}"
+            status.quorate,
+            f"partition {'with' if status.quorate else 'WITHOUT'} quorum, DC {status.dc}",
+            hints=lambda: causes.away(lab, away),
         )
 
     hints = (
@@ -118,6 +145,7 @@ def started(resource: str, on: Node | None = None) -> Condition:
         return Observation(
             ok,
             f"{resource} is {found.role} on {', '.join(found.nodes) or 'no node'}{_flags(found.failed, found.blocked)}",
+            hints=lambda: causes.failures_of(lab, resource),
         )
 
     hints = (
@@ -135,8 +163,9 @@ def managed() -> Condition:
         status = lab.status()
         left = [resource.id for resource in status.resources.values() if not resource.managed]
         resting = [node.name for node in status.nodes.values() if node.maintenance]
+        whole = status.options.get("maintenance-mode") == "true"
         seen = f"unmanaged: {', '.join(left) or 'nothing'}; in maintenance: {', '.join(resting) or 'no node'}"
-        return Observation(not left and not resting, seen)
+        return Observation(not left and not resting, seen, hints=lambda: _at_rest(whole, left, resting))
 
     hints = (
         "pcs status says it in capitals; pcs property config",
@@ -170,7 +199,7 @@ def bmc_power(node: Node, state: str) -> Condition:
 
     def look(lab: Lab) -> Observation:
         result = lab.workstation.run(*lab.credentials.ipmitool(node.bmc), "power", "status")
-        return Observation(result.stdout.strip() == f"Chassis Power is {state}", result.last_line(), known=result.ok)
+        return Observation(result.stdout.strip() == f"Chassis Power is {state}", result.cause(), known=result.ok)
 
     hints = (
         f"on the workstation: ipmitool -I lanplus -H {node.bmc} with -U and -P, power status",
@@ -195,7 +224,11 @@ def can_be_fenced(node: Node) -> Condition:
             found |= dict.fromkeys(parse_devices(result.stdout) if result.ok else (), peer.name)
         usable = [device for device in found if device in known and known[device].started]
         seen = [f"{device} ({'started' if device in usable else 'not started'})" for device in found]
-        return Observation(bool(usable), f"devices of peers that can fence {node.name}: {', '.join(seen) or 'none'}")
+        return Observation(
+            bool(usable),
+            f"devices of peers that can fence {node.name}: {', '.join(seen) or 'none'}",
+            hints=lambda: _not_started(node, list(found)) if found else (),
+        )
 
     hints = (
         f"on a peer: stonith_admin --list {node.name}; pcs stonith status",
@@ -228,6 +261,25 @@ def fenced_by_peer(node: Node) -> Condition:
         f"on a peer: pcs stonith fence {node.name}",
     )
     return Condition(f"{node.name} was fenced by a peer through its BMC", look, hints)
+
+
+def _not_started(node: Node, devices: Sequence[str]) -> tuple[str, ...]:
+    names = " ".join(devices)
+    return (
+        f"pcs stonith status; pcs stonith config {names}; pcs status, Failed Resource Actions",
+        f"{names} is for {node.name}, and could not log in to {node.bmc}: the address, the account, lanplus=1?",
+        "; ".join(f"pcs stonith cleanup {device}" for device in devices) + ", when that is mended",
+    )
+
+
+def _at_rest(whole: bool, left: Sequence[str], resting: Sequence[str]) -> tuple[str, ...]:
+    if whole:
+        return "pcs property config", "the whole cluster is in maintenance", "pcs property set maintenance-mode=false"
+    if resting:
+        names = " ".join(resting)
+        return "pcs status", f"in maintenance: {names}, with all that runs there", f"pcs node unmaintenance {names}"
+    names = " ".join(left)
+    return f"pcs resource config {names}", f"the cluster leaves alone: {names}", f"pcs resource manage {names}"
 
 
 def _flags(failed: bool, blocked: bool) -> str:

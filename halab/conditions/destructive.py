@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from halab.conditions.checks import Condition, Observation, observe
+from halab.conditions import causes
+from halab.conditions.checks import Condition, Observation, cause, observe
 from halab.conditions.cluster import online
 from halab.conditions.fencing import CUTS, fenced
 from halab.conditions.lab import Lab, Node
@@ -17,6 +18,11 @@ from halab.measure.run import summary
 BACK = 60.0  # seconds that a node which was lost is given to be a member again
 SILENT = 10  # looks in a row, a second apart, at which nothing is served
 SERVING = 30.0  # seconds that a cluster which has just booted is given to serve
+FENCING_OFF = (
+    "pcs property config stonith-enabled",
+    "an outage without fencing does not count, as the lost node may still be alive",
+    "pcs property set stonith-enabled=true",
+)
 BEYOND = 10.0  # seconds that an outage is watched for after it has become too long
 
 
@@ -50,7 +56,7 @@ def take_over(resource: str, *, within: float) -> Condition:
             one = _survive(lab, "power-cut", resource, within, None, elsewhere=True)
             seen.append(one.seen)
             if not one.ok:
-                return Observation(False, "; ".join(seen), one.known)
+                return Observation(False, "; ".join(seen), one.known, one.hints)
             try:
                 wait(lambda: observe(online(), lab), lambda members: members.ok, within=BACK * lab.pace.factor)
             except TimedOut as error:
@@ -72,7 +78,7 @@ def alone_serves_nothing(resource: str, *, within: float) -> Condition:
         before = _serving(lab, resource)
         if not before.ok:
             return before
-        active = lab.where(resource)
+        active = lab.active()
         try:
             for node in lab.others(active):
                 lab.fault("power-cut", node)
@@ -115,7 +121,7 @@ def fences(node: Node) -> Condition:
         orders = _orders(lab, node, before[node.name], [peer])
         cut = any(event["action"] in CUTS for event in orders)
         known = bool(fenced(lab, node, began))
-        said = f"stonith_admin on {peer.name}: {'done' if done.ok else done.last_line()}"
+        said = f"stonith_admin on {peer.name}: {'done' if done.ok else done.cause()}"
         said += "" if known or not done.ok else ", and its fencer knows nothing of it"
         return Observation(done.ok and cut and known, f"{said}; the BMC of {node.name} was told: {_told(orders)}")
 
@@ -133,12 +139,12 @@ def _survive(
     before = _serving(lab, resource)
     if not before.ok:
         return before
-    active = lab.where(resource)
+    active = lab.active()
     if not lab.status().fencing:
-        return Observation(False, f"{before.seen}; fencing is off, so nothing was broken")
+        return Observation(False, f"{before.seen}; fencing is off, so nothing was broken", hints=lambda: FENCING_OFF)
+    left = cause(lambda: causes.held(lab, resource, active))
     within *= lab.pace.slowness
     run = lab.outage(fault, active, within + BEYOND).runs[0]
-    heirs = [node.name for node in lab.others(active) if node.name in _last_page(run).split()]
     ok = run.ended and run.seconds <= within and (outages is None or len(run.outages) <= outages)
     told = f"{fault} on {active.name}: {summary(run)}"
     if ok and fault == "power-cut" and not fenced(lab, active, run.injected):
@@ -146,8 +152,10 @@ def _survive(
     if outages is not None and not (back := observe(online(active), lab)).ok:
         return Observation(False, f"{told}; then {active.name} did not come back: {back.seen}", back.known)
     if not elsewhere:
-        return Observation(ok, told)
-    return Observation(ok and bool(heirs), f"{told}; then served by {', '.join(heirs) or 'no other node'}")
+        return Observation(ok, told, hints=lambda: left)
+    named = _last_named(run)
+    heir = len(named) == 1 and named != (active.name,)
+    return Observation(ok and heir, f"{told}; then {_served_by(named)}", hints=lambda: left)
 
 
 def _serving(lab: Lab, resource: str) -> Observation:
@@ -157,15 +165,23 @@ def _serving(lab: Lab, resource: str) -> Observation:
             lambda: observe(served_by_owner(resource), lab), lambda now: now.ok, within=SERVING * lab.pace.factor
         )
     except TimedOut as error:
-        return Observation(False, f"before anything was broken: {error.last.seen}", error.last.known)
+        last = error.last
+        return Observation(False, f"before anything was broken: {last.seen}", last.known, last.hints)
 
 
 def _page(lab: Lab) -> str:
     return lab.workstation.run("curl", "--silent", "--max-time", "2", f"http://{lab.vip}/").stdout.strip()
 
 
-def _last_page(run: Run) -> str:
-    return next((sample.page for sample in reversed(run.samples) if sample.page is not None), "")
+def _last_named(run: Run) -> tuple[str, ...]:
+    """Return the nodes that the last page named."""
+    return next((sample.named for sample in reversed(run.samples) if sample.named is not None), ())
+
+
+def _served_by(named: tuple[str, ...]) -> str:
+    if len(named) > 1:
+        return f"the page named {' and '.join(named)}, so it does not tell who served it"
+    return f"served by {named[0]}" if named else "the page named no node"
 
 
 def _orders(lab: Lab, node: Node, known: int, by: Sequence[Node]) -> list[dict[str, object]]:

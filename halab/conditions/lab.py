@@ -22,7 +22,10 @@ if TYPE_CHECKING:  # checks.py and what makes conditions import this
 
 
 class Node(Protocol):
-    """Addresses: `lan` (eth0), `mgmt` (eth1), and `bmc`, which is the controller's and not the node's."""
+    """Addresses: `lan`, `mgmt`, and `bmc`, which is the controller's and not the node's.
+
+    The names of the interfaces that have them differ between containers and machines.
+    """
 
     @property
     def name(self) -> str: ...
@@ -47,15 +50,18 @@ class Node(Protocol):
         """Type a command as a person would, and return what it printed.
 
         `answers` maps prompts (regular expressions) to the lines typed at them. With `expect` the command is typed
-        again, at most `within` seconds, until it prints what the regular expression says (`.` matches newlines too).
-        Raises LabError when the command fails (with `fails`: when it does not), or never prints what is expected.
+        again, at most `within` seconds, until it succeeds and prints what the regular expression says (`.` matches
+        newlines too). Raises LabError when the command fails (with `fails`: when it does not), or never prints what is
+        expected.
         """
 
     def run(self, *argv: str, input: str | None = None, timeout: float = 60) -> CommandResult:
         """Run a command out of band: not shown, not on the console. Raises LabError when the node is unreachable."""
 
-    def ask(self, *argv: str, input: str | None = None, timeout: float = 60) -> CommandResult:
-        """Ask something out of band, with programs that no learner has changed. Raises as `run`."""
+    def ask(self, *argv: str, input: str | None = None, timeout: float = 20) -> CommandResult:
+        """Ask something out of band, with programs that no learner has changed. Raises as `run`, and CheckFailed when
+        only this command hangs, as what it asks does.
+        """
 
     def power(self) -> str:
         """Return `on`, `off`, `frozen` or `absent`, as the provider knows it."""
@@ -111,6 +117,12 @@ class Lab(Protocol):
 
     def others(self, node: Node) -> Sequence[Node]:
         """Return all nodes but one."""
+
+    def active(self) -> Node:
+        """Return the one node on which the resource with the VIP is active, whatever that resource is called.
+
+        Raises CheckFailed when there is no such resource, or when it is active on no node, or on several.
+        """
 
     def where(self, resource: str) -> Node:
         """Return the one node that a resource is active on. Raises CheckFailed when it is on none or on several."""

@@ -4,8 +4,10 @@ A cluster can look right by luck: two resources without any constraint may share
 changed copies of the CIB (see simulate.py), and what it would do then is judged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from halab.conditions.causes import left_over
 from halab.conditions.checks import Condition, Observation
 from halab.conditions.lab import Lab, Node
 from halab.instance import simulate
@@ -19,8 +21,7 @@ def follows(second: str, first: str) -> Condition:
     `first` may run nowhere. No kind of constraint is asked for, so a group does as well as a colocation.
     """
 
-    def look(lab: Lab) -> Observation:
-        cib = lab.ask("cibadmin", "--query")
+    def judge(lab: Lab, cib: str) -> Observation:
         here, everywhere = lab.own_name(lab.where(first)), simulate.node_names(cib)
         elsewhere = [name for name in everywhere if name != here]
         moved = _simulated(lab, simulate.ban(cib, first, [here]))
@@ -40,14 +41,13 @@ def follows(second: str, first: str) -> Condition:
         "is there a colocation with the score INFINITY, or a group? does some location constraint say otherwise?",
         f"pcs constraint colocation add {second} with {first} INFINITY",
     )
-    return Condition(f"{second} runs where {first} does, or nowhere", look, hints)
+    return Condition(f"{second} runs where {first} does, or nowhere", _of_cib(judge), hints)
 
 
 def independent(first: str, second: str) -> Condition:
     """`first` stays started when `second` can run nowhere. Pacemaker's policy engine tells, as in `follows`."""
 
-    def look(lab: Lab) -> Observation:
-        cib = lab.ask("cibadmin", "--query")
+    def judge(lab: Lab, cib: str) -> Observation:
         left = _simulated(lab, simulate.ban(cib, second, simulate.node_names(cib)))
         return Observation(bool(left.get(first)), f"if {second} could run nowhere, {first} would be {_at(left, first)}")
 
@@ -56,14 +56,14 @@ def independent(first: str, second: str) -> Condition:
         f"`{second} with {first}` is not `{first} with {second}`; in a group the first member leads",
         f"delete what is the wrong way round, then: pcs constraint colocation add {second} with {first} INFINITY",
     )
-    return Condition(f"{first} does not need {second}", look, hints)
+    return Condition(f"{first} does not need {second}", _of_cib(judge), hints)
 
 
 def ordered(first: str, second: str) -> Condition:
     """When a cluster starts, `second` starts only after `first`. Read from the plan of Pacemaker's policy engine."""
 
-    def look(lab: Lab) -> Observation:
-        graph = _asked(lab, simulate.GRAPH, simulate.cold(lab.ask("cibadmin", "--query")))
+    def judge(lab: Lab, cib: str) -> Observation:
+        graph = _asked(lab, simulate.GRAPH, simulate.cold(cib))
         waits = simulate.starts_after(graph, second, first)
         return Observation(waits, f"the start of {second} {'waits' if waits else 'does not wait'} for that of {first}")
 
@@ -72,14 +72,14 @@ def ordered(first: str, second: str) -> Condition:
         "an order is missing, or the wrong way round",
         f"pcs constraint order {first} then {second}",
     )
-    return Condition(f"{second} is started after {first}", look, hints, steady=True)
+    return Condition(f"{second} is started after {first}", _of_cib(judge), hints, steady=True)
 
 
 def may_run(resource: str, node: Node) -> Condition:
     """A resource would be started on a node, if no other one were left to it. Pacemaker's policy engine tells."""
 
-    def look(lab: Lab) -> Observation:
-        cib, own = lab.ask("cibadmin", "--query"), lab.own_name(node)
+    def judge(lab: Lab, cib: str) -> Observation:
+        own = lab.own_name(node)
         others = [name for name in simulate.node_names(cib) if name != own]
         left = _simulated(lab, simulate.ban(cib, resource, others))
         return Observation(
@@ -91,7 +91,26 @@ def may_run(resource: str, node: Node) -> Condition:
         "pcs resource move and pcs resource ban leave constraints behind; and is the node online, or in standby?",
         f"pcs resource clear {resource}",
     )
-    return Condition(f"{resource} may run on {node.name}", look, hints)
+    return Condition(f"{resource} may run on {node.name}", _of_cib(judge), hints)
+
+
+def _of_cib(judge: Callable[[Lab, str], Observation]) -> Callable[[Lab], Observation]:
+    """Return the look that judges the CIB as if all of it were managed, as `conditions.managed` tells whether it is.
+
+    The cause is told when failures that the CIB remembers decide.
+    """
+
+    def look(lab: Lab) -> Observation:
+        cib = simulate.managed(lab.ask("cibadmin", "--query"))
+        seen = judge(lab, cib)
+
+        def hints() -> tuple[str, ...]:
+            failures = simulate.failures(cib)
+            return left_over(failures) if failures and judge(lab, simulate.forgiven(cib)).ok else ()
+
+        return replace(seen, hints=hints)
+
+    return look
 
 
 def _simulated(lab: Lab, cib: str) -> Mapping[str, tuple[str, ...]]:
@@ -99,10 +118,14 @@ def _simulated(lab: Lab, cib: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _asked(lab: Lab, argv: tuple[str, ...], cib: str) -> str:
-    """Ask the policy engine. Raises LabError when a simulation breaks, as nobody's cluster is wrong because of that."""
+    """Ask the policy engine. Raises LabError when a simulation breaks, as nobody's cluster is wrong because of that,
+    and CheckFailed when it does because a resource is missing.
+    """
     try:
         return lab.ask(*argv, input=cib)
     except CheckFailed as error:
+        if missing := simulate.banned_in_vain(cib):
+            raise CheckFailed(f"there is no resource {' and no '.join(missing)}") from error
         raise LabError(str(error)) from error
 
 

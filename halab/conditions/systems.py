@@ -1,10 +1,11 @@
-"""What one node's own system says: commands, systemd, the firewall."""
+"""What one node's own system says: commands, systemd, ports."""
 
 import re
+from dataclasses import replace
 
 from halab.conditions.checks import Condition, Observation
 from halab.conditions.lab import Lab, Node
-from halab.kit.process import PrintedTooMuch
+from halab.kit.process import NotDone, PrintedTooMuch
 
 
 def command(
@@ -28,9 +29,14 @@ def command(
             result = (asked.run if own else asked.ask)("sh", "-c", line)
         except PrintedTooMuch as error:
             return Observation(False, f"`{line}` on {node.name}: {error}")
-        said = result.stdout.strip() or result.stderr.strip() or "nothing"
-        ok = result.ok and re.search(prints, result.stdout, re.DOTALL) is not None
-        return Observation(ok, f"`{line}` on {node.name}: exit status {result.rc}, {said.splitlines()[-1]!r}")
+        except NotDone as error:  # by the node's own programs
+            asked.ask("true")  # raises LabError where it is the node that hangs
+            return Observation(False, f"{node.name}: {error}")
+        if not result.ok:
+            return Observation(False, f"`{line}` on {node.name}: exit status {result.rc}, {result.cause()!r}")
+        said = (result.stdout.strip() or result.stderr.strip() or "nothing").splitlines()[-1]
+        ok = re.search(prints, result.stdout, re.DOTALL) is not None
+        return Observation(ok, f"`{line}` on {node.name}: exit status {result.rc}, {said!r}")
 
     return Condition(expected or f"`{line}` succeeds on {node.name}", look, hints, steady)
 
@@ -56,7 +62,9 @@ def active(node: Node, unit: str) -> Condition:
         "to install a daemon is not to start it, on most distros",
         f"on {node.name}: systemctl enable --now {unit}",
     )
-    return command(node, f"systemctl is-active {unit}", "", f"{unit} is active on {node.name}", hints)
+    return _of_unit(
+        unit, node, command(node, f"systemctl is-active {unit}", "", f"{unit} is active on {node.name}", hints)
+    )
 
 
 def enabled(node: Node, unit: str) -> Condition:
@@ -66,7 +74,30 @@ def enabled(node: Node, unit: str) -> Condition:
         "a daemon that was only started is gone after the next boot",
         f"on {node.name}: systemctl enable {unit}",
     )
-    return command(node, f"systemctl is-enabled {unit}", "", f"{unit} is enabled on {node.name}", hints, steady=True)
+    line = f"systemctl is-enabled {unit}"
+    return _of_unit(unit, node, command(node, line, "", f"{unit} is enabled on {node.name}", hints, steady=True))
+
+
+def _of_unit(unit: str, node: Node, condition: Condition) -> Condition:
+    """Return the condition with hints on what systemd knows of the unit (systemctl(1), show)."""
+
+    def look(lab: Lab) -> Observation:
+        return replace(condition.look(lab), hints=lambda: _known_of(unit, lab.node(node.name)))
+
+    return replace(condition, look=look)
+
+
+def _known_of(unit: str, node: Node) -> tuple[str, ...]:
+    known = node.ask("systemctl", "show", "--property=LoadState,ActiveState", unit).stdout.split()
+    where = f"on {node.name}: systemctl status {unit}; journalctl -u {unit}"
+    if "LoadState=masked" in known:
+        mend = f"on {node.name}: systemctl unmask {unit}; systemctl enable --now {unit}"
+        return where, f"{unit} is masked, so nothing can start it, and enable has no effect", mend
+    if "LoadState=not-found" in known:
+        return where, f"{node.name} has no {unit}", f"on {node.name}: install the package that brings {unit}"
+    if "ActiveState=failed" in known:
+        return where, f"{unit} was started, and failed", f"mend what its journal says; systemctl restart {unit}"
+    return ()
 
 
 def not_enabled(node: Node, unit: str) -> Condition:
@@ -98,6 +129,23 @@ def enforcing(node: Node, domain: str) -> Condition:
     return command(node, line, r"\AEnforcing\s*\Z", who, hints, steady=True)
 
 
+def _met(server: Node, port: int, seen: str, wanted: str) -> tuple[str, ...]:
+    """Hints on what a connection met in place of what was wanted."""
+    listening, firewall = f"on {server.name}: ss -ltnp", f"on {server.name}: firewall-cmd --list-all-zones"
+    if seen == "closed":
+        opening = f"firewall-cmd --permanent --add-port={port}/tcp; firewall-cmd --reload"
+        return firewall, f"the firewall of {server.name} does not let {port}/tcp in", f"on {server.name}: {opening}"
+    if wanted == "open":
+        return listening, f"the firewall lets {port}/tcp in, and nobody listens there", "start the daemon: systemctl"
+    if wanted == "closed":
+        return (
+            firewall,
+            f"the firewall of {server.name} lets {port}/tcp in, by a service, a port, a zone or a rule",
+            f"on {server.name}: take that out, with --permanent; then firewall-cmd --reload",
+        )
+    return listening, f"a program listens at {port}/tcp on {server.name}", "stop that program: systemctl"
+
+
 TIMED_OUT = 124  # timeout(1)
 
 
@@ -116,8 +164,9 @@ def reached(client: Node, server: Node, port: int, answer: str) -> Condition:
         elif "No route to host" in result.stderr or result.rc == TIMED_OUT:
             seen = "closed"
         else:  # a name that nobody knows, for example, tells nothing of the port
-            return Observation(False, f"{line} on {client.name}: {result.last_line()}", known=False)
-        return Observation(seen == answer, f"{port}/tcp on {server.name}, from {client.name}: {seen}")
+            return Observation(False, f"{line} on {client.name}: {result.cause()}", known=False)
+        told = f"{port}/tcp on {server.name}, from {client.name}: {seen}"
+        return Observation(seen == answer, told, hints=lambda: _met(server, port, seen, answer))
 
     hints = (
         f"on {client.name}: {line}",
@@ -125,25 +174,3 @@ def reached(client: Node, server: Node, port: int, answer: str) -> Condition:
         f"on {server.name}: firewall-cmd --list-all; ss -ltn",
     )
     return Condition(f"{port}/tcp on {server.name} is {answer} for {client.name}", look, hints)
-
-
-def lets_in(node: Node, service: str, *ports: str) -> Condition:
-    """The node's firewall runs and lets a service of firewalld in, or these ports, now and after a restart."""
-
-    def look(lab: Lab) -> Observation:
-        firewall = lab.node(node.name)
-        for when, options in (("now", ()), ("after a restart", ("--permanent",))):
-            whole = firewall.ask("firewall-cmd", *options, f"--query-service={service}")
-            queries = (firewall.ask("firewall-cmd", *options, f"--query-port={port}") for port in ports)
-            if not whole.ok and not (ports and all(query.ok for query in queries)):
-                said = whole.last_line()
-                return Observation(False, f"the firewall of {node.name}, {service} {when}: {said}")
-        return Observation(True, f"the firewall of {node.name} lets {service} in")
-
-    hints = (
-        f"on {node.name}: firewall-cmd --list-all, and again with --permanent",
-        "what is not permanent is lost; what is only permanent is not in force until the firewall reloads",
-        f"on {node.name}: firewall-cmd --permanent --add-service={service} && firewall-cmd --reload",
-    )
-    expected = f"the firewall of {node.name} lets {service} in, now and after a restart"
-    return Condition(expected, look, hints, steady=True)

@@ -44,6 +44,9 @@ def grade(instance: Instance, audience: Audience, sign: str | None, last: bool) 
     if sign:
         signing.private_key(Path(sign))  # one that is no key is told before minutes of grading
     with instance.lock():
+        if last:
+            audience.tell(Said(f"Handing in instance {instance.name}, of exam {instance.folder.name}."))
+        bringup.await_stops(instance)
         bringup.settle(instance, audience)
         _say_what_grading_does(instance, audience)
         result, outages = grading.grade(instance, lambda mark: audience.tell(Marked(mark)))

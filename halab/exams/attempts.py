@@ -12,7 +12,7 @@ from halab.instance.instance import Instance, instances_dir
 from halab.instance.state import Sitting, read_state
 from halab.kit.audience import Event
 from halab.kit.errors import LabError
-from halab.kit.files import write_atomically
+from halab.kit.files import publish
 from halab.kit.recording import whole_lines
 from halab.measure.report import Measurement
 from halab.measure.timeline import draw
@@ -80,7 +80,7 @@ def keep(instance: Instance, grade: Grade, outages: Sequence[Measurement], last:
         draw(outage, outage.runs[0], [directory / f"outage-{count}-{outage.fault}.svg"])
     for recording in sorted((instance.directory / "recordings").glob("*.cast")):
         (directory / recording.name).write_bytes(whole_lines(recording.read_bytes()))
-    write_atomically(directory / GRADE, grade.model_dump_json(indent=2))
+    publish(directory / GRADE, grade.model_dump_json(indent=2))
     counted: dict[str, object] = {"replaced": grade.replaced} if grade.replaced else {}
     if grade.verdict != "not graded":
         counted = {"attempts": number, "finished": grade.at if last else None, "replaced": ()}

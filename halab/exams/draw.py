@@ -1,9 +1,7 @@
 """What a learner is given. The same exam, instance and seed give the same draw on every machine."""
 
-import hashlib
-from random import Random
-
 from halab.instance.state import Sitting
+from halab.kit.chance import Chance
 from halab.kit.errors import LabError
 from halab.kit.paths import short
 from halab.spec.lab_code import apart
@@ -12,10 +10,9 @@ from halab.spec.models import LabSpec
 from halab.spec.paper import Paper
 
 
-def source(exam: str, instance: str, seed: str) -> Random:
-    """Return random numbers that depend only on these. (Random takes integers alike in all versions of Python.)"""
-    digest = hashlib.sha256("\0".join((exam, instance, seed)).encode()).digest()
-    return Random(int.from_bytes(digest))  # noqa: S311  # these must be repeatable, not secret
+def source(exam: str, instance: str, seed: str) -> Chance:
+    """Return what is drawn from. It depends only on these."""
+    return Chance(exam, instance, seed)
 
 
 def draw(folder: LabFolder, spec: LabSpec, instance: str, seed: str) -> tuple[LabSpec, Sitting]:

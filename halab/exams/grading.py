@@ -195,7 +195,7 @@ def sound(instance: Instance) -> None:
         except HalabError as error:
             raise LabError(f"not graded: {node.name} cannot be reached: {error}") from None
         if not reached.ok:
-            raise LabError(f"not graded: {node.name} runs no commands ({reached.last_line()}); try: inv up")
+            raise LabError(f"not graded: {node.name} runs no commands ({reached.cause()}); try: inv up")
         if not (seen := bmc_power(node, "on").look(lab)).ok:
             raise LabError(f"not graded: the BMC of {node.name} does not answer ({seen.seen}); try: inv up")
 

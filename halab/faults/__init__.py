@@ -5,7 +5,7 @@ provider. The instance's state remembers a fault before it is injected. So whoev
 there and heals it, even when the command that injected it was killed in the middle.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from halab.instance.instance import Instance
@@ -36,6 +36,10 @@ class Scene:
         return distros.load(self.instance.state.distro)
 
 
+class NothingToBreak(LabError):
+    """A fault finds nothing that it could break, and has done nothing."""
+
+
 def is_running(scene: Scene) -> bool:
     """Return whether the node has power, so that it can be asked to heal something.
 
@@ -52,13 +56,14 @@ def is_running(scene: Scene) -> bool:
 class Fault:
     """A fault: how to inject it, how to heal it, and what has to be known of it.
 
-    `inject` and `heal` may raise LabError, and both may be called again. `heal` is also called when a kill has left
-    only half of the fault, or nothing of it, and when the node has lost all of it since: then it does nothing. When it
-    raises, the fault can be healed later.
+    `inject` and `heal` may raise LabError, and both may be called again. When `inject` raises NothingToBreak, nothing
+    is healed. `heal` is also called when a kill has left only half of the fault, or nothing of it, and when the node
+    has lost all of it since: then it does nothing. When it raises, the fault can be healed later.
 
     `outside`: the fault is neither in a node nor in its power, so a node that is put back from a checkpoint still has
     it. `everywhere`: it is about all nodes, so none is chosen. `keeps_out`: while it lasts, some node cannot be a
-    member. `options`: the options that it takes, with their defaults.
+    member. `options`: the options that it takes, with their defaults. `refuse` is given the options, and the names of
+    the nodes where they are known, and raises LabError when it can do nothing with them.
     """
 
     name: str
@@ -69,3 +74,4 @@ class Fault:
     everywhere: bool = False
     keeps_out: bool = False
     options: dict[str, str] = field(default_factory=dict)
+    refuse: Callable[[dict[str, str], Sequence[str]], None] = lambda options, names: None

@@ -43,7 +43,7 @@ def _clean_up(scene: Scene) -> None:
     try:
         resources = crm.status(scene.instance).resources.values()
         for device in (found.id for found in resources if found.is_fence_device and not found.started):
-            crm.ask(scene.instance, "crm_resource", "--cleanup", "--resource", device)
+            crm.ask(scene.instance, "crm_resource", "--cleanup", "--resource", device, timeout=20)
     except HalabError:  # no cluster runs, or it has no fence devices yet
         return
 

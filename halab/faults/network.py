@@ -3,12 +3,15 @@
 One nftables table (bridge family, nft(8)) holds all rules of an instance. Each fault has its own chains, one per hook.
 """
 
+from collections.abc import Sequence
 from itertools import chain, permutations
 
 from halab.faults import Fault, Scene
 from halab.kit.errors import LabError
 from halab.kit.paths import name_on_host
 from halab.kit.process import must, run
+from halab.kit.typed import shown, whole
+from halab.spec.models import Networks
 
 
 def _table(scene: Scene) -> str:
@@ -39,14 +42,38 @@ def _let_pass(scene: Scene) -> None:
         run(scene.instance.provider.bridge_argv(["nft", f"flush chain {place}; delete chain {place}"]))
 
 
-def _partition(scene: Scene) -> None:
-    groups = [group.split(",") for group in scene.asked.options["groups"].split("/")]
-    names = [node.name for node in scene.instance.spec.nodes]
-    if groups == [["every node by itself"]]:
-        groups = [[name] for name in names]
+def _groups(options: dict[str, str], names: Sequence[str]) -> list[list[str]]:
+    if options["groups"] == EVERY_NODE:
+        return [[name] for name in names]
+    return [group.split(",") for group in options["groups"].split("/")]
+
+
+def _refuse_network(options: dict[str, str], names: Sequence[str]) -> None:
+    known = list(Networks.model_fields)
+    if options["network"] not in known:
+        raise LabError(f"--network must be {' or '.join(known)}, not {shown(options['network'])}")
+
+
+def _refuse_groups(options: dict[str, str], names: Sequence[str]) -> None:
+    _refuse_network(options, names)
+    groups = _groups(options, names)
     named = list(chain(*groups))
-    if not set(named) <= set(names) or len(set(named)) < len(named) or len(groups) < 2:
+    if names and (not set(named) <= set(names) or len(set(named)) < len(named) or len(groups) < 2):
         raise LabError(f"--groups must name some of {', '.join(names)} once, as in {names[0]}/{','.join(names[1:])}")
+
+
+def _refuse_percent(options: dict[str, str], names: Sequence[str]) -> None:
+    _refuse_network(options, names)
+    whole("--percent", options["percent"], 1, 100)
+
+
+def _refuse_ms(options: dict[str, str], names: Sequence[str]) -> None:
+    _refuse_network(options, names)
+    whole("--ms", options["ms"], 0, MOST_MS)
+
+
+def _partition(scene: Scene) -> None:
+    groups = _groups(scene.asked.options, [node.name for node in scene.instance.spec.nodes])
     rules = [
         f'iifname "{_port(scene, one)}" oifname "{_port(scene, other)}" drop'
         for group, rest in permutations(groups, 2)
@@ -57,23 +84,17 @@ def _partition(scene: Scene) -> None:
 
 
 def _lose(scene: Scene) -> None:
-    percent = scene.asked.options["percent"]
-    if not percent.isdigit() or not 0 < int(percent) <= 100:
-        raise LabError(f"--percent must be a whole number from 1 to 100, not {percent!r}")
-    port, lost = _port(scene, scene.node.name), f"numgen random mod 100 < {percent} drop"
+    port, lost = _port(scene, scene.node.name), f"numgen random mod 100 < {scene.asked.options['percent']} drop"
     coming, going = f'iifname "{port}" {lost}', f'oifname "{port}" {lost}'
     _drop(scene, {"forward": [coming, going], "input": [coming], "output": [going]})
 
 
 def _delay(scene: Scene) -> None:
-    milliseconds = scene.asked.options["ms"]
-    if not milliseconds.isdigit():
-        raise LabError(f"--ms must be a whole number of milliseconds, not {milliseconds!r}")
     port = _port(scene, scene.node.name)
-    argv = ["tc", "qdisc", "replace", "dev", port, "root", "netem", "delay", f"{milliseconds}ms"]
+    argv = ["tc", "qdisc", "replace", "dev", port, "root", "netem", "delay", f"{scene.asked.options['ms']}ms"]
     done = run(scene.instance.provider.bridge_argv(argv))
     if not done.ok:
-        raise LabError(f"this host's kernel cannot delay frames, as it has no netem: {done.last_line()}")
+        raise LabError(f"this host's kernel cannot delay frames, as it has no netem: {done.cause()}")
 
 
 def _hurry(scene: Scene) -> None:
@@ -90,6 +111,8 @@ def _plug(scene: Scene) -> None:
 
 
 LAN = {"network": "lan"}
+EVERY_NODE = "every node by itself"
+MOST_MS = 60_000  # a minute, which is longer than anything waits
 FAULTS = (
     Fault(
         "link-down",
@@ -99,6 +122,7 @@ FAULTS = (
         outside=True,
         keeps_out=True,
         options=LAN,
+        refuse=_refuse_network,
     ),
     Fault(
         "partition",
@@ -108,7 +132,8 @@ FAULTS = (
         outside=True,
         everywhere=True,
         keeps_out=True,
-        options={**LAN, "groups": "every node by itself"},
+        options={**LAN, "groups": EVERY_NODE},
+        refuse=_refuse_groups,
     ),
     Fault(
         "packet-loss",
@@ -117,6 +142,7 @@ FAULTS = (
         _let_pass,
         outside=True,
         options={**LAN, "percent": "30"},
+        refuse=_refuse_percent,
     ),
     Fault(
         "delay",
@@ -125,5 +151,6 @@ FAULTS = (
         _hurry,
         outside=True,
         options={**LAN, "ms": "200"},
+        refuse=_refuse_ms,
     ),
 )

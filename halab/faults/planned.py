@@ -1,8 +1,8 @@
 """Planned work. It breaks nothing, but clients may notice it all the same."""
 
-from halab.faults import Fault, Scene, is_running
+from halab.faults import Fault, NothingToBreak, Scene, is_running
 from halab.instance import crm
-from halab.kit.errors import CheckFailed, LabError
+from halab.kit.errors import CheckFailed, HalabError, LabError
 
 CIB = "/var/lib/pacemaker/cib/cib.xml"  # Pacemaker's copy of the CIB on a node; `pcs cluster destroy` removes it
 COROSYNC_CONF = "/etc/corosync/corosync.conf"
@@ -11,7 +11,7 @@ COROSYNC_CONF = "/etc/corosync/corosync.conf"
 def _must(scene: Scene, *argv: str) -> None:
     result = scene.node.run(*argv, timeout=120)
     if not result.ok:
-        raise LabError(f"{scene.node.name}: `{' '.join(argv)}`: {result.last_line()}")
+        raise LabError(f"{scene.node.name}: `{' '.join(argv)}`: {result.cause()}")
 
 
 def _name(scene: Scene) -> str:
@@ -19,30 +19,38 @@ def _name(scene: Scene) -> str:
     return crm.status(scene.instance).own_name(scene.node.name)
 
 
+def _find_cluster(scene: Scene) -> None:
+    """Raise NothingToBreak, which says why, when there is no cluster."""
+    try:
+        crm.status(scene.instance)
+    except HalabError as error:
+        raise NothingToBreak(str(error)) from error
+
+
 def _standby(scene: Scene) -> None:
+    _find_cluster(scene)
     _must(scene, "pcs", "node", "standby", _name(scene))
 
 
 def _unstandby(scene: Scene) -> None:
     if _is_kept(scene):
-        crm.ask(scene.instance, "pcs", "node", "unstandby", _name(scene))
-
-
-def _addresses(scene: Scene) -> list[str]:
-    return [resource.id for resource in crm.status(scene.instance).of_agent(crm.ADDRESS_AGENT)]
+        crm.ask(scene.instance, "pcs", "node", "unstandby", _name(scene), timeout=60)
 
 
 def _ban(scene: Scene) -> None:
-    known = _addresses(scene)
+    _find_cluster(scene)
+    known = crm.vip_resources(scene.instance)
     if not known:
-        raise LabError(f"there is no resource of the agent {crm.ADDRESS_AGENT} to move")
-    _must(scene, "pcs", "resource", "ban", known[0], _name(scene))
+        raise NothingToBreak(f"no resource has the address {scene.instance.spec.vip}, so none can be moved")
+    for resource in known:
+        _must(scene, "pcs", "resource", "ban", resource.moved, _name(scene))
 
 
 def _clear(scene: Scene) -> None:
     """Clear the bans of this node only. Others may be the learner's."""
-    for address in _addresses(scene) if _is_kept(scene) else ():
-        crm.ask(scene.instance, "crm_resource", "--clear", f"--resource={address}", f"--node={_name(scene)}")
+    for resource in crm.vip_resources(scene.instance) if _is_kept(scene) else ():
+        name = f"--resource={resource.moved}"
+        crm.ask(scene.instance, "crm_resource", "--clear", name, f"--node={_name(scene)}", timeout=60)
 
 
 def _is_kept(scene: Scene) -> bool:
@@ -55,7 +63,7 @@ def _is_kept(scene: Scene) -> bool:
 
 
 def _stop(scene: Scene) -> None:
-    crm.status(scene.instance)  # raises an error that says why, when there is no cluster to stop
+    _find_cluster(scene)
     _must(scene, "pcs", "cluster", "stop")
 
 

@@ -4,7 +4,7 @@ from halab.faults import Fault, Scene
 
 
 def _cut(scene: Scene) -> None:
-    scene.instance.provider.power_off(scene.node.name)
+    scene.instance.cut_power(scene.node.name)
 
 
 def _power_on(scene: Scene) -> None:
@@ -12,13 +12,13 @@ def _power_on(scene: Scene) -> None:
     if scene.node.power() == "frozen":
         return
     if scene.node.power() == "off":
-        scene.instance.provider.power_on(scene.node.name)
+        scene.instance.power_on(scene.node.name)
     scene.node.wait_booted()
 
 
 def _cycle(scene: Scene) -> None:
     _cut(scene)
-    scene.instance.provider.power_on(scene.node.name)
+    scene.instance.power_on(scene.node.name)
 
 
 def _freeze(scene: Scene) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from halab.faults import Fault, Scene, is_running
+from halab.faults import Fault, NothingToBreak, Scene, is_running
+from halab.instance.nodes import Node
 from halab.kit.errors import LabError
 
 Act = Callable[[Scene], None]
@@ -18,7 +19,23 @@ def _break(script: str) -> Act:
     def act(scene: Scene) -> None:
         result = scene.node.run(*_sh(scene, script), timeout=120)
         if not result.ok:
-            raise LabError(f"{scene.node.name}: {result.last_line()}")
+            raise LabError(f"{scene.node.name}: {result.cause()}")
+
+    return act
+
+
+def _of(process: str, script: str) -> Act:
+    """Return an `inject` that runs a script about a process. It says where the process runs, if not on the node."""
+    name = process[:15]  # Linux keeps only 15 characters of a name: proc(5), comm
+
+    def act(scene: Scene) -> None:
+        nodes = [Node(spec, scene.instance.provider, lambda text: None) for spec in scene.instance.spec.nodes]
+        if not scene.node.run("pgrep", "--exact", name).ok:
+            powered = [node for node in nodes if node.power() == "on"]
+            places = [node.name for node in powered if node.run("pgrep", "--exact", name).ok]
+            elsewhere = f"; it runs on {', '.join(places)}" if places else ", nor on any other node"
+            raise NothingToBreak(f"{process} does not run on {scene.node.name}{elsewhere}")
+        _break(script.replace("PROCESS", name))(scene)
 
     return act
 
@@ -49,7 +66,7 @@ def _sh(scene: Scene, script: str) -> tuple[str, ...]:
 
 
 def _kill(process: str) -> Act:
-    return _break(f"pkill -KILL --exact {process[:15]}")  # Linux keeps only 15 characters of a name: proc(5), comm
+    return _of(process, "pkill -KILL --exact PROCESS")
 
 
 def _join_again(scene: Scene) -> None:
@@ -62,7 +79,7 @@ def _join_again(scene: Scene) -> None:
 BREAK_CONFIG = """\
 test -e {config}.halab || {{ cp --preserve {config} {config}.new && mv {config}.new {config}.halab; }} || exit
 echo 'this is no directive' > {config}
-pkill -KILL --exact nginx"""
+pkill -KILL --exact PROCESS"""
 MEND_CONFIG = """\
 test -e {config}.halab && mv {config}.halab {config}
 for resource in $(crm_mon --output-as=xml | grep --only-matching 'resource id="[^"]*"' | cut -d '"' -f 2); do
@@ -76,7 +93,7 @@ mkdir -p {FULL} && mount -t tmpfs tmpfs {FULL} && cp --archive --one-file-system
 used=$(df --output=used --block-size=1K {FULL} | tail --lines=1)
 mount -t tmpfs -o remount,size=$((used + 2048))k tmpfs {FULL} && mount --bind {FULL} /var || exit
 dd if=/dev/zero of=/var/full bs=1k 2>/dev/null
-! (echo more > /var/more) 2>/dev/null"""
+if (echo more > /var/more) 2>/dev/null; then echo "/var has room left" >&2; exit 1; fi"""
 # Both mounts, either one, or none may be there.
 EMPTY = f"""\
 [ "$(stat --file-system --format=%T /var)" != tmpfs ] || umount --lazy /var
@@ -89,13 +106,13 @@ FAULTS = (
     Fault(
         "service-hang",
         "nginx is stopped by SIGSTOP: it accepts connections, and never answers",
-        _break("pkill -STOP --exact nginx"),
+        _of("nginx", "pkill -STOP --exact PROCESS"),
         _mend("pkill -CONT --exact nginx"),
     ),
     Fault(
         "service-broken",
         "nginx dies, and its configuration is invalid, so it cannot be started",
-        _break(BREAK_CONFIG),
+        _of("nginx", BREAK_CONFIG),
         _mend(MEND_CONFIG, lasting=True),
     ),
     Fault(

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from halab.faults import Fault, Scene, bmc, network, planned, power, processes
+from halab.faults import Fault, NothingToBreak, Scene, bmc, network, planned, power, processes
 from halab.instance import crm
 from halab.instance.instance import Instance
 from halab.instance.state import InjectedFault
 from halab.kit.audience import Event
-from halab.kit.errors import HalabError, LabError, NothingChecked
+from halab.kit.errors import CheckFailed, HalabError, LabError, NothingChecked
 from halab.kit.toml import suggestion
 
 ALL: tuple[Fault, ...] = (
@@ -52,6 +52,22 @@ def find(name: str) -> Fault:
     return FAULTS[name]
 
 
+def refuse(name: str, node: str = ACTIVE, options: dict[str, str] | None = None, names: Sequence[str] = ()) -> None:
+    """Raise LabError when a fault is asked for that there cannot be, whatever the cluster is like.
+
+    `names` are those of the nodes, where they are known.
+    """
+    fault = find(name)
+    if unknown := sorted(set(options or {}) - set(fault.options)):
+        known = ", ".join(f"--{option}" for option in fault.options) or "none"
+        raise LabError(f"{name} does not take --{unknown[0]}; its options are: {known}")
+    if fault.everywhere and node != ACTIVE:
+        raise LabError(f"{name} is about all nodes, so it does not take --node")
+    if names and node not in (*names, ACTIVE):
+        raise LabError(f'there is no node "{node}", {suggestion(node, [*names, ACTIVE])}')
+    fault.refuse({**fault.options, **(options or {})}, names)
+
+
 def inject(
     instance: Instance, name: str, node: str = ACTIVE, options: dict[str, str] | None = None, measured: bool = False
 ) -> InjectedFault:
@@ -61,9 +77,7 @@ def inject(
     is half done is then healed, and nothing is remembered.
     """
     fault = find(name)
-    if unknown := sorted(set(options or {}) - set(fault.options)):
-        known = ", ".join(f"--{option}" for option in fault.options) or "none"
-        raise LabError(f"{name} does not take --{unknown[0]}; its options are: {known}")
+    refuse(name, ACTIVE if fault.everywhere else node, options, [spec.name for spec in instance.spec.nodes])
     target = "" if fault.everywhere else _target(instance, node)
     asked = InjectedFault(name=name, node=target, options={**fault.options, **(options or {})}, measured=measured)
     for there in instance.state.faults:
@@ -73,11 +87,17 @@ def inject(
     instance.remember(instance.state.with_fault(asked))
     try:
         fault.inject(Scene(instance, asked))
+    except NothingToBreak:
+        instance.remember(instance.state.without_fault(asked))
+        raise
     except HalabError as error:
         _, unhealed = try_to_heal(instance, [asked])
         instance.remember(instance.state.without_fault(asked))
         left = "".join(f"; and what was done of it stays: {sentence}; try: inv reset" for sentence in unhealed)
         raise LabError(f"{error}{left}") from error
+    except KeyboardInterrupt:
+        try_to_heal(instance, [asked])
+        raise
     return asked
 
 
@@ -145,10 +165,10 @@ def typed_measurement(name: str, node: str | None, repeat: int, writes: str, opt
 def _target(instance: Instance, node: str) -> str:
     names = [spec.name for spec in instance.spec.nodes]
     if node == ACTIVE:
-        holders = crm.holders_of_vip(instance)
-        if len(holders) != 1:
-            raise LabError(f"no single node is active (the address is on {', '.join(holders) or 'none'}); use --node")
-        node = holders[0]
+        try:
+            node = crm.active(instance)
+        except CheckFailed as error:
+            raise LabError(f"no single node is active: {error}; use --node") from error
     if node not in names:
         raise LabError(f'there is no node "{node}", {suggestion(node, [*names, ACTIVE])}')
     return node

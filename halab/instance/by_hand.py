@@ -13,19 +13,19 @@ def shell_mark(instance: Instance, node: str) -> str:
 
 
 def open_shells(instance: Instance) -> list[str]:
-    """Return the nodes on which a shell of `inv ssh` is still open."""
+    """Return the nodes on which a shell of `inv ssh`, or of the page, is still open."""
     marks = set(find_daemons(f"{instance.directory}/shell").values())
     return [node.name for node in instance.spec.nodes if shell_mark(instance, node.name) in marks]
 
 
 def note(instance: Instance) -> None:
     """Remember that somebody may have worked on the nodes just now. Needs no lock."""
-    _noted(instance).touch()
+    noted(instance).touch()
 
 
 def forget(instance: Instance) -> None:
     """Forget that somebody worked by hand, as that work is saved or gone. Needs the lock."""
-    _noted(instance).unlink(missing_ok=True)
+    noted(instance).unlink(missing_ok=True)
 
 
 def may_have_worked(instance: Instance, since: datetime | None = None) -> bool:
@@ -33,11 +33,12 @@ def may_have_worked(instance: Instance, since: datetime | None = None) -> bool:
     if open_shells(instance):
         return True
     try:
-        at = _noted(instance).stat().st_mtime
+        at = noted(instance).stat().st_mtime
     except FileNotFoundError:
         return False
     return since is None or at > since.timestamp()
 
 
-def _noted(instance: Instance) -> Path:
+def noted(instance: Instance) -> Path:
+    """Return the file whose time is when somebody may have worked last."""
     return instance.directory / "worked-by-hand"

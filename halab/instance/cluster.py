@@ -3,13 +3,18 @@
 Pacemaker publishes the format as RELAX NG schemas (xml/api/crm_mon-*.rng, nodes-*.rng, resources-*.rng).
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from xml.etree.ElementTree import Element
 
-from halab.kit.errors import LabError
+from halab.kit.cause import of_pacemaker
+from halab.kit.errors import CheckFailed
 from halab.kit.xml import parse_xml
+
+PROMOTED = "Promoted"
+INSTANCE = re.compile(r":\d+$")  # the number of an instance, where those of a clone have names of their own
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class ResourceStatus:
     """The state of one resource, which may be a member of a group. `nodes` are those on which it is active.
 
     The instances of a clone share one id. Here they are one resource, on all their nodes, as bad as the worst of them.
+    `roles` has the role on each of the nodes; `role` is that of all, or names those that there are. `pending` is what
+    the cluster is about to do with it, in Pacemaker's word, such as "Starting".
     """
 
     id: str
@@ -39,10 +46,20 @@ class ResourceStatus:
     failed: bool
     blocked: bool
     nodes: tuple[str, ...]
+    roles: Mapping[str, str] = field(default_factory=dict)
+    disabled: bool = False
+    pending: str = ""
 
     @property
     def started(self) -> bool:
         return self.role == "Started" and not self.failed and bool(self.nodes)
+
+    def of_unit(self, unit: str) -> bool:
+        """Return whether its agent has systemd start the unit. Pacemaker looks for what is of class `service` among
+        systemd's units too, and on a system with systemd a script of init (`lsb`) is a unit.
+        """
+        kind, _, name = self.agent.partition(":")
+        return kind in ("systemd", "service", "lsb") and name.removesuffix(".service") == unit.removesuffix(".service")
 
     @property
     def is_fence_device(self) -> bool:
@@ -60,7 +77,10 @@ class Fenced:
 
 @dataclass(frozen=True)
 class ClusterStatus:
-    """The state of a cluster. `own_names` are the cluster's names of nodes that have other names in the lab."""
+    """The state of a cluster. `failures` are the resources that have failed somewhere, and were not cleaned up since.
+    `own_names` are the cluster's names of nodes that have other names in the lab. `instances` has each instance of a
+    clone by itself.
+    """
 
     quorate: bool
     dc: str | None
@@ -68,7 +88,9 @@ class ClusterStatus:
     options: Mapping[str, str]
     nodes: Mapping[str, NodeStatus]
     resources: Mapping[str, ResourceStatus]
+    failures: frozenset[str] = frozenset()
     own_names: Mapping[str, str] = field(default_factory=dict)
+    instances: tuple[ResourceStatus, ...] = ()
 
     def renamed(self, names: Mapping[str, str]) -> "ClusterStatus":
         """Return the same status with other names of nodes, wherever a node is named."""
@@ -76,14 +98,16 @@ class ClusterStatus:
         def new(name: str) -> str:
             return names.get(name, name)
 
+        def moved(resource: ResourceStatus) -> ResourceStatus:
+            roles = {new(node): role for node, role in resource.roles.items()}
+            return replace(resource, nodes=tuple(map(new, resource.nodes)), roles=roles)
+
         return replace(
             self,
             dc=None if self.dc is None else new(self.dc),
             nodes={new(name): replace(node, name=new(name)) for name, node in self.nodes.items()},
-            resources={
-                name: replace(resource, nodes=tuple(map(new, resource.nodes)))
-                for name, resource in self.resources.items()
-            },
+            resources={name: moved(resource) for name, resource in self.resources.items()},
+            instances=tuple(map(moved, self.instances)),
             own_names={to: name for name, to in names.items()},
         )
 
@@ -108,21 +132,30 @@ class ClusterStatus:
 
 
 def parse_status(text: str) -> ClusterStatus:
-    """Return the status in the output of crm_mon. Raises LabError when the text is something else."""
+    """Return the status in the output of crm_mon.
+
+    Raises CheckFailed when crm_mon says that there is none yet, or no longer. Raises LabError when the text is
+    something else.
+    """
     root = parse_xml(text)
     summary = root.find("summary")
     if summary is None:
-        raise LabError("crm_mon answered with XML that has no <summary>; is this a Pacemaker older than 2.1?")
+        daemon = root.find("pacemakerd")
+        said = of_pacemaker(text) or (f"Pacemaker is {daemon.get('state')}" if daemon is not None else "nothing")
+        raise CheckFailed(f"crm_mon tells of no cluster; it said: {said}")
     dc = summary.find("current_dc")
     options = summary.find("cluster_options")
     settings = dict(options.attrib) if options is not None else {}
+    instances = tuple(map(_resource, root.findall("resources//resource")))
     return ClusterStatus(
         quorate=dc is not None and dc.get("with_quorum") == "true",
         dc=dc.get("name") if dc is not None else None,
         fencing=settings.get("stonith-enabled") == "true",
         options=settings,
         nodes={node.get("name", ""): _node(node) for node in root.findall("nodes/node")},
-        resources=_resources(root.findall("resources//resource")),
+        resources=_resources(instances),
+        failures=frozenset(map(_failed, root.findall("failures/failure"))),
+        instances=instances,
     )
 
 
@@ -170,30 +203,45 @@ def _node(node: Element) -> NodeStatus:
     )
 
 
-def _resources(items: list[Element]) -> dict[str, ResourceStatus]:
+def _failed(failure: Element) -> str:
+    """Return the resource of a failure, whose key is `<resource>_<operation>_<interval>`."""
+    return INSTANCE.sub("", failure.get("op_key", "").rpartition(f"_{failure.get('task')}_")[0])
+
+
+def _resources(instances: Iterable[ResourceStatus]) -> dict[str, ResourceStatus]:
     found: dict[str, ResourceStatus] = {}
-    for resource in map(_resource, items):
+    for resource in instances:
         found[resource.id] = _both(found[resource.id], resource) if resource.id in found else resource
     return found
 
 
 def _both(one: ResourceStatus, other: ResourceStatus) -> ResourceStatus:
+    instances = [pair for each in (one, other) for pair in each.roles.items()]
+    roles = {**dict(instances), **{node: role for node, role in instances if role == PROMOTED}}
     return replace(
-        one if one.nodes else other,
+        one,
+        role=", ".join(sorted(set(roles.values()))) or one.role,
         managed=one.managed and other.managed,
         failed=one.failed or other.failed,
         blocked=one.blocked or other.blocked,
-        nodes=one.nodes + other.nodes,
+        nodes=tuple(roles),
+        roles=roles,
+        disabled=one.disabled and other.disabled,
     )
 
 
 def _resource(item: Element) -> ResourceStatus:
+    role = item.get("role", "")
+    roles = {node.get("name", ""): role for node in item.findall("node")}
     return ResourceStatus(
-        id=item.get("id", ""),
+        id=INSTANCE.sub("", item.get("id", "")),
         agent=item.get("resource_agent", "").replace("ocf::", "ocf:"),
-        role=item.get("role", ""),
+        role=role,
         managed=item.get("managed") == "true",
         failed=item.get("failed") == "true",
         blocked=item.get("blocked") == "true",
-        nodes=tuple(node.get("name", "") for node in item.findall("node")),
+        nodes=tuple(roles),
+        roles=roles,
+        disabled=item.get("target_role") == "Stopped",
+        pending=item.get("pending", ""),
     )

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from halab import providers
-from halab.instance.power_on_due import out_of_service
+from halab.instance.power_on_due import PowerOnDue, out_of_service
 from halab.instance.state import State, locked, read_state, write_state
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
@@ -34,6 +34,7 @@ class Instance:
         self.name = name
         self.directory = instances_dir() / name
         self.state = state
+        self.hanging: set[str] = set()  # nodes on which the cluster did not answer when it was asked last
 
     @classmethod
     def open(cls, name: str) -> "Instance":
@@ -82,6 +83,8 @@ class Instance:
         """Make what is missing and power on what is off. Needs the lock."""
         self.remember(self.state)
         self.provider.up()
+        for node in self.starting():  # it has started by now
+            PowerOnDue(self.bmc_log(node)).forget()
 
     def down(self) -> None:
         """Remove everything of the instance from the host. Needs the lock, which goes with it.
@@ -91,9 +94,24 @@ class Instance:
         with suppress(LabError, OSError):  # there may be none, a spoilt one, or no room on the disk
             if known := read_state(self.directory):
                 self.remember(known.model_copy(update={"removing": True}))
+        end_daemons(f"{self.directory}/page")  # its shells, which outlive the page
         self.stop_bmcs()
         self.provider.down()
         shutil.rmtree(self.directory)
+
+    def cut_power(self, node: str) -> None:
+        """Cut a node's power for good: whatever its BMC has accepted, or its own reboot was about to do."""
+        with self.bmcs_out_of_service(node):
+            self.provider.power_off(node)
+
+    def power_on(self, node: str) -> None:
+        """Power a node on at once, if its firmware was not through."""
+        self.provider.power_on(node)
+        PowerOnDue(self.bmc_log(node)).forget()
+
+    def starting(self) -> list[str]:
+        """Return the nodes whose system starts by itself within seconds, as they reboot or were powered on."""
+        return [node.name for node in self.spec.nodes if PowerOnDue(self.bmc_log(node.name)).at() is not None]
 
     def start_bmcs(self) -> None:
         for daemon in self._dead_bmc_daemons():
@@ -106,11 +124,13 @@ class Instance:
         end_daemons(self._bmc_mark(""))
 
     @contextmanager
-    def bmcs_out_of_service(self) -> Iterator[None]:
-        """Let no BMC switch a node's power meanwhile, whatever it has accepted before. One that hangs is ended."""
+    def bmcs_out_of_service(self, *nodes: str) -> Iterator[None]:
+        """Let no BMC switch a node's power meanwhile, whatever it has accepted before. One that hangs is ended.
+
+        Without nodes, this is about all of them.
+        """
         with ExitStack() as held:
-            for node in self.spec.nodes:
-                log = self.bmc_log(node.name)
+            for log in map(self.bmc_log, nodes or [node.name for node in self.spec.nodes]):
                 try:
                     held.enter_context(out_of_service(log, within=BMC_HANGS * self.pace.slowness))
                 except TimeoutError:

@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 
+from halab.instance import hangs
 from halab.instance.console import ENVIRONMENT, SHELL, Console, Typed
-from halab.kit.errors import LabError
+from halab.kit.cause import cause
+from halab.kit.errors import HalabError, LabError
 from halab.kit.process import CommandResult, run
 from halab.kit.wait import TimedOut, wait
 from halab.providers import Provider
@@ -15,7 +17,10 @@ Show = Callable[[str], None]
 
 
 class Node:
-    """Addresses: `lan` (eth0), `mgmt` (eth1), and `bmc`, which is the controller's and not the node's."""
+    """Addresses: `lan`, `mgmt`, and `bmc`, which is the controller's and not the node's.
+
+    The names of the interfaces that have them differ between containers and machines.
+    """
 
     def __init__(self, spec: NodeSpec, provider: Provider, show: Show) -> None:
         self.spec = spec
@@ -39,8 +44,9 @@ class Node:
         """Type a command as a person would, and return what it printed.
 
         `answers` maps prompts (regular expressions) to the lines typed at them. With `expect` the command is typed
-        again, at most `within` seconds, until it prints what the regular expression says (`.` matches newlines too).
-        Raises LabError when the command fails (with `fails`: when it does not), or never prints what is expected.
+        again, at most `within` seconds, until it succeeds and prints what the regular expression says (`.` matches
+        newlines too). Raises LabError when the command fails (with `fails`: when it does not), or never prints what is
+        expected.
         """
         if expect is None:
             return self._accept(self._console_type(command, answers, within), fails).output
@@ -49,13 +55,13 @@ class Node:
         try:
             typed = wait(
                 lambda: self._type_unless_shown(command, answers, within, shown),
-                lambda typed: bool(wanted.search(typed.output)),
+                lambda typed: bool(wanted.search(typed.output)) and (typed.rc != 0) == fails,
                 within=within * self._provider.pace.factor,
                 successes=1,
                 interval=1,
             )
         except TimedOut as error:
-            last = (error.last.output.strip().splitlines() or ["nothing"])[-1]
+            last = (self._accept(error.last, fails).output.strip().splitlines() or ["nothing"])[-1]
             raise LabError(
                 f"{self.name}: expected `{command}` to print {expect!r} within {within:g} s; last line was {last!r}"
             ) from None
@@ -65,9 +71,11 @@ class Node:
         """Run a command out of band: not shown, not on the console. Raises LabError when the node is unreachable."""
         return self._provider.run(self.name, argv, input=input, timeout=timeout)
 
-    def ask(self, *argv: str, input: str | None = None, timeout: float = 60) -> CommandResult:
-        """Ask something out of band, with programs that no learner has changed (see Provider.ask). Raises as `run`."""
-        return self._provider.ask(self.name, argv, input=input, timeout=timeout)
+    def ask(self, *argv: str, input: str | None = None, timeout: float = 20) -> CommandResult:
+        """Ask something out of band, with programs that no learner has changed (see Provider.ask). Raises as `run`, and
+        CheckFailed when only this command hangs, as what it asks does.
+        """
+        return hangs.ask(self._provider, self.name, argv, input=input, timeout=timeout)
 
     def power(self) -> str:
         """`on`, `off`, `frozen` or `absent`, as the provider knows it."""
@@ -97,8 +105,8 @@ class Node:
 
     def _system_state(self) -> str:
         try:
-            return self.ask("systemctl", "is-system-running", "--wait").stdout.strip()
-        except LabError as error:
+            return self.ask("systemctl", "is-system-running", "--wait", timeout=60).stdout.strip()
+        except HalabError as error:
             return str(error)
 
     def _console_type(self, command: str, answers: Mapping[str, str], within: float) -> Typed:
@@ -127,7 +135,7 @@ class Node:
     def _accept(self, typed: Typed, fails: bool) -> Typed:
         if (typed.rc != 0) == fails:
             return typed
-        said = (typed.output.strip().splitlines() or ["nothing"])[-1]
+        said = cause(typed.output) or "nothing"
         expected = "to fail, but it succeeded" if fails else f"to succeed, but its exit status is {typed.rc}"
         raise LabError(f"{self.name}: expected `{typed.command.splitlines()[0]}` {expected}; it said {said!r}")
 
@@ -156,9 +164,9 @@ class Workstation:
             )
         except TimedOut as error:
             result = error.last
-        self._show(f"[root@workstation ~]# {command}\n{result.stdout}{result.stderr}")
+        self._show(f"[learner@workstation ~]$ {command}\n{result.stdout}{result.stderr}")
         if not result.ok:
-            raise LabError(f"workstation: expected `{command}` to succeed; it said {result.last_line()!r}")
+            raise LabError(f"workstation: expected `{command}` to succeed; it said {result.cause()!r}")
         return result.stdout
 
     def run(self, *argv: str, timeout: float = 60) -> CommandResult:

@@ -7,8 +7,8 @@ colocation with an order, and resource sets all lead to the same answers. The fo
 transition graph.
 """
 
-from collections.abc import Iterable, Mapping
-from xml.etree.ElementTree import SubElement, tostring
+from collections.abc import Iterable, Iterator, Mapping
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from halab.kit.errors import LabError
 from halab.kit.xml import parse_xml
@@ -20,6 +20,10 @@ GRAPH = (  # crm_simulate writes the graph to a file only
     "trap 'rm -f \"$graph\"' EXIT; graph=$(mktemp) &&"
     ' crm_simulate --simulate --xml-pipe --save-graph="$graph" >&2 && cat "$graph"',
 )
+
+BAN = "halab-ban-"
+# Cluster options, node attributes and meta-attributes that keep the cluster from managing something
+UNMANAGED = ("maintenance-mode", "maintenance", "is-managed", "is-managed-default")
 
 
 def node_names(cib: str) -> tuple[str, ...]:
@@ -33,9 +37,60 @@ def ban(cib: str, resource: str, nodes: Iterable[str]) -> str:
     if constraints is None:
         raise LabError("the cluster's CIB has no <constraints>; is this output of cibadmin --query?")
     for node in nodes:
-        name = f"halab-ban-{resource}-{node}"
+        name = f"{BAN}{resource}-{node}"
         SubElement(constraints, "rsc_location", id=name, rsc=resource, node=node, score="-INFINITY")
     return tostring(root, encoding="unicode")
+
+
+def banned_in_vain(cib: str) -> list[str]:
+    """Return the resources that a copy bans and that do not exist. Such a copy is no valid CIB."""
+    root = parse_xml(cib)
+    known = {element.get("id") for element in root.findall("configuration/resources//*")}
+    bans = [ban for ban in root.iter("rsc_location") if ban.get("id", "").startswith(BAN)]
+    return sorted({name for ban in bans if (name := ban.get("rsc", "")) not in known})
+
+
+def failures(cib: str) -> dict[str, tuple[str, ...]]:
+    """Return the nodes on which failures of a resource are remembered, by resource, as they are in fail counts."""
+    found: dict[str, tuple[str, ...]] = {}
+    for state in parse_xml(cib).findall("status/node_state"):
+        for pair in state.iter("nvpair"):
+            kind, _, resource = pair.get("name", "").partition("fail-count-")
+            if not kind and resource and pair.get("value") != "0":
+                name, node = resource.partition("#")[0], state.get("uname", "")
+                found[name] = tuple(dict.fromkeys((*found.get(name, ()), node)))
+    return found
+
+
+def forgiven(cib: str) -> str:
+    """Return a copy of the CIB in which no failure is remembered, as after `pcs resource cleanup`."""
+    root = parse_xml(cib)
+    for state in root.findall("status/node_state"):
+        for parent in list(state.iter()):
+            for child in list(parent):
+                name = child.get("name", "")
+                failed = child.tag == "lrm_rsc_op" and child.get("id", "").endswith("_last_failure_0")
+                if failed or (child.tag == "nvpair" and name.startswith(("fail-count-", "last-failure-"))):
+                    parent.remove(child)
+    return tostring(root, encoding="unicode")
+
+
+def managed(cib: str) -> str:
+    """Return a copy of the CIB in which the cluster manages all nodes and resources (Pacemaker Explained).
+
+    A cluster in maintenance plans nothing, and leaves everything where it happens to be, whatever constraints say.
+    """
+    root = parse_xml(cib)
+    for options in (*root.iter("cluster_property_set"), *root.iter("meta_attributes"), *_attributes_of_nodes(root)):
+        for nvpair in options.findall("nvpair"):
+            if nvpair.get("name") in UNMANAGED:
+                options.remove(nvpair)
+    return tostring(root, encoding="unicode")
+
+
+def _attributes_of_nodes(root: Element) -> Iterator[Element]:
+    for node in (*root.findall("configuration/nodes/node"), *root.findall("status/node_state")):
+        yield from node.iter("instance_attributes")
 
 
 def cold(cib: str) -> str:

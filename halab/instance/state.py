@@ -3,7 +3,6 @@
 import getpass
 import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -13,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
+from halab.kit import typed
 from halab.kit.errors import LabError, Locked
 from halab.kit.files import write_atomically
 from halab.kit.frozen import Frozen
@@ -131,9 +131,8 @@ def locked(directory: Path) -> Iterator[None]:
         who = owner.read_text() if owner.exists() else "another command"
         raise Locked(f"instance {directory.name} is being changed by {who}; wait for it, or end it") from None
     try:
-        typed = sys.argv[3:] if sys.argv[1:2] == ["--search-root"] else sys.argv[1:]  # ./inv adds this option
         with suppress(OSError):  # an instance can be removed on a full disk, too
-            owner.write_text(f"`{' '.join(['inv', *typed])}` (pid {os.getpid()}, user {getpass.getuser()})")
+            owner.write_text(f"`{typed.command_line()}` (pid {os.getpid()}, user {getpass.getuser()})")
         yield
     finally:
         lock.release()

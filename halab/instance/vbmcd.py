@@ -2,8 +2,9 @@
 
 Run as `python -m halab.instance.vbmcd INSTANCE`, on the instance's workstation.
 
-It is VirtualBMC's own vbmcd, with a configuration and a socket of this instance's. Its BMCs, each a process of its
-own, write the same event log as those of containers do, and can do a power cycle, which VirtualBMC's cannot.
+It is VirtualBMC's own vbmcd, with a configuration of this instance's. Its BMCs, each a process of its own, write the
+same event log as those of containers do, and can do a power cycle, which VirtualBMC's cannot. It takes no commands:
+VirtualBMC would take them from anybody on the workstation, and one of them names a program that libvirt runs as root.
 """
 
 import configparser
@@ -11,6 +12,8 @@ import multiprocessing
 import os
 import shutil
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ from halab.instance.instance import Instance
 from halab.instance.power_on_due import PowerOnDue
 from halab.providers.vagrant.libvirtd import URI
 from halab.providers.vagrant.vagrantfile import Names
+
+PERIOD = 3  # seconds, as VirtualBMC has it
 
 
 def configure(instance: Instance) -> Path:
@@ -51,7 +56,7 @@ def configure(instance: Instance) -> Path:
 def main(instance_name: str) -> int:
     instance = Instance.open(instance_name)
     os.environ["VIRTUALBMC_CONFIG"] = str(configure(instance))  # read when virtualbmc is imported
-    from virtualbmc import manager, vbmc
+    from virtualbmc import control, manager, vbmc
     from virtualbmc.cmd import vbmcd
 
     names = Names.of(instance.directory)
@@ -73,8 +78,16 @@ def main(instance_name: str) -> int:
             return refused
 
     manager.VirtualBMC = WitnessedBMC
+    control.main_loop = keep_running
     multiprocessing.set_start_method("fork")  # so that the processes of the BMCs have this class, and not VirtualBMC's
     return int(vbmcd.main(["--foreground"]) or 0)
+
+
+def keep_running(bmcs: Any, answer: Callable[..., Any]) -> None:
+    """Start each BMC again that has ended, for ever, and take no commands."""
+    while True:
+        time.sleep(PERIOD)
+        bmcs.periodic()
 
 
 def _write(path: Path, **sections: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from halab.kit.errors import LabError
 
 SETTING = "HALAB_TIMEOUT_FACTOR"  # in the environment, by which a user says it
+MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,13 @@ class Pace:
 def pace(slowness: float = 1.0) -> Pace:
     """Return the pace of nodes that are so many times slower than usual, unless the user says another factor.
 
-    Raises LabError when the user's is no number.
+    Raises LabError when the user's is no number that time can be multiplied by.
     """
     given = os.environ.get(SETTING)
     try:
-        return Pace(slowness if given is None else float(given))
+        factor = slowness if given is None else float(given)
     except ValueError:
-        raise LabError(f"{SETTING} is {given!r}, expected a number such as 1 or 2.5") from None
+        factor = -1
+    if not 0 <= factor <= MOST:  # which NaN is not either
+        raise LabError(f"{SETTING} is {given!r}, expected a number such as 1 or 2.5, at most {MOST}")
+    return Pace(factor)

@@ -6,17 +6,22 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from halab.kit import pipes
+from halab.kit.cause import cause
 from halab.kit.errors import LabError
 from halab.kit.families import end_family, running
 
 MOST = 16 * 2**20  # bytes that a program may print
 MARK = b"HALAB_MARK="
+
+
+class NotDone(LabError):
+    """A program did not end in time."""
 
 
 class PrintedTooMuch(LabError):
@@ -36,10 +41,13 @@ class CommandResult:
     def ok(self) -> bool:
         return self.rc == 0
 
-    def last_line(self) -> str:
-        """Return the last line printed, of the errors if there are any. One-sentence messages quote it."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return lines[-1] if lines else "(it printed nothing)"
+    def cause(self) -> str:
+        """Return the part of what was printed that tells why the program failed. One-sentence messages quote it."""
+        said = cause(self.stdout, self.stderr)
+        with suppress(ValueError):  # a shell has 128 and the number of the signal that ended a program (bash(1))
+            killed = f"{signal.Signals(abs(self.rc) - (128 if self.rc > 0 else 0)).name} ended it"
+            return f"{said}; {killed}" if said else f"it printed nothing, and {killed}"
+        return said or f"it printed nothing, and its exit status is {self.rc}"
 
 
 class Runner(Protocol):
@@ -61,9 +69,9 @@ def run(
     """Run a program to its end, and return its result. A non-zero exit status is a result too.
 
     The program has a session of its own, so that nothing it starts has the caller's terminal. Raises LabError when the
-    program is missing or does not end within `timeout` seconds. Raises PrintedTooMuch when it prints more than `most`
-    bytes, output and errors together: anybody may have written what a node prints. The program is then ended, with
-    everything it has started; the same happens when the call is interrupted.
+    program is missing, and NotDone when it does not end within `timeout` seconds. Raises PrintedTooMuch when it prints
+    more than `most` bytes, output and errors together: anybody may have written what a node prints. The program is then
+    ended, with everything it has started; the same happens when the call is interrupted.
 
     `errors` says what becomes of bytes that are not UTF-8 (see the codecs module). With `surrogateescape` every byte is
     kept; otherwise the ends of lines become those of Unix.
@@ -116,7 +124,7 @@ def finish(
         except BaseException as error:
             end_family(child.pid, asking=isinstance(error, KeyboardInterrupt))
             if isinstance(error, pipes.TooLate):
-                raise LabError(f"`{' '.join(argv)}` did not finish within {timeout:g} s") from None
+                raise NotDone(f"`{' '.join(argv)}` did not finish within {timeout:g} s") from None
             if isinstance(error, pipes.TooMuch):
                 raise PrintedTooMuch(
                     f"`{' '.join(argv)}` printed more than {most >> 20} MiB, and was ended; does it print for ever?"
@@ -142,11 +150,10 @@ def must(
     errors: str = "replace",
     most: int = MOST,
 ) -> CommandResult:
-    """Do as run() does, but raise LabError, with the last two lines printed, for a non-zero exit status."""
+    """Do as run() does, but raise LabError, with the cause that was printed, for a non-zero exit status."""
     result = run(argv, input=input, timeout=timeout, errors=errors, most=most)
     if not result.ok:
-        said = " / ".join((result.stderr.strip() or result.last_line()).splitlines()[-2:])
-        raise LabError(f"`{' '.join(argv)}` failed with exit status {result.rc}: {said}")
+        raise LabError(f"`{' '.join(argv)}` failed with exit status {result.rc}: {result.cause()}")
     return result
 
 

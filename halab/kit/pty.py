@@ -1,18 +1,19 @@
-"""Running a program on this terminal, or in these pipes, as if nothing was in between, while its output is recorded."""
+"""Running a program on a terminal like this one, or in these pipes, as if nothing was in between, and recording it."""
 
 import codecs
 import os
+import select
 import selectors
 import signal
 import subprocess
 import sys
+import termios
+import tty
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
-from typing import Any
 
-import pexpect
-
+from halab.kit.pty_session import Session
 from halab.kit.recording import Recording
 
 SIZE = os.terminal_size((80, 24))  # columns and lines, when there is no terminal or it does not know its size
@@ -33,53 +34,66 @@ def run(argv: Sequence[str], recording: Recording) -> int:
 
     If a signal killed the program, that is 128 plus the signal's number.
     """
+    return run_apart(argv, recording) if on_terminal() else _in_pipes(argv, recording)
+
+
+def on_terminal() -> bool:
+    """Return whether somebody types here and sees what is printed."""
+    return os.isatty(STDIN) and os.isatty(STDOUT)
+
+
+def run_apart(argv: Sequence[str], recording: Recording | None = None) -> int:
+    """Run a program on a terminal of its own, which has the size of this one and follows its changes. Return its exit
+    status. The program cannot reach this terminal itself.
+    """
     sys.stdout.flush()
-    status = _on_terminal(argv, recording) if os.isatty(STDIN) else _in_pipes(argv, recording)
-    return status if status >= 0 else 128 - status
-
-
-def _on_terminal(argv: Sequence[str], recording: Recording) -> int:
-    """Run it on a terminal of its own, which has the size of this one and follows its changes."""
-    decoder, shape = Decoder("replace"), size()
-
-    def record(data: bytes) -> bytes:
-        nonlocal shape
-        if (now := size()) != shape:
-            shape = now
-            recording.resized(now.columns, now.lines)
-        recording.wrote(decoder.decode(data))
-        return data
-
-    def typed(data: bytes) -> bytes:
-        if not data:  # the terminal was closed, which no signal has told this process; it would be so for ever
-            raise OSError
-        return data
-
-    child: Any = pexpect.spawn(argv[0], list(argv[1:]), dimensions=(shape.lines, shape.columns))
+    session = Session(argv, size(), recording)
 
     def resize(number: int, frame: FrameType | None) -> None:
-        child.setwinsize(size().lines, size().columns)
+        session.resize(size())
 
-    before = signal.signal(signal.SIGWINCH, resize)
+    before, settings = signal.signal(signal.SIGWINCH, resize), termios.tcgetattr(STDIN)
     resize(signal.SIGWINCH, None)  # the size may have changed meanwhile
     try:
-        with suppress(OSError):  # the program may end while somebody types
-            child.interact(escape_character=None, input_filter=typed, output_filter=record)
-        with suppress(pexpect.EOF, pexpect.TIMEOUT, OSError):  # interact() leaves unread what was printed at the end
-            while True:
-                os.write(STDOUT, record(child.read_nonblocking(65536, timeout=0)))
+        tty.setraw(STDIN)
+        with suppress(OSError):  # this terminal was closed
+            _pass_on(session)
     finally:
         signal.signal(signal.SIGWINCH, before)
-    recording.wrote(decoder.decode(b"", final=True))
-    if os.isatty(STDIN):
-        child.wait()
-    else:
-        child.close(force=True)  # as its terminal goes with this one, it would get a SIGHUP anyway
-    return -child.signalstatus if child.exitstatus is None else int(child.exitstatus)
+        with suppress(termios.error):
+            termios.tcsetattr(STDIN, termios.TCSAFLUSH, settings)
+        # As its terminal goes with this one, it would get a SIGHUP anyway
+        status = session.wait() if os.isatty(STDIN) else session.hang_up()
+        session.close()
+    return status
+
+
+def _pass_on(session: Session) -> None:
+    """Pass on what is typed and printed, until the program has ended or closed its terminal. Raises OSError when this
+    terminal was closed.
+    """
+    terminal, typed, ended = session.fileno(), b"", False
+    while not ended:
+        reading = [terminal, session.end] if typed else [STDIN, terminal, session.end]
+        ready, writable, _ = select.select(reading, [terminal] if typed else [], [])
+        if STDIN in ready and not (typed := os.read(STDIN, 4096)):
+            raise OSError  # no signal has told this process; it would be so for ever
+        if typed and (writable or STDIN in ready):
+            typed = typed[session.write(typed) :]
+        ended = session.end in ready
+        with suppress(BlockingIOError):
+            while terminal in ready or ended:  # once it has ended, all that is left
+                data = session.read()
+                _write(STDOUT, data)
+                if not data:
+                    return
+                if not ended:
+                    break
 
 
 def _in_pipes(argv: Sequence[str], recording: Recording) -> int:
     """Run it on this standard input. Its output and errors are recorded in the order in which they come."""
+    sys.stdout.flush()
     with (
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child,
         selectors.DefaultSelector() as waiting,
@@ -98,7 +112,8 @@ def _in_pipes(argv: Sequence[str], recording: Recording) -> int:
                 if not data:
                     waiting.unregister(key.fileobj)
                 _write(to, data)
-        return child.wait()
+        status = child.wait()
+    return status if status >= 0 else 128 - status
 
 
 def _write(to: int, data: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from halab.kit.files import read_small
+
 
 def render(template: Path, **values: object) -> str:
     return _render(template, False, values)
@@ -17,4 +19,4 @@ def _render(template: Path, escapes: bool, values: dict[str, object]) -> str:
 
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
     environment.autoescape = escapes
-    return environment.from_string(template.read_text()).render(**values)
+    return environment.from_string(read_small(template)).render(**values)

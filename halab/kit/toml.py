@@ -1,6 +1,7 @@
 """Reading of TOML files into frozen models. Messages name the file, the place and the likely typo."""
 
 import difflib
+import textwrap
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,8 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from halab.kit.errors import LabError
+from halab.kit.files import read_small
 from halab.kit.paths import short
 
+SHOWN = 100  # characters of a wrong value that are told again
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[int | str, ...]
 
@@ -29,13 +32,10 @@ def load(path: Path) -> dict[str, Any]:
 
     Raises LabError when there is no such file, or when it is not valid TOML.
     """
-    if path.exists() and not path.is_file():
-        raise LabError(f"{short(path)}: expected a regular file, which it is not")
+    text = read_small(path)
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise LabError(f"{short(path)}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(text)
+    except ValueError as error:  # a number of thousands of digits is one, too
         raise LabError(f"{short(path)}: not valid TOML: {error}") from error
     except RecursionError:
         raise LabError(f"{short(path)}: not valid TOML: it is nested too deeply") from None
@@ -74,7 +74,14 @@ def _reason(detail: ErrorDetails, model: type[BaseModel]) -> str:
         case "value_error":
             return str(detail["ctx"]["error"])
         case _:
-            return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, not {detail['input']!r}"
+            return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, not {_shown(detail['input'])}"
+
+
+def _shown(value: object) -> str:
+    try:
+        return textwrap.shorten(repr(value), SHOWN, placeholder="...")
+    except RecursionError:
+        return "what is nested too deeply"
 
 
 def _meant(place: Place, model: type[BaseModel]) -> Place:

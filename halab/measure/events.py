@@ -86,7 +86,7 @@ def offset(instance: Instance, node: str) -> float:
         told = instance.provider.ask(node, ["date", "+%s.%N"])
         after = time.time()
         if not told.ok:
-            raise LabError(f"{node} does not tell the time: {told.last_line()}")
+            raise LabError(f"{node} does not tell the time: {told.cause()}")
         return after - before, float(told.stdout) - (before + after) / 2
 
     return min(ask() for _ in range(ATTEMPTS))[1]

@@ -18,11 +18,11 @@ BEFORE = 1.0  # seconds before the first lost request in which its cause is look
 
 @dataclass(frozen=True)
 class Sample:
-    """One GET. `page` is the first line of the answer, or None when none came in time."""
+    """One GET. `named` are the nodes that the page names, or None when no page came in time."""
 
     at: float
     took: float
-    page: str | None
+    named: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,13 @@ class Seen:
     writes: list[Write] = field(default_factory=list)
 
     def read(self, lines: Iterable[str], names: Mapping[str, str]) -> None:
-        """Add the probe's lines, until it ends. `names` maps MAC addresses to nodes."""
+        """Add the probe's lines, until it ends. `names` maps MAC addresses, and names in pages, to nodes."""
         for line in lines:
             match json.loads(line):
-                case ["http", at, took, page]:
-                    self.samples.append(Sample(at, took, page))
+                case ["http", at, took, None]:
+                    self.samples.append(Sample(at, took, None))
+                case ["http", at, took, found]:
+                    self.samples.append(Sample(at, took, tuple(sorted({names[name] for name in found}))))
                 case ["arp", at, macs]:
                     self.claims.append(Claim(at, tuple(sorted(names.get(mac, mac) for mac in macs))))
                 case ["put", at, number, acknowledged]:
@@ -60,7 +62,7 @@ class Seen:
 
     def answered_for(self) -> float:
         """Return for how many seconds before the last reported request no request was lost."""
-        last_lost = max((sample.at for sample in self.samples if sample.page is None), default=0.0)
+        last_lost = max((sample.at for sample in self.samples if sample.named is None), default=0.0)
         good = [sample.at for sample in self.samples if sample.at > last_lost]
         return max(good) - min(good) if good else 0.0
 
@@ -103,9 +105,9 @@ def outages(samples: Sequence[Sample], events: Sequence[Event]) -> list[Outage]:
     found = []
     start: float | None = None
     for sample in samples:
-        if sample.page is None and start is None:
+        if sample.named is None and start is None:
             start = sample.at
-        elif sample.page is not None and start is not None:
+        elif sample.named is not None and start is not None:
             found.append(_outage(Span(start, sample.at), True, events))
             start = None
     if start is not None:

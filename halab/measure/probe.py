@@ -1,11 +1,11 @@
 """A client that asks the service again and again, and asks everyone on the network who has its address.
 
-It runs on the workstation, as `python -m halab.measure.probe VIP ADDRESS LINK [FOLDER SLOWNESS]`, and writes one JSON
-array a line:
+It runs on the workstation, as `python -m halab.measure.probe VIP ADDRESS LINK NAMES [FOLDER SLOWNESS]`, and writes one
+JSON array a line:
 
-    ["http", sent, took, node]    one GET: seconds since the epoch, seconds, the first line of the page or null
-    ["arp", sent, [MAC, ...]]     who claimed the VIP in the tenth of a second after the question was sent
-    ["put", sent, number, there]  one PUT of FOLDER/number, if a folder is given: whether it was acknowledged
+    ["http", sent, took, [NAME, ...]]  one GET: seconds since the epoch, seconds, which of NAMES the page has, or null
+    ["arp", sent, [MAC, ...]]          who claimed the VIP in the tenth of a second after the question was sent
+    ["put", sent, number, there]       one PUT of FOLDER/number, if a folder is given: whether it was acknowledged
 
 Requests leave at a fixed cadence, whether or not earlier ones were answered, and each has a time limit. So an outage is
 seen with the resolution of the cadence. Writes keep a node busy: on machines that are SLOWNESS times as slow as others
@@ -24,10 +24,10 @@ from contextlib import suppress
 from ipaddress import IPv4Address
 from itertools import count
 
+from halab.measure import page
+
 INTERVAL = 0.05  # seconds from one request to the next
 PATIENCE = 0.9  # seconds; less than TCP waits before it sends a lost SYN again (RFC 6298: 1 s)
-MOST = 65_536  # bytes of an answer that are read: a node may go on sending as fast as it can
-SHOWN = 1_000  # characters of a page's first line that are reported
 ARP_INTERVAL = 0.1
 WRITE_INTERVAL = 0.1
 ETHERTYPE_ARP = 0x0806
@@ -48,21 +48,22 @@ async def exchange(vip: str, request: str, patience: float = PATIENCE) -> tuple[
         try:
             writer.write(request.encode())
             read = b""
-            while len(read) < MOST and (more := await reader.read(MOST - len(read))):
+            while len(read) < page.MOST and (more := await reader.read(page.MOST - len(read))):
                 read += more
         finally:
             writer.transport.abort()  # nothing of a request may outlive it
-    head, _, body = read.decode(errors="replace").partition("\r\n\r\n")
-    return int(head.split(" ")[1] if " " in head else ""), body
+    begin, _, body = read.partition(b"\r\n\r\n")
+    head = begin.decode(errors="replace")
+    return int(head.split(" ")[1] if " " in head else ""), page.text_of(head, body)
 
 
-async def get(vip: str) -> None:
+async def get(vip: str, names: tuple[str, ...]) -> None:
     sent = time.time()
-    page: str | None = None
+    named: tuple[str, ...] | None = None
     with suppress(OSError, ValueError, TimeoutError):
         status, body = await exchange(vip, f"GET / HTTP/1.1\r\nHost: {vip}\r\nConnection: close\r\n\r\n")
-        page = body.partition("\n")[0][:SHOWN] if status == 200 else None
-    tell("http", sent, time.time() - sent, page)
+        named = page.names_in(body, names) if status == 200 else None
+    tell("http", sent, time.time() - sent, named)
 
 
 async def put(vip: str, folder: str, number: int, patience: float) -> None:
@@ -125,12 +126,12 @@ def received(wire: socket.socket) -> list[bytes]:
             return frames
 
 
-async def main(vip: str, own: str, link: str, folder: str = "", slowness: str = "1") -> None:
+async def main(vip: str, own: str, link: str, names: str, folder: str = "", slowness: str = "1") -> None:
     slow = float(slowness)
     numbers = count(int(time.time() / WRITE_INTERVAL))  # no number is written twice, even by a later measurement
     async with asyncio.TaskGroup() as all_at_once:
         all_at_once.create_task(ask_for_owners(vip, own, link))
-        all_at_once.create_task(at_intervals(INTERVAL, lambda: get(vip)))
+        all_at_once.create_task(at_intervals(INTERVAL, lambda: get(vip, tuple(names.split(",")))))
         if folder:
             patience = PATIENCE * slow
             all_at_once.create_task(

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from halab.kit.audience import NOBODY, Audience
 from halab.kit.errors import LabError
 from halab.kit.paths import ROOT
 from halab.measure.outages import Claim, Sample, Seen
+from halab.measure.page import names_of
 from halab.measure.writes import Write
 from halab.spec.models import mac
 
@@ -56,20 +57,31 @@ def tell_between(
 class Probing:
     """The probe, running on the workstation while the block does, and what it has seen so far.
 
-    The audience is told of that as it comes, by a thread.
+    The audience is told of that as it comes, by a thread. `own_names` are the cluster's names of nodes that have other
+    names in the lab.
     """
 
-    def __init__(self, instance: Instance, writes: str, audience: Audience = NOBODY) -> None:
+    def __init__(
+        self, instance: Instance, own_names: Mapping[str, str], writes: str, audience: Audience = NOBODY
+    ) -> None:
         spec = instance.spec
-        probe = ["-m", "halab.measure.probe", str(spec.vip), str(spec.networks.lan.workstation), "lan"]
+        called = names_of([node.name for node in spec.nodes], own_names)
+        probe = [
+            "-m",
+            "halab.measure.probe",
+            str(spec.vip),
+            str(spec.networks.lan.workstation),
+            "lan",
+            ",".join(called),
+        ]
         probe += [writes, str(instance.pace.slowness)] if writes else []
         self._argv = instance.provider.workstation_argv(["env", f"--chdir={ROOT}", sys.executable, *probe])
-        self._names = {mac(node.lan.packed): node.name for node in spec.nodes}
+        self._names = {mac(node.lan.packed): node.name for node in spec.nodes} | called
         self._seen = Seen()
         self._audience = audience
 
     def __enter__(self) -> "Probing":
-        # it reads what nodes send, so it has no terminal (see docs/architecture.md)
+        # it reads what nodes send, so it has no terminal (see docs/nodes.md)
         self._process = subprocess.Popen(self._argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
         printed: Iterable[str] = self._process.stdout or ()  # there is one, as it was asked for
         lines = tell_between(printed, self._seen, self._audience)

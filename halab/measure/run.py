@@ -4,20 +4,25 @@ import hashlib
 import math
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from halab.faults import Fault, registry
 from halab.instance import crm
 from halab.instance.cluster import ClusterStatus
 from halab.instance.instance import Instance
-from halab.kit.audience import NOBODY, Audience, Said
-from halab.kit.errors import HalabError, LabError
+from halab.kit.audience import NOBODY, Audience, Event, Said
+from halab.kit.errors import LabError
 from halab.kit.pace import Pace
+from halab.kit.typed import shown
 from halab.kit.wait import TimedOut, wait
 from halab.kit.xml import parse_xml
 from halab.measure import events, outages
 from halab.measure.probing import Probing
 from halab.measure.report import Measurement, Run
+from halab.measure.whole import failed, lacking, lost
 from halab.measure.writes import kept as kept_of
 
 STEADY = 1.0  # seconds of answers before a fault, and after an outage, without which nothing can be said
@@ -27,7 +32,29 @@ SETTLING = 60.0  # seconds that lost nodes are given to come back once the servi
 CONTENT = 60.0  # seconds that a cluster which finds nothing wrong is given, more than any monitor needs to notice
 LIMIT = 120.0  # seconds after which an outage is called endless, whatever the cluster does
 CLEANED_UP = "last-lrm-refresh"  # where Pacemaker notes, among the cluster's options, when resources were cleaned up
+MOST_RUNS = 100
 WHOLE = 120.0  # seconds that a healed cluster is given to be whole
+
+
+@dataclass(frozen=True)
+class RunBegins(Event):
+    """A fault is about to be injected, for this run of so many. `members` and `places` are as in a Run."""
+
+    kind = "run_begins"
+    fault: dict[str, str]
+    number: int
+    of: int
+    injected: float
+    members: dict[str, bool]
+    places: dict[str, tuple[str, ...]]
+
+
+def refuse(repeat: int, writes: str) -> None:
+    """Raise LabError when this cannot be measured, whatever the cluster is like."""
+    if not 1 <= repeat <= MOST_RUNS:
+        raise LabError(f"--repeat must be a whole number from 1 to {MOST_RUNS}, not {repeat}")
+    if writes and not re.fullmatch(r"/([\w.-]+/)*", writes, re.ASCII):
+        raise LabError(f"--writes must be the path of a folder, such as /counter/, not {shown(writes)}")
 
 
 def measure(
@@ -45,19 +72,20 @@ def measure(
 
     When this is killed, or raises LabError, the fault is still remembered, and `inv heal` heals it.
     """
-    if repeat < 1:
-        raise LabError(f"--repeat must be 1 or more, not {repeat}")
-    if writes and not re.fullmatch(r"/([\w.-]+/)*", writes):
-        raise LabError(f"--writes must be the path of a folder, such as /counter/, not {writes!r}")
+    refuse(repeat, writes)
+    registry.refuse(name, node, options, [spec.name for spec in instance.spec.nodes])
     if left := [fault for fault in instance.state.faults[::-1] if fault.measured]:
         audience.tell(Said(f"The measurement of {left[-1].words} was interrupted; healing it."))
         for fault in left:
             registry.heal_one(instance, fault)
+    if broken := instance.state.faults:
+        causes = " and ".join(fault.words for fault in broken)
+        raise LabError(f"the cluster is broken on purpose, by {causes}; try: inv heal")
     before = _whole(instance, "before the fault")
     runs: list[Run] = []
     for number in range(1, repeat + 1):
-        runs.append(_run(instance, name, node, options, writes, audience))
-        _whole(instance, f"after {name} was healed")
+        runs.append(_run(instance, name, node, options, writes, audience, (number, repeat)))
+        _whole(instance, f"after {name} was healed", before)
         audience.tell(Said(f"Run {number} of {repeat}: {summary(runs[-1])}."))
     return Measurement(
         fault=name,
@@ -75,7 +103,7 @@ def once(instance: Instance, name: str, node: str, limit: float, audience: Audie
     Raises LabError when the service does not answer to begin with, or the probe ends.
     """
     fencing = crm.status(instance).fencing
-    run = _run(instance, name, node, {}, "", audience, limit)
+    run = _run(instance, name, node, {}, "", audience, (1, 1), limit)
     return Measurement(fault=name, at=datetime.now().astimezone(), fencing=fencing, configuration="", runs=(run,))
 
 
@@ -113,23 +141,29 @@ def _run(
     options: dict[str, str],
     writes: str,
     audience: Audience,
+    turn: tuple[int, int],
     limit: float = LIMIT,
 ) -> Run:
+    """Inject once. `turn` is the number of the run, and of how many."""
     before = crm.status(instance)
-    with Probing(instance, writes, audience) as probe:
-        _wait_answering(probe, instance.pace)
+    members = {member: member in before.online for member in before.nodes}
+    places = {one.id: one.nodes for one in before.resources.values() if not one.is_fence_device}
+    with Probing(instance, before.own_names, writes, audience) as probe:
+        _wait_answering(probe, instance.pace, before)
         if writes:
             _wait_writing(probe, writes, instance.pace)
         begin = time.time()
-        asked = registry.inject(instance, name, node, options, measured=True)
-        _watch(instance, probe, begin, before.fencing, registry.find(name), limit)
+        audience.tell(RunBegins({"name": name, "node": node}, *turn, begin, members, places))
+        with _healed_if_interrupted(instance, name, audience):
+            asked = registry.inject(instance, name, node, options, measured=True)
+            _watch(instance, probe, begin, before, registry.find(name), limit)
         until = time.time()
         seen, written = probe.since(begin - STEADY), probe.since(0).writes
-    kept = kept_of(instance, writes, [write.number for write in written if write.acknowledged])
-    told = tuple(events.collect(instance, begin - STEADY, before.own_names))
+    with _healed_if_interrupted(instance, name, audience):
+        kept = kept_of(instance, writes, [write.number for write in written if write.acknowledged])
+        told = tuple(events.collect(instance, begin - STEADY, before.own_names))
     registry.heal_one(instance, asked)
-    if "off" in instance.provider.power_states().values():  # each was fenced by the other, which then had no power
-        instance.up()
+    _power_on(instance)
     return Run(
         fault=asked,
         injected=begin,
@@ -142,12 +176,33 @@ def _run(
         claims=tuple(seen.claims),
         writes=tuple(written),
         kept=kept,
-        members={member: member in before.online for member in before.nodes},
-        places={resource.id: resource.nodes for resource in before.resources.values() if not resource.is_fence_device},
+        members=members,
+        places=places,
     )
 
 
-def _wait_answering(probe: Probing, pace: Pace) -> None:
+@contextmanager
+def _healed_if_interrupted(instance: Instance, name: str, audience: Audience) -> Iterator[None]:
+    """Heal the fault when somebody ends the measurement with Ctrl-C: to type it again is all that is left to do."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        left = [fault for fault in instance.state.faults if fault.measured]  # none, if it was not injected yet
+        _, unhealed = registry.try_to_heal(instance, left)
+        if not unhealed:
+            _power_on(instance)
+        healed = f"Healed {left[0].words if left else name}, as its measurement was interrupted."
+        audience.tell(Said(f"{unhealed[0]}; try: inv heal" if unhealed else healed))
+        raise
+
+
+def _power_on(instance: Instance) -> None:
+    """Power on what is off: each node may have been fenced by the other, which then had no power."""
+    if "off" in instance.provider.power_states().values():
+        instance.up()
+
+
+def _wait_answering(probe: Probing, pace: Pace, before: ClusterStatus) -> None:
     try:
         wait(
             lambda: probe.since(0).answered_for(),
@@ -157,7 +212,9 @@ def _wait_answering(probe: Probing, pace: Pace) -> None:
             interval=0.1,
         )
     except TimedOut:
-        raise LabError("the service does not answer through the VIP, so no outage can be measured") from None
+        idle = [f"{item.id} runs nowhere" for item in before.resources.values() if not item.nodes]
+        told = "; ".join(["the service does not answer through the VIP, so no outage can be measured", *idle])
+        raise LabError(f"the cluster is not whole before the fault: {told}") from None
 
 
 def _wait_writing(probe: Probing, folder: str, pace: Pace) -> None:
@@ -168,7 +225,9 @@ def _wait_writing(probe: Probing, folder: str, pace: Pace) -> None:
         raise LabError(f"the service takes no PUT at {folder} through the VIP, so no lost writes can be measured")
 
 
-def _watch(instance: Instance, probe: Probing, injected: float, fencing: bool, fault: Fault, limit: float) -> None:
+def _watch(
+    instance: Instance, probe: Probing, injected: float, before: ClusterStatus, fault: Fault, limit: float
+) -> None:
     """Watch until an outage is over and the cluster has settled, or none came for long enough, or it is endless."""
     slowness = instance.pace.slowness
     answering_since = content_since = math.inf
@@ -177,10 +236,10 @@ def _watch(instance: Instance, probe: Probing, injected: float, fencing: bool, f
         seen = probe.since(injected)
         answers = seen.answered_for() >= STEADY
         answering_since = min(answering_since, now) if answers else math.inf
-        was_lost = any(sample.page is None for sample in seen.samples)
+        was_lost = any(sample.named is None for sample in seen.samples)
         if not (answers and was_lost) and now - injected < WATCHED * slowness:
             continue
-        settled = not unsettled(instance, fencing, fault)
+        settled = not unsettled(instance, before.fencing, fault, before)
         content_since = min(content_since, now) if settled and not answers else math.inf
         if answers and (settled or now - answering_since > SETTLING * slowness):
             return
@@ -188,41 +247,30 @@ def _watch(instance: Instance, probe: Probing, injected: float, fencing: bool, f
             return
 
 
-def unsettled(instance: Instance, fencing: bool, fault: Fault) -> str:
+def unsettled(instance: Instance, fencing: bool, fault: Fault, before: ClusterStatus | None = None) -> str:
     """Return what a cluster with a fault still waits for. A node without power comes back by itself only if it was
     fenced.
 
-    Fence devices are left out: one that must not run on the only node left is no obstacle to the service. Nothing is
-    waited for when no node has power: each was fenced by the other, and nobody is left to switch one on.
+    Resources that ran `before` the fault have to run again. Fence devices are left out: one that must not run on the
+    only node left is no obstacle to the service. Nothing is waited for when no node has power: each was fenced by the
+    other, and nobody is left to switch one on.
     """
     states = instance.provider.power_states()
     if "on" not in states.values():
         return ""
     expected = {name for name, state in states.items() if fencing or state == "on"} if not fault.keeps_out else set()
-    return _lacking(instance, expected, devices=False)
+    return lacking(instance, expected, lambda now: lost(before, now, whole=False) if before else [])
 
 
-def _lacking(instance: Instance, expected: set[str], devices: bool) -> str:
-    """Say which of these nodes, if the cluster knows it, is not online, which resource is not started, what is under
-    way.
+def _whole(instance: Instance, when: str, before: ClusterStatus | None = None) -> ClusterStatus:
+    """Wait until the cluster's nodes are online, nothing is under way and nothing has failed, and return its status.
+
+    Where it is known how the cluster was before, resources have to run as they did then.
     """
-    try:
-        status = crm.status(instance)
-        crm.ask(instance, "crm_resource", "--wait", "--timeout=5s")
-    except HalabError as error:
-        return str(error)
-    missing = sorted((expected & set(status.nodes)) - set(status.online))
-    wanted = [item for item in status.resources.values() if devices or not item.is_fence_device]
-    stopped = sorted(resource.id for resource in wanted if not resource.started)
-    return f"not online: {missing}; not started: {stopped}" if missing or stopped else ""
-
-
-def _whole(instance: Instance, when: str) -> ClusterStatus:
-    """Wait until the cluster's nodes are online, all resources started and nothing is under way, and tell of it."""
     everyone = {node.name for node in instance.spec.nodes}
     try:
         wait(
-            lambda: _lacking(instance, everyone, devices=True),
+            lambda: lacking(instance, everyone, lambda now: lost(before, now, whole=True) if before else failed(now)),
             lambda lacking: lacking == "",
             within=WHOLE * instance.pace.factor,
         )

@@ -77,7 +77,7 @@ def title(measurement: Measurement, run: Run) -> str:
 
 def _answers(run: Run) -> Iterator[Bar]:
     for one, other in pairwise(run.samples):
-        yield Bar(one.at, other.at, GOOD if one.page is not None else BAD)
+        yield Bar(one.at, other.at, GOOD if one.named is not None else BAD)
     for gap in run.gaps:
         yield Bar(gap.start, gap.end, UNKNOWN)
 

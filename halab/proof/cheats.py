@@ -1,6 +1,6 @@
 """Wrong solutions for any exam, which look like a cluster and are none. An exam's solutions.py may add them."""
 
-from halab.conditions.lab import Lab
+from halab.conditions.lab import Lab, Node
 from halab.proof import UNTOUCHED, Solution
 
 # Commands that a grader might use; and a fake command, which has an answer to everything
@@ -40,12 +40,18 @@ def _replace(lab: Lab) -> None:
 def serve_by_hand(lab: Lab) -> None:
     page, address = lab.distro.paths.web_page, f"{lab.vip}/{lab.prefix}"
     install = " && ".join([*lab.distro.commands.refresh_packages, *lab.distro.commands.install_web])
-    loop = f"while sleep 1; do ping -c 1 -W 1 {lab.vip} || ip address add {address} dev eth0; done"
     for node in lab.nodes:
+        take = f"ip address add {address} dev {interface(node)}"
+        loop = f"while sleep 1; do ping -c 1 -W 1 {lab.vip} || {take}; done"
         node.type("systemctl stop pacemaker corosync || true")
         node.type(f"test -e {page} || {{ {install}; }}")
         node.type(f"echo Served by $(uname -n) > {page}; systemctl start nginx || true")
         node.type(f"systemd-run --quiet --unit=take sh -c '{loop}'")
+
+
+def interface(node: Node) -> str:
+    """Return what a shell puts the name of the node's interface on `lan` for: containers and machines differ in it."""
+    return f'$(ip -oneline address show to {node.lan} | cut -d " " -f 2)'
 
 
 def _fake(*paths: str) -> str:

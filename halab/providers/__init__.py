@@ -1,10 +1,11 @@
 """What makes nodes. A provider knows nothing of steps. To add one, write a module and add a line to `PROVIDERS`."""
 
-from collections.abc import Callable, Mapping, Sequence
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from halab.kit.errors import LabError
 from halab.kit.pace import Pace
@@ -14,6 +15,7 @@ from halab.spec.models import LabSpec
 
 PROVIDERS = {"podman": "halab.providers.podman.provider:Podman", "vagrant": "halab.providers.vagrant.provider:Vagrant"}
 
+REBOOTS, SWITCHED_OFF, CRASHED = "reboot", "off", "crash"  # how a node's system ended by itself, see Provider.ended
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # PATH of programs that are run out of band
 
 
@@ -43,6 +45,16 @@ class Outside:
     upper: Path
     tools: Path
     first_process: Callable[[], int | None]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A program that runs on a node. `output` is what it prints, of which a read returns b"" once it has ended. `end`
+    ends it, may be called again, and does not wait.
+    """
+
+    output: IO[bytes]
+    end: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,16 @@ class Provider(Protocol):
         paths, and can only be read. Raises LabError when the node cannot be reached.
         """
 
+    def follow(self, node: str, argv: Sequence[str]) -> Followed:
+        """Start a program of the same kind on a node, which prints for as long as it runs. It has no input.
+
+        It ends with the node, however that ends, and with the process that has started it. Raises LabError when the
+        node cannot be reached.
+        """
+
+    def leave(self, node: str) -> None:
+        """End what this process keeps on a node to ask it. The next question begins anew."""
+
     def console_argv(self, node: str, shell: Sequence[str], env: dict[str, str], *, terminal: bool = True) -> list[str]:
         """Return the host's command that opens `shell` on a node, on the terminal on which the command is run.
 
@@ -110,12 +132,26 @@ class Provider(Protocol):
         """
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
-        """Return the host's command that runs `argv` on the workstation."""
+        """Return the host's command that runs `argv` on the workstation, as root of the host: halab's own programs."""
+
+    def learner_argv(self, argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
+        """Return the host's command that runs `argv` on the workstation for a learner: in a sandbox, without the host's
+        files and rights. Of the settings of whoever runs it, it has only `env`.
+        """
+
+    def workstation_socket(self) -> socket.socket:
+        """Return a TCP socket that connects from the workstation. Raises OSError when that is not there."""
 
     def bmc_daemons(self) -> list[BmcDaemon]: ...
 
     def power_states(self) -> dict[str, str]:
         """Return the state of each node: `on`, `off`, `frozen`, or `absent` when it was never made."""
+
+    def open_power(self, node: str) -> int | None:
+        """Return a file descriptor that becomes readable when the node loses its power, or None when it has none.
+
+        The caller closes it.
+        """
 
     def limits_met(self) -> dict[str, list[str]]:
         """Return, for each node, which of its limits (`memory`, `processes`, `disk`) it met since it was powered on."""
@@ -127,6 +163,18 @@ class Provider(Protocol):
 
     def power_off(self, node: str) -> None:
         """Cut the power of a node, as if its plug was pulled."""
+
+    def ended(self, node: str) -> str | None:
+        """Return how the system of a node that is off ended by itself: REBOOTS, SWITCHED_OFF or CRASHED.
+
+        Return None when its power was cut.
+        """
+
+    def each_end(self, node: str) -> Iterator[None]:
+        """Yield whenever a node has lost its power. A BMC waits there for ends after which it starts the node again.
+
+        Where nodes that reboot never lose their power, nothing is yielded.
+        """
 
     def shut_down(self, node: str) -> None:
         """Press the power button: the node's own system stops. Does not wait for that."""
@@ -145,6 +193,9 @@ class Provider(Protocol):
 
     def set_carrier(self, node: str, network: str, up: bool) -> None:
         """Plug in a node's cable, or pull it. The node sees that."""
+
+    def has_carrier(self, node: str, network: str) -> bool:
+        """Return whether a node's cable is plugged in. That of a node without power is."""
 
     def save(self, checkpoint: str) -> bool:
         """Save all nodes, as one, under an identifier that was never used before. Return whether they boot anew."""

@@ -54,6 +54,9 @@ TOOLS = (
     Tool("ping", "asks from the workstation whether an address answers", "iputils-ping", "iputils"),
     Tool("arping", "asks from the workstation which node holds an address", "iputils-arping", "iputils"),
     Tool("curl", "asks the service through the VIP", "curl", "curl"),
+    Tool("bwrap", "keeps learners on the workstation from the host's files", "bubblewrap", "bubblewrap"),
+    Tool("setpriv", "takes root's rights from learners on the workstation", "util-linux", "util-linux"),
+    Tool("ssh", "logs in to nodes from the workstation", "openssh-client", "openssh-clients"),
     Tool("ipmitool", "talks to the BMCs from the workstation", "ipmitool", "ipmitool"),
     Tool("fence_ipmilan", "fences nodes from the workstation", "fence-agents", "fence-agents-ipmilan"),
 )
@@ -63,13 +66,15 @@ BOOTSTRAP_TOOLS = (Tool("mmdebstrap", "bootstraps the image of a Debian node", "
 """What the image of a Debian distro needs in addition. Hosts other than Debian may have no package of it."""
 
 
+BROWSER = (Tool("chromium", "shows the page to its tests", "chromium", "chromium"),)
+"""What the tests of the page need in addition."""
+
 MACHINE_TOOLS = (
     Tool("vagrant", "makes virtual machines (with its plug-in vagrant-libvirt)", "vagrant-libvirt", None),
     # one daemon, or a daemon for each driver (libvirt's "Daemons", Modular driver daemons)
     Tool("libvirtd", "runs virtual machines", "libvirt-daemon-system", "libvirt-daemon", instead="virtqemud"),
     Tool("/usr/share/qemu", "is what virtual machines run in", "qemu-system-x86", "qemu-kvm"),
     Tool("dnsmasq", "gives machines addresses on Vagrant's own network", "dnsmasq-base", "dnsmasq"),
-    Tool("ssh", "runs commands on machines", "openssh-client", "openssh-clients"),
     Tool("gcc", "compiles libvirt-python", "gcc", "gcc"),
     Tool("pkg-config", "tells libvirt's version", "pkg-config", "pkgconf-pkg-config"),
     Tool(
@@ -148,7 +153,7 @@ def _install(manager: Manager, install: tuple[str, ...]) -> None:
         _run(manager.update)
         result = _run(install)
     if not result.ok:
-        raise LabError(f"`{shlex.join(install)}` failed: {result.last_line()}; run it by hand to see it all")
+        raise LabError(f"`{shlex.join(install)}` failed: {result.cause()}; run it by hand to see it all")
 
 
 def shortage(
@@ -182,7 +187,7 @@ def podman_problem(*, timeout: float = 30) -> str | None:
     except LabError as error:
         return str(error)
     if not result.ok:
-        return f"podman is broken: `podman info` says: {result.last_line()}"
+        return f"podman is broken: `podman info` says: {result.cause()}"
     try:
         driver = json.loads(result.stdout)["store"]["graphDriverName"]
     except (ValueError, KeyError, TypeError):
@@ -210,7 +215,7 @@ def vagrant_problem() -> str | None:
     """Return one sentence when Vagrant does not work, or when its plug-in vagrant-libvirt is missing or too old."""
     listed = run(["vagrant", "plugin", "list", "--machine-readable"])
     if not listed.ok:
-        return f"vagrant is broken: `vagrant plugin list` says: {listed.last_line()}"
+        return f"vagrant is broken: `vagrant plugin list` says: {listed.cause()}"
     found = re.search(r"vagrant-libvirt,plugin-version,([0-9.]+)", listed.stdout)
     if not found:
         return "vagrant lacks its plug-in vagrant-libvirt; try: vagrant plugin install vagrant-libvirt"
@@ -227,7 +232,7 @@ def vagrant_public_key() -> str:
         run(["vagrant", "global-status"])  # any command makes Vagrant lay out its home
     told = run(["ssh-keygen", "-y", "-f", str(key)])
     if not told.ok:
-        raise LabError(f"Vagrant's key {key} cannot be read: {told.last_line()}")
+        raise LabError(f"Vagrant's key {key} cannot be read: {told.cause()}")
     return told.stdout.strip()
 
 

@@ -6,16 +6,19 @@ complete. Anything else is the leftover of a build that was killed, and the next
 
 import hashlib
 import shutil
+import stat
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
 from halab.kit import templates
 from halab.kit.errors import LabError
+from halab.kit.files import let_read, readable
 from halab.kit.paths import PROVISION, cache_dir
 from halab.kit.process import run
-from halab.providers import host, tools_root
+from halab.providers import host, pools, tools_root
 from halab.providers.workshop import Say, Workshop, workshop
 from halab.spec.distros import Distro, load
 
@@ -62,6 +65,24 @@ def ensure(distro: Distro, say: Say) -> Image:
     if image is None:
         raise LabError(f"{distro.name}: its image was made but is not there; the log is {shop.log}")
     return image
+
+
+def add_to_pool(distro: Distro, packages: Sequence[str], say: Say) -> int:
+    """Add packages to the pool of `distro`, and to its tools root, and return how many files that took.
+
+    Nodes that run see them at once. Raises LabError as `ensure` does, also when there is no such package.
+    """
+    image = ensure(distro, say)
+    try:
+        with workshop(distro.name, say) as shop:
+            shop.log.write_text("")
+            shop.say(f"downloading {', '.join(packages)}; the log is {shop.log}")
+            count = pools.add(shop, distro, image.reference, image.pool, packages)
+            tools_root.make(distro, image.reference, image.pool, shop)
+            pools.want(distro, packages)
+    except OSError as error:
+        raise LabError(f"{distro.name}: adding to its pool failed: {error}") from error
+    return count
 
 
 def available(distro: Distro) -> str | None:
@@ -117,7 +138,7 @@ class Recipe:
         made_from = self.distro.model_dump_json(exclude={"title", "commands", "paths"})
         digest = hashlib.sha256(f"{made_from}\0{self._root_password}".encode())
         for path in sorted(path for path in (TEMPLATE, *FILES.rglob("*")) if path.is_file()):
-            digest.update(f"\0{path.relative_to(PROVISION)} {path.stat().st_mode:o}\0".encode())
+            digest.update(f"\0{path.relative_to(PROVISION)} {stat.S_IFREG | readable(path):o}\0".encode())
             digest.update(path.read_bytes())
         return digest.hexdigest()[:12]
 
@@ -181,11 +202,24 @@ class _Build:
         containerfile = shop.folder / "Containerfile"
         containerfile.write_text(recipe.containerfile())
         options = (f"--from={self._base}", f"--volume={pool}:/srv/pool", f"--label=halab.recipe={recipe.digest}")
-        shop.build(containerfile, self._whole, PROVISION, *options)
+        context = shop.folder / "context"
+        shutil.copytree(FILES, context / FILES.name)
+        let_read(context)
+        shop.build(containerfile, self._whole, context, *options)
+        self._add_what_was_wanted(pool)
+        let_read(pool)
         recipe.pool.parent.mkdir(exist_ok=True)
         shutil.rmtree(recipe.pool, ignore_errors=True)
         pool.replace(recipe.pool)
         shop.run("podman", "tag", self._whole, recipe.reference)
+
+    def _add_what_was_wanted(self, pool: Path) -> None:
+        """Add what the pool before had besides. A package that is no more keeps nobody from a pool."""
+        if wanted := pools.wanted(self._distro):
+            try:
+                pools.add(self._shop, self._distro, self._whole, pool, wanted)
+            except LabError as error:
+                self._shop.say(f"what was added with inv pool add is not in the new pool: {error}")
 
     def _make_base(self) -> None:
         shop, public, suite = self._shop, self._distro.container, self._distro.bootstrap

@@ -4,13 +4,20 @@ One holder process keeps a network namespace and a mount namespace. Nothing in t
 namespaces. All of it ends with the holder.
 """
 
+import ctypes
+import os
+import socket
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from halab.kit.cause import cause
 from halab.kit.errors import LabError
 from halab.kit.process import end_daemons, find_daemons, mark_of, start_daemon
 from halab.kit.wait import TimedOut, wait
+
+CLONE_NEWNET = 0x40000000  # setns(2); os.setns came with Python 3.12
 
 
 class Namespaces:
@@ -66,6 +73,7 @@ class Namespaces:
             raise LabError(f"the instance's namespaces could not be made; see {self._log}") from error
 
     def down(self) -> None:
+        end_daemons(f"{self._instance}/workstation", grace=0)  # shells of learners, see sandbox.py
         end_daemons(self._mark, grace=0)
 
     def enter(self, argv: Sequence[str]) -> list[str]:
@@ -75,10 +83,26 @@ class Namespaces:
             raise LabError("the instance is not up, so its workstation is not there; try: inv up")
         return ["nsenter", f"--target={holder}", "--net", "--mount", f"--wd={Path.cwd()}", *argv]
 
+    def tcp_socket(self) -> socket.socket:
+        """Return a TCP socket of the workstation's network, which any process may use. Raises OSError without one."""
+        holder = self.holder()
+        if holder is None:
+            raise OSError("the instance is not up")
+        with ThreadPoolExecutor(1) as thread:  # whose network namespace is its own, and which ends at once
+            return thread.submit(_tcp_socket, holder).result()
+
     def _is_ready(self, process: subprocess.Popen[bytes]) -> bool:
         if process.poll() is not None:
-            raise LabError(f"the instance's namespaces could not be made: {_last_line(self._log)}")
+            raise LabError(f"the instance's namespaces could not be made: {_cause(self._log)}")
         return self.holder() is not None
+
+
+def _tcp_socket(pid: int) -> socket.socket:
+    """Return a TCP socket of a process's network. The calling thread is in that network from now on."""
+    with Path(f"/proc/{pid}/ns/net").open("rb") as network:
+        if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return socket.socket()
 
 
 def _program(pid: int) -> str:
@@ -88,6 +112,5 @@ def _program(pid: int) -> str:
         return ""
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1] if lines else f"see {log}"
+def _cause(log: Path) -> str:
+    return cause(log.read_text(errors="replace") if log.exists() else "") or f"see {log}"

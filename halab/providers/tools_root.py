@@ -11,7 +11,7 @@ from pathlib import Path
 from halab.kit import templates
 from halab.kit.errors import LabError
 from halab.kit.paths import PROVISION, cache_dir
-from halab.kit.process import run
+from halab.providers.pools import added
 from halab.providers.workshop import Say, Workshop, workshop
 from halab.spec.distros import Distro
 
@@ -20,7 +20,7 @@ TEMPLATE = PROVISION / "tools.sh.j2"
 
 def path(distro: Distro, pool: Path) -> Path:
     """Return where the tools root is once it is made. The name changes with the image, the pool, and how it is made."""
-    made_from = f"{distro.package_manager}\0{distro.paths.web_page}\0".encode() + TEMPLATE.read_bytes()
+    made_from = f"{distro.package_manager}\0{distro.paths.web_page}\0".encode() + TEMPLATE.read_bytes() + added(pool)
     return cache_dir() / "tools" / f"{pool.name}-{hashlib.sha256(made_from).hexdigest()[:12]}"
 
 
@@ -46,18 +46,10 @@ def make(distro: Distro, reference: str, pool: Path, shop: Workshop) -> Path:
     wanted = path(distro, pool)
     if wanted.is_dir():
         return wanted
-    folder, script = shop.folder / "tools", shop.folder / "tools.sh"
+    folder = shop.folder / "tools"
     shop.say("copying the programs that nodes are asked with, once")
     folder.mkdir()
-    script.write_text(templates.render(TEMPLATE, distro=distro))
-    containerfile = shop.folder / "Containerfile.tools"
-    containerfile.write_text(f"FROM {reference}\nRUN sh /tools.sh\n")
-    tag = f"localhost/halab/tools:{wanted.name}"
-    volumes = [f"--volume={folder}:/tools", f"--volume={script}:/tools.sh:ro", f"--volume={pool}:/srv/pool:ro"]
-    try:
-        shop.build(containerfile, tag, shop.folder, *volumes)
-    finally:
-        run(["podman", "rmi", tag])  # everything that it made is in the volume
+    shop.run_inside(reference, templates.render(TEMPLATE, distro=distro), pool, folder)
     wanted.parent.mkdir(exist_ok=True)
     folder.replace(wanted)
     return wanted

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from halab.kit.errors import LabError
 from halab.kit.paths import cache_dir
+from halab.kit.process import run
 from halab.providers import limits
 
 Say = Callable[[str], None]
@@ -51,6 +52,7 @@ class Workshop:
                 stderr=log,
                 env=environment,
                 pass_fds=[self._lock],
+                umask=0o022,  # what is made is for nodes, whose users are others
                 check=False,
             )
             log.seek(begin)
@@ -63,6 +65,20 @@ class Workshop:
         build = ["podman", "build", "--isolation=chroot", "--network=host", "--squash-all", "--pull=never"]
         self.run(*build, *limits.ulimits(), *options, f"--file={containerfile}", f"--tag={tag}", str(context))
 
+    def run_inside(self, reference: str, script: str, pool: Path, place: Path) -> None:
+        """Run a shell script in an image that nothing is kept of. It sees the pool, and puts what it makes into
+        `place`, a directory of this folder that it finds below the root by its name. Raises LabError as `run` does.
+        """
+        file, containerfile = self.folder / f"{place.name}.sh", self.folder / f"Containerfile.{place.name}"
+        file.write_text(script)
+        containerfile.write_text(f"FROM {reference}\nRUN sh /script.sh\n")
+        tag = f"localhost/halab/{place.name}:{pool.name}"
+        volumes = [f"--volume={place}:/{place.name}", f"--volume={file}:/script.sh:ro", f"--volume={pool}:/srv/pool:ro"]
+        try:
+            self.build(containerfile, tag, self.folder, *volumes)
+        finally:
+            run(["podman", "rmi", tag])
+
 
 @contextmanager
 def workshop(name: str, say: Say) -> Iterator[Workshop]:
@@ -73,7 +89,7 @@ def workshop(name: str, say: Say) -> Iterator[Workshop]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"{name}: waiting for another build of its image to end")
+            say(f"{name}: waiting for another command that makes it to end")
             fcntl.flock(file, fcntl.LOCK_EX)
         shop = Workshop(name, file.fileno(), say)
         shutil.rmtree(shop.folder, ignore_errors=True)
@@ -87,7 +103,9 @@ def workshop(name: str, say: Say) -> Iterator[Workshop]:
 def _reason(output: str) -> str:
     """Return the last error that a tool printed, or its last line.
 
-    Podman's own line only repeats the command it ran.
+    Podman's own line only repeats the command it ran. npm prints codes before its sentence, and advice after it.
     """
+    if sentences := re.findall(r"^npm error (?!code |syscall |errno )(.+)", output, re.MULTILINE):
+        return str(sentences[0])
     errors = re.findall(r"^(?:E|Error): (?!building at STEP).+", output, re.MULTILINE)
     return (errors or output.strip().splitlines() or [""])[-1]

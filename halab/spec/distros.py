@@ -12,6 +12,7 @@ from halab.kit import toml
 from halab.kit.errors import LabError
 from halab.kit.frozen import Frozen
 from halab.kit.paths import PROVISION, short
+from halab.kit.typed import shown
 
 FOLDER = PROVISION / "distros"
 INSTALL = {"apt": "apt-get install -y", "dnf": "dnf install -y"}
@@ -83,7 +84,7 @@ def load(name: str) -> Distro:
 
 def _file(name: str, what: str) -> Path:
     if name not in names():
-        raise LabError(f'{what} "{name}" does not exist, {toml.suggestion(name, names())}')
+        raise LabError(f"{what} {shown(name)} does not exist, {toml.suggestion(name, names())}")
     return FOLDER / f"{name}.toml"
 
 

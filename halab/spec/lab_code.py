@@ -21,9 +21,10 @@ from typing import IO, Any, NoReturn, TypeVar
 
 from halab.kit.errors import HalabError, LabError
 from halab.kit.families import end_family
+from halab.kit.pace import pace
 from halab.kit.paths import short
 
-READING = 30.0  # seconds for importing all files of a lab, or for running a step on a recorder
+READING = 10.0  # seconds for importing all files of a lab, or for running a step on a recorder
 CHUNK = 65_536  # bytes read at once
 Result = TypeVar("Result")
 
@@ -42,8 +43,17 @@ def line_in(error: BaseException, file: Path) -> int:
     return line
 
 
+class NeverEnds(LabError):
+    """Code of a lab was not done in time."""
+
+
 class EndsProgram(LabError):
     """Code of a lab tried to end the program that runs it."""
+
+
+def reading(file: Path) -> None:
+    """Note that this file of the lab is read now: it is to blame when that does not end."""
+    _tell("at", str(short(file)))
 
 
 @contextmanager
@@ -51,7 +61,7 @@ def blamed(file: Path) -> Iterator[None]:
     """Run code of this file inside the `with`. Raises EndsProgram when it exits, or tries to become another program."""
     global _file
     _file = file
-    _tell("at", str(short(file)))
+    reading(file)
     us = os.getpid()
     real = {name: getattr(os, name) for name in ("_exit", "execv", "execve")}
 
@@ -103,7 +113,7 @@ def apart(work: Callable[[], Result], what: str, within: float | None = None) ->
     ends in any other way, or when it takes longer than `within` seconds (READING by default). The message names the
     file of the lab whose code ran last, or `what` if none ran. Whatever the child prints goes to standard error.
     """
-    within = within or READING
+    within = within or READING * pace().slowness
     sys.stdout.flush()
     sys.stderr.flush()
     reading, writing = os.pipe()
@@ -128,7 +138,7 @@ def apart(work: Callable[[], Result], what: str, within: float | None = None) ->
     if kind == "raised":
         raise value
     if late:
-        raise LabError(f"{value}: it is not done within {within:g} s; does it wait, or run for ever?")
+        raise NeverEnds(f"{value}: it is not done within {within:g} s; does it wait, or run for ever?")
     code = os.waitstatus_to_exitcode(status)
     how = f"exit status {code}" if code >= 0 else f"signal {-code}"
     raise LabError(f"{value}: it ends the program that runs it ({how}); a step, or an exam, has to return")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -10,9 +11,11 @@ from typing import Any
 
 from halab.kit import toml
 from halab.kit.errors import LabError
+from halab.kit.files import read_small
 from halab.kit.paths import LABS, short
 from halab.kit.toml import suggestion
-from halab.spec.lab_code import EndsProgram, Result, apart, blamed, blaming, is_apart, line_in
+from halab.kit.typed import shown
+from halab.spec.lab_code import EndsProgram, Result, apart, blamed, blaming, is_apart, line_in, reading
 from halab.spec.models import LabSpec, Needs, Sequel
 from halab.spec.paper import ExamFile, Paper, paper
 
@@ -75,7 +78,14 @@ def root() -> Path:
 def names(folder: Path | None = None) -> list[str]:
     """Return the names of all labs, sorted. Exams are labs too."""
     root = folder or LABS
-    return sorted(path.parent.name for name in ("lab.toml", "exam.toml") for path in root.glob(f"*/{name}"))
+    files = {place.name: [place / "lab.toml", place / "exam.toml"] for place in root.glob("*") if place.is_dir()}
+    return sorted(name for name, either in files.items() if any(map(os.path.lexists, either)))
+
+
+def refuse_unknown(name: str, folder: Path | None = None) -> None:
+    """Raise LabError, which suggests the nearest name, when there is no such lab."""
+    if name not in names(folder):
+        raise LabError(f"there is no lab {shown(name)}, {suggestion(name, names(folder))}")
 
 
 def load(name: str, folder: Path | None = None) -> LabFolder:
@@ -108,11 +118,10 @@ def _apart(read: Callable[[], Result], name: str) -> Result:
 
 
 def _load(name: str, folder: Path | None) -> LabFolder:
+    refuse_unknown(name, folder)
     path = (folder or LABS) / name
-    if (path / "exam.toml").exists():
+    if os.path.lexists(path / "exam.toml"):
         return _load_exam(name, path, folder)
-    if not (path / "lab.toml").exists():
-        raise LabError(f'there is no lab "{name}", {suggestion(name, names(folder))}')
     spec, sequel, continues = _read_lab(path / "lab.toml", folder)
     files = step_files(path)
     if not files:
@@ -127,6 +136,7 @@ def _load(name: str, folder: Path | None) -> LabFolder:
 
 
 def _read_lab(file: Path, folder: Path | None) -> tuple[LabSpec, Sequel | None, LabFolder | None]:
+    reading(file)
     content = toml.load(file)
     if "continues" not in content:
         return toml.check(content, file, LabSpec), None, None
@@ -136,14 +146,14 @@ def _read_lab(file: Path, folder: Path | None) -> tuple[LabSpec, Sequel | None, 
 
 
 def _continue(sequel: Sequel, file: Path, folder: Path | None) -> tuple[LabSpec, LabFolder]:
+    if sequel.continues not in names(folder):
+        known = suggestion(sequel.continues, names(folder))
+        raise LabError(f"{short(file)}: continues: there is no lab {shown(sequel.continues)}, {known}")
     place = (folder or LABS) / sequel.continues
     if (place / "exam.toml").is_file():
         raise LabError(f"{short(file)}: continues: {sequel.continues} is an exam")
     if (place / "lab.toml").is_file() and (other := toml.load(place / "lab.toml").get("continues")):
         raise LabError(f"{short(file)}: continues: {sequel.continues} goes on from {other} itself")
-    if sequel.continues not in names(folder):
-        known = suggestion(sequel.continues, names(folder))
-        raise LabError(f'{short(file)}: continues: there is no lab "{sequel.continues}", {known}')
     before = _load(sequel.continues, folder)
     spec = before.spec.model_copy(update={"title": sequel.title, "needs": sequel.needs})
     wanted = sequel.needs.nodes or (len(spec.nodes),)
@@ -157,6 +167,7 @@ def _continue(sequel: Sequel, file: Path, folder: Path | None) -> tuple[LabSpec,
 
 
 def _load_exam(name: str, path: Path, folder: Path | None) -> LabFolder:
+    reading(path / "exam.toml")
     file = toml.read(path / "exam.toml", ExamFile)
     spec, before = _continue(file, path / "exam.toml", folder)
     module = import_file(path / "grade.py")
@@ -197,6 +208,7 @@ def import_file(file: Path) -> Any:
     where = short(file)
     if not file.is_file():
         raise LabError(f"{where} is {'no regular file' if file.exists() else 'missing'}")
+    read_small(file)
     module_spec = importlib.util.spec_from_file_location(f"halab_step_{file.stem}", file)
     if module_spec is None or module_spec.loader is None:
         raise LabError(f"{where}: Python finds no way to import it")

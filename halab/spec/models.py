@@ -11,19 +11,55 @@ from halab.kit.frozen import Frozen
 MOST_NODES = 16  # Pacemaker's limit without remote nodes (Clusters from Scratch; corosync's practical limit)
 
 
+RESERVED = ("localhost", "lan", "mgmt", "bmc", "vip", "active", "all")  # they name something else
+
+# Addresses that no network may have, by what RFC 6890 and the kernel do with them
+NO_SUBNETS = {
+    IPv4Network("0.0.0.0/8"): "this network",
+    IPv4Network("127.0.0.0/8"): "loopback",
+    IPv4Network("169.254.0.0/16"): "link-local",
+    IPv4Network("224.0.0.0/4"): "multicast",
+    IPv4Network("240.0.0.0/4"): "reserved",
+}
+
+
 def _node_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,9}", name):
-        raise ValueError(f"{name!r} is no node name: a letter, then up to nine letters, digits or dashes")
+    if not re.fullmatch(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", name):
+        raise ValueError(f"{name!r} is no node name: a small letter, then up to nine letters, digits or dashes")
+    if name in RESERVED:
+        raise ValueError(f"{name!r} cannot name a node, as it names something else")
     return name
 
 
+def _subnet(subnet: IPv4Network) -> IPv4Network:
+    for other, what in NO_SUBNETS.items():
+        if subnet.overlaps(other):
+            raise ValueError(f"{subnet} cannot be a network of nodes: {other} is {what}")
+    return subnet
+
+
+def _typeable(text: str) -> str:
+    if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", text):
+        raise ValueError("expected characters of ASCII that can be typed, and no space at either end")
+    return text
+
+
+def _title(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("expected a line of text")
+    return text
+
+
+Title = Annotated[str, Field(min_length=1), AfterValidator(_title)]
 NodeName = Annotated[str, AfterValidator(_node_name)]
+Subnet = Annotated[IPv4Network, AfterValidator(_subnet)]
+Typeable = Annotated[str, Field(min_length=1), AfterValidator(_typeable)]
 
 
 class Network(Frozen):
     """A bridge inside the instance, with the workstation's own address on it."""
 
-    subnet: IPv4Network
+    subnet: Subnet
     workstation: IPv4Address
 
 
@@ -32,7 +68,7 @@ class Networks(Frozen):
     mgmt: Network
 
     def by_name(self) -> tuple[tuple[str, Network], ...]:
-        """Return pairs of name and network, in the order of the nodes' interfaces: `lan` is eth0, `mgmt` is eth1."""
+        """Return pairs of name and network, in the order of the nodes' interfaces."""
         return ("lan", self.lan), ("mgmt", self.mgmt)
 
 
@@ -46,9 +82,9 @@ class NodeSpec(Frozen):
 
 
 class Credentials(Frozen):
-    hacluster: str = Field(min_length=1)
-    bmc_user: str = Field(min_length=1, max_length=16)  # IPMI 2.0, 22.28: a user name has at most 16 bytes
-    bmc_password: str = Field(min_length=1, max_length=20)  # IPMI 2.0, 22.30: a password has at most 20 bytes
+    hacluster: Typeable = Field(max_length=100)
+    bmc_user: Typeable = Field(max_length=16)  # IPMI 2.0, 22.28: a user name has at most 16 bytes
+    bmc_password: Typeable = Field(max_length=20)  # IPMI 2.0, 22.30: a password has at most 20 bytes
 
     def ipmitool(self, bmc: IPv4Address) -> list[str]:
         """Return the command, with its login at a BMC, that what is asked is added to (ipmitool(1))."""
@@ -60,9 +96,9 @@ class Machine(Frozen):
     """The resources of a node. They limit a container, but for `cpus`: a container has all processors of its host."""
 
     cpus: int = Field(default=1, ge=1, le=64)
-    memory: int = Field(default=1536, ge=512)  # MiB
-    processes: int = Field(default=1024, ge=256)  # the most that a container may have; threads are counted too
-    disk: int = Field(default=4, ge=1)  # GiB that a container may write over its image; a machine has its box's disk
+    memory: int = Field(default=1536, ge=512, le=2**20)  # MiB
+    processes: int = Field(default=1024, ge=256, le=2**22)  # that a container may have; threads too
+    disk: int = Field(default=4, ge=1, le=2**14)  # GiB that a container may write; a machine has its box's disk
 
 
 class Needs(Frozen):
@@ -76,9 +112,9 @@ class Needs(Frozen):
 class LabSpec(Frozen):
     """The keys that a `lab.toml` may have, and no others."""
 
-    title: str = Field(min_length=1)
+    title: Title
     needs: Needs = Needs()
-    cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,15}$")]
+    cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,14}$")]
     vip: IPv4Address
     networks: Networks
     nodes: tuple[NodeSpec, ...] = Field(min_length=1, max_length=MOST_NODES)
@@ -122,7 +158,7 @@ class LabSpec(Frozen):
         if self.needs.nodes and count not in self.needs.nodes:
             raise ValueError(f"the lab is about {' or '.join(map(str, self.needs.nodes))} nodes")
         nodes = list(self.nodes[: max(count, 0)])
-        while nodes and len(nodes) < count:
+        while nodes and len(nodes) < min(count, MOST_NODES + 1):
             nodes.append(_following(nodes[-1]))
         return LabSpec.model_validate({**dict(self), "nodes": nodes})
 
@@ -130,7 +166,7 @@ class LabSpec(Frozen):
 class Sequel(Frozen):
     """The `lab.toml` of a lab that goes on where another one ends. All else is that other lab's."""
 
-    title: str = Field(min_length=1)
+    title: Title
     continues: str
     cluster_nodes: int | None = Field(default=None, ge=1)  # how many nodes that cluster has; all of them if None
     needs: Needs = Needs()

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from halab.kit.chance import Chance
 from halab.kit.errors import LabError
 from halab.kit.frozen import Frozen
 from halab.spec.lab_code import blaming
-from halab.spec.models import LabSpec, Sequel
+from halab.spec.models import LabSpec, Sequel, Title
 
 Drawn = dict[str, Any]  # what grade.py drew; it can be written as JSON and read back
 Draw = tuple[LabSpec, Drawn]  # a learner's lab, and what else was drawn for them
@@ -20,8 +20,8 @@ FUNCTIONS = ("draw", "begin", "look", "shake")
 
 class Task(Frozen):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-    title: str = Field(min_length=1)
-    points: int = Field(ge=1)
+    title: Title
+    points: int = Field(ge=1, le=10_000)
 
 
 class ExamFile(Sequel):
@@ -29,7 +29,7 @@ class ExamFile(Sequel):
 
     begins: Literal["bare", "finished"] = "finished"  # bare nodes, or the finished cluster of that lab
     pass_mark: int = Field(ge=1, le=100)  # per cent
-    minutes: int = Field(ge=1)
+    minutes: int = Field(ge=1, le=100_000)
     hint_cost: int | None = Field(default=None, ge=0)  # points that each hint costs; if None, there are no hints
     # points that it costs when files on the nodes differ from what their packages contain; if None, nothing is graded
     # until they are put back
@@ -59,7 +59,7 @@ class Paper:
 
     file: ExamFile
     text: Path
-    draw: Callable[[Random, LabSpec], Draw]
+    draw: Callable[[Chance, LabSpec], Draw]
     begin: Callable[[Any, Drawn], None]
     look: Callable[[Any, Drawn], None]
     shake: Callable[[Any, Drawn], None]

@@ -15,11 +15,15 @@ from halab.instance.nodes import Workstation
 from halab.instance.state import locked
 from halab.kit.audience import Audience, Said, progress, saying
 from halab.kit.errors import CheckFailed, LabError, NothingChecked
+from halab.kit.toml import suggestion
+from halab.kit.typed import shown
 from halab.measure import records, run
 from halab.measure.records import Measured
 from halab.spec.models import NodeSpec
 from halab.walk import bringup, checkpoints, preparation
 from halab.walk.walk import StepReport, Walk, WalkEnds
+
+POWER = ("status", "on", "off", "cycle", "reset", "soft")  # what ipmitool can ask of a BMC
 
 
 def up(instance: Instance, audience: Audience) -> None:
@@ -39,6 +43,7 @@ def remove_rest(instance: Instance, audience: Audience) -> None:
 
 def down(instance: Instance, audience: Audience) -> None:
     """Remove the instance. Its state may be spoilt."""
+    audience.tell(Said(f"Removing instance {instance.name}, of lab {instance.state.lab}."))
     with locked(instance.directory), progress(audience, f"Removing {instance.name}"):
         instance.down()
     audience.tell(Said(f"Instance {instance.name} is removed."))
@@ -46,7 +51,7 @@ def down(instance: Instance, audience: Audience) -> None:
 
 def walk(instance: Instance, audience: Audience, to: str | None) -> None:
     """Perform and verify every step left, up to and with `to`."""
-    with _walking(instance, audience) as walk:
+    with _walking(instance, audience, to) as walk:
         if not walk.left(to):
             raise NothingChecked("every step is passed already; go back to one with: inv reset --to STEP")
         while left := walk.left(to):  # going back to do one step afresh may take the results of others along
@@ -61,13 +66,13 @@ def next_step(instance: Instance, audience: Audience) -> None:
 
 def step(instance: Instance, audience: Audience, name: str) -> None:
     """Perform and verify one step, from the checkpoint before it if it was passed before."""
-    with _walking(instance, audience) as walk:
+    with _walking(instance, audience, name) as walk:
         _judge(walk.perform(walk.step(name)))
 
 
 def check(instance: Instance, audience: Audience, name: str | None) -> None:
     """Verify what the learner did by hand, and perform nothing."""
-    with _walking(instance, audience) as walk:
+    with _walking(instance, audience, name) as walk:
         _judge(walk.verify(walk.step(name) if name else walk.current()))
 
 
@@ -77,11 +82,18 @@ def hint(instance: Instance, audience: Audience) -> None:
         audience.tell(Said(walk.hint(walk.current())))
 
 
+def refuse_checkpoint(name: str) -> None:
+    """Raise LabError for what cannot name a checkpoint of the learner's own."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}", name):
+        raise LabError(f"{shown(name)} cannot name a checkpoint: up to 60 letters, digits, dashes and underscores")
+
+
 def save(instance: Instance, audience: Audience, name: str) -> None:
     """Save the whole cluster as a checkpoint of the learner's own."""
     reserved = [checkpoints.START, checkpoints.GRADING, *(step.name for step in instance.folder.steps)]
-    if name in reserved or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise LabError(f'"{name}" cannot name a checkpoint: letters, digits, dashes, and none of {", ".join(reserved)}')
+    if name in reserved:
+        raise LabError(f"{shown(name)} cannot name a checkpoint of your own: {', '.join(reserved)} are halab's")
+    refuse_checkpoint(name)
     with instance.lock():
         bringup.settle(instance, audience)
         with progress(audience, f"Saving {name}"):
@@ -96,6 +108,7 @@ def reset(instance: Instance, audience: Audience, to: str | None) -> None:
         checkpoints.find(instance, name)
         if name != checkpoints.GRADING and checkpoints.GRADING in checkpoints.names(instance):
             audience.tell(Said(f"A grading was interrupted; the work that it had to put back is given up for {name}."))
+        audience.tell(Said(f"Instance {instance.name}, of lab {instance.state.lab}, goes back to {name}."))
         with progress(audience, f"Going back to {name}"):
             if name == checkpoints.GRADING:
                 bringup.put_back(instance)
@@ -110,6 +123,7 @@ def reset(instance: Instance, audience: Audience, to: str | None) -> None:
 
 def fault(instance: Instance, audience: Audience, name: str, node: str, options: dict[str, str]) -> None:
     """Inject a fault, which stays until it is healed."""
+    registry.refuse(name, node, options, [spec.name for spec in instance.spec.nodes])
     with instance.lock():
         bringup.settle(instance, audience)
         injected = registry.inject(instance, name, node, options)
@@ -129,6 +143,8 @@ def measure(
     instance: Instance, audience: Audience, name: str, node: str, options: dict[str, str], repeat: int, writes: str
 ) -> None:
     """Measure the outage that a fault causes, keep report and pictures, and verify that all is as it was."""
+    run.refuse(repeat, writes)
+    registry.refuse(name, node, options, [spec.name for spec in instance.spec.nodes])
     with instance.lock():
         bringup.settle(instance, audience)
         with progress(audience, f"Measuring {name}"):
@@ -138,20 +154,29 @@ def measure(
         _verify_where_it_is(instance, audience)
 
 
+def refuse_power(action: str) -> None:
+    """Raise LabError for what a BMC cannot do with its node's power."""
+    if action not in POWER:
+        raise LabError(f"a BMC cannot do {shown(action)}, {suggestion(action, POWER)}")
+
+
 def bmc(instance: Instance, audience: Audience, node: NodeSpec, action: str) -> None:
     """Let ipmitool on the workstation tell a node's BMC what to do with its power. Needs no lock."""
+    refuse_power(action)
     ipmitool = instance.spec.credentials.ipmitool(node.bmc)
     result = Workstation(instance.provider, print).run(*ipmitool, "power", action)
     if not result.ok:
-        raise LabError(f"the BMC of {node.name} refused, or does not run: {result.last_line()}; try: inv status")
+        raise LabError(f"the BMC of {node.name} refused, or does not run: {result.cause()}; try: inv status")
     audience.tell(Said(result.stdout.strip()))
 
 
 @contextmanager
-def _walking(instance: Instance, audience: Audience) -> Iterator[Walk]:
-    """Hold the instance's lock, and yield a walk of it."""
+def _walking(instance: Instance, audience: Audience, step: str | None = None) -> Iterator[Walk]:
+    """Hold the instance's lock, and yield a walk of it. Raises LabError first when it has no such step."""
     if instance.folder.paper:
         raise LabError(f"{instance.folder.name} is an exam: it has tasks, and no steps; see inv show, inv grade")
+    if step:
+        instance.folder.step(step)
     with instance.lock():
         try:
             yield Walk(instance, audience)

@@ -1,5 +1,6 @@
 """Bringing an instance up, or back to a state that commands can work on after one was killed."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from halab.faults import registry
@@ -8,8 +9,14 @@ from halab.instance import by_hand
 from halab.instance.instance import Instance
 from halab.kit.audience import Audience, Said, must_go_on, saying
 from halab.kit.errors import LabError
+from halab.kit.parallel import for_each
+from halab.kit.wait import TimedOut, wait
+from halab.providers import REBOOTS
 from halab.walk import checkpoints, preparation
 from halab.walk.checkpoints import GRADING, START
+
+STOPS_WITHIN = 90  # seconds that systemd gives a service to stop
+START_WITHIN = 30  # seconds in which a BMC starts the system of a node that was powered on
 
 
 def up(instance: Instance, audience: Audience) -> None:
@@ -40,6 +47,39 @@ def settle(instance: Instance, audience: Audience) -> None:
     instance.provider.thaw(frozen)  # by a save that was killed
     _finish(instance, audience)
     instance.start_bmcs()  # those that have died
+    _await_boots(instance, audience)
+
+
+def await_stops(instance: Instance) -> None:
+    """Wait while the systems of nodes stop, as somebody has just typed `reboot`; `settle` waits for their boot."""
+
+    def system_state(node: str) -> str:
+        try:
+            return instance.provider.ask(node, ["systemctl", "is-system-running"]).stdout.strip()
+        except LabError:
+            return "off"
+
+    def stop(node: str) -> None:
+        if system_state(node) != "stopping":
+            return
+        within = STOPS_WITHIN * instance.pace.slowness
+        wait(lambda: instance.provider.power_states()[node], lambda state: state != "on", within=within, successes=1)
+        if instance.provider.ended(node) == REBOOTS:
+            wait(instance.starting, lambda starting: node in starting, within=START_WITHIN, successes=1)
+
+    powered = [node for node, state in instance.provider.power_states().items() if state == "on"]
+    with suppress(TimedOut):
+        for_each(powered, stop)
+
+
+def _await_boots(instance: Instance, audience: Audience) -> None:
+    """Wait for nodes that reboot, or were powered on: a command should not find them off, and save them so."""
+    if not (starting := instance.starting()):
+        return
+    audience.tell(Said(f"Waiting for {' and '.join(starting)} to boot."))
+    with suppress(TimedOut, LabError):  # what is wrong with them is for the command to find
+        wait(instance.starting, lambda left: not left, within=START_WITHIN * instance.pace.slowness, successes=1)
+        checkpoints.wait_booted(instance)
 
 
 def put_back(instance: Instance) -> None:

@@ -128,6 +128,10 @@ class Lab:
         """Return the cluster as the first node that answers sees it. Raises as `ask` does."""
         return crm.status(self._instance)
 
+    def active(self) -> Node:
+        """Return the one node on which the resource with the VIP is active. Raises CheckFailed when there is none."""
+        return self.node(crm.active(self._instance))
+
     def where(self, resource: str) -> Node:
         """Return the one node that a resource is active on. Raises CheckFailed when it is on none or on several."""
         names = self.status().where(resource)
@@ -196,7 +200,7 @@ class Lab:
     def settle(self) -> None:
         """Wait, half a minute at most, until nothing is under way in the cluster, if there is one."""
         with suppress(CheckFailed, LabError):
-            self.ask("crm_resource", "--wait", "--timeout=30s")
+            crm.ask(self._instance, "crm_resource", "--wait", "--timeout=30s", timeout=40)
 
     def check(
         self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()

@@ -139,4 +139,4 @@ def _introduce(instance: Instance, node: str) -> None:
     lines = ["127.0.0.1 localhost", *(f"{peer.lan} {peer.name}" for peer in instance.spec.nodes)]
     result = instance.provider.run(node, ["tee", "/etc/hosts"], input="\n".join(lines) + "\n")
     if not result.ok:
-        raise LabError(f"{node}: /etc/hosts could not be written: {result.last_line()}")
+        raise LabError(f"{node}: /etc/hosts could not be written: {result.cause()}")

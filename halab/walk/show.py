@@ -59,6 +59,9 @@ class Recorder:
     def others(self, node: Node) -> list[Node]:
         return [other for other in self.nodes if other.name != node.name]
 
+    def active(self) -> Node:
+        return self.nodes[0]
+
     def where(self, resource: str) -> Node:
         return self.nodes[0]
 
@@ -136,7 +139,7 @@ class RecordedNode(RecordedPlace):
         self.spec = spec
         self.lan, self.mgmt, self.bmc = spec.lan, spec.mgmt, spec.bmc
 
-    def ask(self, *argv: str, input: str | None = None, timeout: float = 60) -> CommandResult:
+    def ask(self, *argv: str, input: str | None = None, timeout: float = 20) -> CommandResult:
         raise AskedOfCluster("ask")
 
     def power(self) -> str:

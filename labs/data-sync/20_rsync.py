@@ -53,7 +53,7 @@ def verify(lab: Lab) -> None:
     for node, other in ((one, two), (two, one)):
         lab.check(
             f"{node.name} reaches {other.name} by ssh, without a password",
-            command(node, f"ssh -o BatchMode=yes {other.name} true"),
+            command(node, f"ssh -o BatchMode=yes -o ConnectTimeout=5 {other.name} true"),
             hint=(
                 f"on {node.name}: ssh -v {other.name}",
                 f"the public key of {node.name} belongs into ~/.ssh/authorized_keys of {other.name}",

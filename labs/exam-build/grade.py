@@ -1,7 +1,6 @@
 """From bare nodes to the whole service; names, addresses and the cluster's name are drawn."""
 
 from ipaddress import IPv4Address
-from random import Random
 
 from halab.conditions import (
     Exam,
@@ -23,6 +22,7 @@ from halab.conditions import (
     started,
     take_over,
 )
+from halab.kit.chance import Chance
 from halab.spec.models import LabSpec
 from halab.spec.paper import Draw, Drawn
 
@@ -31,7 +31,7 @@ CLUSTERS = ("shop", "library", "kitchen", "orchard", "harbour", "museum")
 WEB = ("web", "site", "pages", "frontend")
 
 
-def draw(random: Random, spec: LabSpec) -> Draw:
+def draw(random: Chance, spec: LabSpec) -> Draw:
     names, network = random.choice(NODES), spec.networks.lan.subnet
     nodes = [node.model_copy(update={"name": name}) for node, name in zip(spec.nodes, names, strict=True)]
     vip = IPv4Address(int(network.network_address) + random.randint(100, 199))
@@ -67,7 +67,9 @@ def look(exam: Exam, drawn: Drawn) -> None:
             "the page at the address comes from the address's node", served_by_owner(address), points=8, within=10
         )
         for node in exam.nodes:
-            exam.check(f"the firewall of {node.name} lets HTTP in", lets_in(node, "http", "80/tcp"), points=2)
+            exam.check(
+                f"the firewall of {node.name} lets HTTP in", lets_in(node, "http", "80/tcp", outside=True), points=2
+            )
             exam.check(f"systemd of {node.name} does not start nginx by itself", not_enabled(node, "nginx"))
     with exam.task("together"):
         exam.check("the web server would follow the address anywhere", follows(web, address), points=5, within=10)

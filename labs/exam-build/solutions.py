@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from random import Random
+from shlex import quote
 
 from halab.conditions import Lab, Node
-from halab.exams.draw import paper_of
+from halab.exams.draw import paper_of, source
 from halab.proof import REFERENCE, Solution, cheats
 from halab.spec import labs
 from halab.spec.models import LabSpec
@@ -13,7 +13,7 @@ from halab.spec.paper import Draw, Drawn
 
 
 def draws(spec: LabSpec) -> list[Draw]:
-    return [paper_of(labs.load("exam-build")).draw(Random(5), spec)]  # noqa: S311
+    return [paper_of(labs.load("exam-build")).draw(source("exam-build", "proof", "5"), spec)]
 
 
 def solutions(drawn: Drawn) -> tuple[Solution, ...]:
@@ -73,12 +73,12 @@ def prepare(lab: Lab) -> Node:
     lab.type_on_all(
         [
             *commands.install_cluster, *commands.open_cluster_ports, *commands.enable_pcsd, *commands.install_web,
-            *commands.open_web_port, f"echo hacluster:{password} | chpasswd",
+            *commands.open_web_port, f"echo {quote(f'hacluster:{password}')} | chpasswd",
             f"echo Served by $(uname -n) > {lab.distro.paths.web_page}",
         ]
     )  # fmt: skip
     first = lab.nodes[0]
-    first.type(f"pcs host auth {names} -u hacluster -p {password}")
+    first.type(f"pcs host auth {names} -u hacluster -p {quote(password)}")
     first.type(f"pcs cluster setup {lab.cluster} {names}")
     first.type("pcs cluster start --all --wait=60")
     first.type("pcs cluster enable --all")
@@ -92,7 +92,7 @@ def address_resource(lab: Lab, address: str) -> str:
 
 def device(lab: Lab, node: Node, hosts: str) -> str:
     account = lab.credentials
-    login = f"username={account.bmc_user} password={account.bmc_password} lanplus=1"
+    login = f"username={quote(account.bmc_user)} password={quote(account.bmc_password)} lanplus=1"
     return f"pcs stonith create fence_{node.name} fence_ipmilan ip={node.bmc} {login} {hosts}"
 
 
@@ -108,7 +108,13 @@ def reference(lab: Lab, address: str, web: str) -> None:
 
 
 def grouped(lab: Lab, address: str, web: str) -> None:
+    """What is open is so in a zone that is not the default one."""
     first = prepare(lab)
+    for node in lab.nodes:
+        node.type("firewall-cmd -q --permanent --remove-service=high-availability --remove-service=http")
+        node.type("firewall-cmd -q --permanent --zone=internal --add-service=high-availability --add-service=http")
+        node.type(f"firewall-cmd -q --permanent --zone=internal --change-interface={cheats.interface(node)}")
+        node.type("firewall-cmd --reload")
     for node in lab.nodes:
         first.type(device(lab, node, f"pcmk_host_map={node.name}:{node.name} op monitor interval=60s"))
     first.type(f"{address_resource(lab, address)} --group service")
@@ -125,7 +131,7 @@ def closed(lab: Lab, address: str, web: str) -> None:
 def by_hand(lab: Lab, address: str, web: str) -> None:
     lab.nodes[0].type(f"pcs resource disable {web} {address} --wait=60")
     for node in lab.nodes:
-        node.type(f"ip address add {lab.vip}/{lab.prefix} dev eth0")
+        node.type(f"ip address add {lab.vip}/{lab.prefix} dev {cheats.interface(node)}")
         node.type("systemctl enable --now nginx")
 
 

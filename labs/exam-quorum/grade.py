@@ -1,8 +1,7 @@
 """Three nodes on which a single one may go on alone, in a way that is drawn."""
 
-from random import Random
-
 from halab.conditions import Exam, Lab, alone_serves_nothing, command, survives
+from halab.kit.chance import Chance
 from halab.kit.errors import LabError
 from halab.spec.models import LabSpec
 from halab.spec.paper import Draw, Drawn
@@ -13,7 +12,7 @@ WAYS = {
 }
 
 
-def draw(random: Random, spec: LabSpec) -> Draw:
+def draw(random: Chance, spec: LabSpec) -> Draw:
     return spec, {"way": random.choice(sorted(WAYS))}
 
 
@@ -28,7 +27,7 @@ def begin(lab: Lab, drawn: Drawn) -> None:
     for line in lines:
         done = first.run("sh", "-c", line, timeout=180)
         if not done.ok:
-            raise LabError(f"`{line}` failed on {first.name}: {done.last_line()}")
+            raise LabError(f"`{line}` failed on {first.name}: {done.cause()}")
 
 
 def look(exam: Exam, drawn: Drawn) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 
 from halab.conditions import (
     Exam,
@@ -24,6 +23,7 @@ from halab.conditions import (
     take_over,
 )
 from halab.conditions.checks import Condition
+from halab.kit.chance import Chance
 from halab.kit.errors import LabError
 from halab.spec.models import LabSpec
 from halab.spec.paper import Draw, Drawn
@@ -62,7 +62,9 @@ POOL = {
     ),
     "http": Cause(
         lambda lab, node: "firewall-cmd -q --permanent --remove-service=http; firewall-cmd --reload",
-        lambda lab, node: one(f"the firewall of {node.name} lets HTTP in", lets_in(node, "http", "80/tcp")),
+        lambda lab, node: one(
+            f"the firewall of {node.name} lets HTTP in", lets_in(node, "http", "80/tcp", outside=True)
+        ),
         in_the_way=True,
     ),
     "password": Cause(
@@ -171,10 +173,10 @@ def drives(lab: Lab, node: Node) -> Condition:
         f"on {node.name}: passwd hacluster; pcs host auth {names}",
     )
     expected = f"pcs on {node.name} drives {names}"
-    return command(node, f"pcs pcsd status {names}", expected=expected, hints=hints, steady=True)
+    return command(node, f"pcs --request-timeout=5 pcsd status {names}", expected=expected, hints=hints, steady=True)
 
 
-def draw(random: Random, spec: LabSpec) -> Draw:
+def draw(random: Chance, spec: LabSpec) -> Draw:
     """Two things at least are in the way of a failover, so that nobody passes that task with nothing done."""
     chosen = random.sample(IN_THE_WAY, 2)
     chosen += random.sample(sorted(set(POOL) - set(chosen)), CAUSES - len(chosen))
@@ -186,7 +188,7 @@ def begin(lab: Lab, drawn: Drawn) -> None:
     for name in drawn["causes"]:
         done = node.run("sh", "-ec", POOL[name].breaks(lab, node), timeout=120)
         if not done.ok:
-            raise LabError(f"{name} could not be broken on {node.name}: {done.last_line()}")
+            raise LabError(f"{name} could not be broken on {node.name}: {done.cause()}")
 
 
 def mended(exam: Exam, drawn: Drawn, shaken: bool) -> None:

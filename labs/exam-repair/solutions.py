@@ -1,6 +1,7 @@
 """What mends each cause, in two ways, and what only seems to."""
 
 from collections.abc import Callable, Mapping, Sequence
+from shlex import quote
 
 from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, cheats
@@ -33,7 +34,10 @@ MENDS = {
 }
 OTHERWISE = {
     "firewall": ("firewall-cmd -q --add-port=2224/tcp --add-port=5405/udp; firewall-cmd --runtime-to-permanent",),
-    "http": ("firewall-cmd -q --add-port=80/tcp; firewall-cmd --runtime-to-permanent",),
+    "http": (
+        "firewall-cmd -q --permanent --add-rich-rule='rule family=ipv4 port port=80 protocol=tcp accept'",
+        "firewall-cmd --reload",
+    ),
     "order": ("pcs constraint order remove webserver virtual_ip",),  # the group has an order
     "colocation": ("pcs resource group add service virtual_ip webserver",),
     "fence-host": ("pcs stonith update fence_node2 pcmk_host_list= pcmk_host_map=node2:node2",),
@@ -122,7 +126,7 @@ def typing(drawn: Drawn, commands: Mapping[str, Sequence[str]]) -> Callable[[Lab
     def perform(lab: Lab) -> None:
         node = lab.node(drawn["node"])
         values = {
-            "hacluster": lab.credentials.hacluster,
+            "hacluster": quote(lab.credentials.hacluster),
             "names": " ".join(each.name for each in lab.nodes),
             "node": node.name,
             "other": lab.others(node)[0].name,

@@ -1,14 +1,13 @@
 """A cluster that is slow, restless and blind to crashes; graded by the outages that are measured."""
 
-from random import Random
-
 from halab.conditions import Exam, Lab, survives, take_over
+from halab.kit.chance import Chance
 from halab.kit.errors import LabError
 from halab.spec.models import LabSpec
 from halab.spec.paper import Draw, Drawn
 
 
-def draw(random: Random, spec: LabSpec) -> Draw:
+def draw(random: Chance, spec: LabSpec) -> Draw:
     return spec, {
         "token": random.choice([10000, 12000, 14000]),  # ms
         "home": random.choice([node.name for node in spec.nodes]),  # where the address would rather be
@@ -27,7 +26,7 @@ def begin(lab: Lab, drawn: Drawn) -> None:
     for line in lines:
         done = first.run("sh", "-c", line, timeout=120)
         if not done.ok:
-            raise LabError(f"`{line}` failed on {first.name}: {done.last_line()}")
+            raise LabError(f"`{line}` failed on {first.name}: {done.cause()}")
 
 
 def look(exam: Exam, drawn: Drawn) -> None:

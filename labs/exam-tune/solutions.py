@@ -1,8 +1,9 @@
 """What keeps the promise, and what only seems to."""
 
-from random import Random
+from functools import partial
 
-from halab.exams.draw import paper_of
+from halab.conditions import Lab
+from halab.exams.draw import paper_of, source
 from halab.proof import REFERENCE, Solution, cheats, typed
 from halab.spec import labs
 from halab.spec.models import LabSpec
@@ -10,7 +11,7 @@ from halab.spec.paper import Draw, Drawn
 
 
 def draws(spec: LabSpec) -> list[Draw]:
-    return [paper_of(labs.load("exam-tune")).draw(Random(3), spec)]  # noqa: S311
+    return [paper_of(labs.load("exam-tune")).draw(source("exam-tune", "proof", "3"), spec)]
 
 
 def solutions(drawn: Drawn) -> tuple[Solution, ...]:
@@ -34,15 +35,7 @@ def solutions(drawn: Drawn) -> tuple[Solution, ...]:
                 "pcs resource op add webserver monitor interval=5s",
             ),
         ),
-        Solution(
-            "without a preference",
-            typed(
-                *quick,
-                f"pcs constraint location remove location-virtual_ip-{drawn['home']}-{drawn['score']}",
-                "pcs resource defaults update resource-stickiness=1",
-                "pcs resource op add webserver monitor interval=3s timeout=20s",
-            ),
-        ),
+        Solution("without a preference", partial(without_preference, quick, **drawn)),
         cheats.replaced(),
         cheats.by_hand("takes over in"),
         spoilt("fencing off", "pcs property set stonith-enabled=false"),
@@ -59,4 +52,20 @@ def solutions(drawn: Drawn) -> tuple[Solution, ...]:
             f"pcs constraint location virtual_ip prefers {drawn['home']}=INFINITY",
             "pcs resource update webserver op monitor interval=3600s",
         ),
+    )
+
+
+def without_preference(quick: tuple[str, ...], lab: Lab, home: str, score: int, **_: object) -> None:
+    """The page is that of Clusters from Scratch, 7.2: three lines, with the name in the second one."""
+    page = lab.distro.paths.web_page
+    lines = [
+        *quick,
+        f"pcs constraint location remove location-virtual_ip-{home}-{score}",
+        "pcs resource defaults update resource-stickiness=1",
+        "pcs resource op add webserver monitor interval=3s timeout=20s",
+    ]
+    for line in lines:
+        lab.nodes[0].type(line)
+    lab.type_on_all(
+        [f"printf '%s\\n' '<html>' \"<body>My Test Site - $(hostname)</body>\" '</html>' > {page}"],
     )

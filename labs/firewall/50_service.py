@@ -31,8 +31,8 @@ def verify(lab: Lab) -> None:
     one, two, third = lab.nodes
     for node in lab.nodes:
         lab.check(
-            f"the firewall of {node.name} has the service high-availability, now and after a restart",
-            lets_in(node, "high-availability"),
+            f"the firewall of {node.name} lets all of high-availability in, now and after a restart",
+            lets_in(node, "high-availability", "2224/tcp", "5405/udp", "3121/tcp", "5403/tcp"),
         )
         for when, options in (("now", ""), ("after a restart", "--permanent ")):
             lab.check(

@@ -40,7 +40,13 @@ def verify(lab: Lab) -> None:
         measured("firewall-closed"),
     )
     for node in lab.nodes:
-        lab.check(f"the firewall of {node.name} lets https in, now and after a restart", lets_in(node, "https"))
-        lab.check(f"the firewall of {node.name} lets the cluster in", lets_in(node, "high-availability"))
+        lab.check(
+            f"the firewall of {node.name} lets https in, now and after a restart",
+            lets_in(node, "https", "443/tcp", outside=True),
+        )
+        lab.check(
+            f"the firewall of {node.name} lets the cluster in",
+            lets_in(node, "high-availability", "2224/tcp", "5405/udp"),
+        )
     lab.check("two nodes and the remote node are online", online(), within=120)
     lab.check("the service answers, from the node that has the address", served_by_owner("virtual_ip"), within=60)

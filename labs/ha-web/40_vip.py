@@ -54,7 +54,7 @@ def verify(lab: Lab) -> None:
             "ip address show, on every node; pcs resource config virtual_ip",
             "a wrong prefix? or typed in by hand? the cluster never takes away what it did not add",
             f"pcs resource update virtual_ip ip={lab.vip} cidr_netmask={lab.prefix}",
-            f"ip address del {lab.vip}/{lab.prefix} dev eth0, where it does not belong",
+            f"ip address flush to {lab.vip}, where it does not belong",
         ),
     )
     lab.check("the address answers from the workstation", answers_ping(lab.vip), within=10)

@@ -25,16 +25,23 @@ pcmk_delay_base=5s on one of the devices lets one of them win (Pacemaker Explain
 not cut the power, or was done so late that the node was up again; its Pacemaker stops then.
 """
 
+from shlex import quote
+
 from halab.conditions import Lab, bmc_power, can_be_fenced, fenced_by_peer, fencing, online, served_by_owner
+
+
+def login_of(lab: Lab) -> str:
+    account = lab.credentials
+    return f"username={quote(account.bmc_user)} password={quote(account.bmc_password)} lanplus=1"
 
 
 def perform(lab: Lab) -> None:
     first = lab.nodes[0]
-    account = lab.credentials
+    login = login_of(lab)
     for node in lab.nodes:
         first.type(
-            f"pcs stonith create fence_{node.name} fence_ipmilan ip={node.bmc} username={account.bmc_user} "
-            f"password={account.bmc_password} lanplus=1 pcmk_host_list={node.name} op monitor interval=60s"
+            f"pcs stonith create fence_{node.name} fence_ipmilan ip={node.bmc} {login} "
+            f"pcmk_host_list={node.name} op monitor interval=60s"
         )
         first.type(f"pcs constraint location fence_{node.name} avoids {node.name}")
     first.type("pcs property set stonith-enabled=true")
@@ -53,7 +60,7 @@ def verify(lab: Lab) -> None:
     lab.check("every node is online", online(), within=120)
     lab.check("fencing is enabled", fencing(True))
     for node in lab.nodes:
-        login = f"username={lab.credentials.bmc_user} password={lab.credentials.bmc_password} lanplus=1"
+        login = login_of(lab)
         lab.check(f"the BMC of {node.name} answers, and its power is on", bmc_power(node, "on"), within=10)
         lab.check(
             f"a peer can fence {node.name} with a device that is started",

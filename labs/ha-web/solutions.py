@@ -1,5 +1,7 @@
 """What else passes each step, and what only seems to."""
 
+from shlex import quote
+
 from halab.conditions import Lab
 from halab.proof import REFERENCE, Solution, typed
 
@@ -16,8 +18,8 @@ def not_for_the_next_boot(lab: Lab) -> None:
 
 def logged_in_to_itself(lab: Lab) -> None:
     password, first = lab.credentials.hacluster, lab.nodes[0]
-    lab.type_on_all([f"echo hacluster:{password} | chpasswd"])
-    first.type(f"pcs host auth {first.name} -u hacluster -p {password}")
+    lab.type_on_all([f"echo {quote(f'hacluster:{password}')} | chpasswd"])
+    first.type(f"pcs host auth {first.name} -u hacluster -p {quote(password)}")
 
 
 def started_on_one(lab: Lab) -> None:
@@ -47,7 +49,7 @@ def by_systemd(lab: Lab) -> None:
 
 
 def as_a_unit(lab: Lab) -> None:
-    """The port is opened by its number, and the page is made by each node."""
+    """The port is opened by its number, the page is made by each node, and Pacemaker finds out what nginx is."""
     lab.type_on_all(
         [
             *lab.distro.commands.install_web,
@@ -56,7 +58,7 @@ def as_a_unit(lab: Lab) -> None:
             f"uname -n > {lab.distro.paths.web_page}",
         ]
     )
-    lab.nodes[0].type("pcs resource create webserver systemd:nginx op monitor interval=10s --wait=30")
+    lab.nodes[0].type("pcs resource create webserver service:nginx op monitor interval=10s --wait=30")
 
 
 def in_standby_without_address(lab: Lab) -> None:
@@ -67,7 +69,7 @@ def in_standby_without_address(lab: Lab) -> None:
 def never_tried(lab: Lab) -> None:
     """The devices know the BMC's address, where the node's name belongs."""
     first, account = lab.nodes[0], lab.credentials
-    login = f"username={account.bmc_user} password={account.bmc_password} lanplus=1"
+    login = f"username={quote(account.bmc_user)} password={quote(account.bmc_password)} lanplus=1"
     for node in lab.nodes:
         target = f"ip={node.bmc} {login} pcmk_host_list={node.bmc}"
         first.type(f"pcs stonith create fence_{node.name} fence_ipmilan {target}")

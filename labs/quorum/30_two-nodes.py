@@ -39,7 +39,7 @@ def perform(lab: Lab) -> None:
     one.type("cat /etc/corosync/corosync.conf", expect=r"two_node: 1")
     one.type("pcs cluster stop --all")
     one.type("pcs cluster start")
-    one.type(FLAGS, expect=r"Activity blocked", within=60)
+    one.type(FLAGS, expect=r"Activity blocked", within=60, fails=True)  # its exit status says so as well
     two.type("pcs cluster start")
     one.type(FLAGS, expect=r"Quorate:\s+Yes", within=60)
     one.type("pcs status nodes", expect=rf"Online: {one.name} {two.name}\n", within=90)

@@ -28,7 +28,7 @@ with a label that the cluster's nginx may not write to, and nginx does not start
 somebody types `restorecon -v /run/nginx.pid`. More: semanage-port(8).
 """
 
-from halab.conditions import Lab, answers_http, command, enforcing, served_by_owner, started
+from halab.conditions import Lab, answers_http, command, enforcing, lets_in, served_by_owner, started
 
 CONFIG = "/etc/nginx/default.d/port.conf"
 OPEN = ("firewall-cmd --permanent --add-port=8888/tcp", "firewall-cmd --reload")
@@ -77,7 +77,7 @@ def verify(lab: Lab) -> None:
         )
         lab.check(
             f"the firewall of {node.name} lets 8888 in, now and after a restart",
-            command(node, "firewall-cmd --query-port=8888/tcp && firewall-cmd --permanent --query-port=8888/tcp"),
+            lets_in(node, "", "8888/tcp", outside=True),
             hint=(f"on {node.name}: firewall-cmd --list-ports, and again with --permanent", "; ".join(OPEN)),
         )
     lab.check("webserver is started on one node", started("webserver"), within=60)

@@ -1,6 +1,11 @@
 """Every fault on a real cluster: how it looks from outside, and that `heal` leaves nothing of it."""
 
+import asyncio
+import os
+import select
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,6 +17,7 @@ from halab.faults.processes import FULL
 from halab.instance.state import InjectedFault
 from halab.kit.wait import wait
 from halab.walk.lab import Lab
+from halab.web.following.follower import Follower
 from tests.cli import Cli
 
 pytestmark = pytest.mark.timeout(900)  # the first test makes the image, and walks through the lab that comes before
@@ -19,6 +25,11 @@ pytestmark = pytest.mark.timeout(900)  # the first test makes the image, and wal
 
 def pings(place: Node | object, address: object) -> bool:
     return bool(place.run("ping", "-c", "2", "-i", "0.2", "-W", "1", str(address)).ok)  # type: ignore[attr-defined]
+
+
+def reaches(place: Node | object, address: object) -> bool:
+    """Return that a place reaches an address, if not at once then after ARP has asked again, once a second."""
+    return wait(lambda: pings(place, address), bool, within=10, successes=1)
 
 
 def whole(lab: Lab) -> bool:
@@ -108,7 +119,7 @@ def test_a_node_that_was_frozen_by_half_is_heard_again_once_it_is_healed(cli: Cl
     cli("heal")
 
     assert silent
-    assert pings(lab.workstation, node.lan)
+    assert reaches(lab.workstation, node.lan)
 
 
 def test_a_partition_keeps_nodes_apart_and_the_workstation_reaches_both(cli: Cli, lab: Lab) -> None:
@@ -118,12 +129,12 @@ def test_a_partition_keeps_nodes_apart_and_the_workstation_reaches_both(cli: Cli
     cli("fault", "partition")
 
     assert not pings(one, two.lan)
-    assert pings(one, two.mgmt)
-    assert pings(lab.workstation, one.lan)
-    assert pings(lab.workstation, two.lan)
+    assert reaches(one, two.mgmt)
+    assert reaches(lab.workstation, one.lan)
+    assert reaches(lab.workstation, two.lan)
     wait(lambda: vip_owners(lab), lambda owners: owners == ("node1", "node2"), within=60)  # split-brain
     cli("heal")
-    wait(lambda: pings(one, two.lan), bool, within=10, successes=1)  # ARP asks once a second
+    assert reaches(one, two.lan)
 
 
 @pytest.mark.core
@@ -140,14 +151,14 @@ def test_a_pulled_cable_is_seen_by_the_node_and_plugged_in_again(cli: Cli, lab: 
     assert carrier == "0"
     assert not reached
     assert node.run("cat", f"/sys/class/net/{device}/carrier").stdout.strip() == "1"
-    wait(lambda: pings(lab.workstation, node.lan), bool, within=10, successes=1)
+    assert reaches(lab.workstation, node.lan)
 
 
 def test_packets_are_lost_in_both_directions_and_at_the_rate_that_was_asked_for(cli: Cli, lab: Lab) -> None:
     no_fencing(lab)
     node = lab.others(lab.where("virtual_ip"))[0]
     many = ("ping", "-q", "-c", "200", "-i", "0.01", "-W", "1", str(node.lan))
-    assert pings(lab.workstation, node.lan)  # otherwise frames that ask for its hardware address would be lost, too
+    assert reaches(lab.workstation, node.lan)  # otherwise frames that ask for its hardware address would be lost, too
 
     cli("fault", "packet-loss", "--node", node.name, "--percent", "20")
     said = lab.workstation.run(*many).stdout
@@ -285,7 +296,7 @@ def test_a_reset_heals_what_was_broken(cli: Cli, lab: Lab) -> None:
     cli("reset", "--to", "start")
 
     assert cli.json("status")["faults"] == []
-    assert pings(lab.nodes[0], lab.nodes[1].lan)
+    assert reaches(lab.nodes[0], lab.nodes[1].lan)
     assert cli("bmc", "node1", "status").strip().endswith("is on")
 
 
@@ -338,3 +349,64 @@ def test_every_fault_has_a_test_here(request: pytest.FixtureRequest) -> None:
     source = request.path.read_text()
 
     assert [name for name in registry.FAULTS if f'"{name}"' not in source] == []
+
+
+def followed(lab: Lab) -> list[str]:
+    """Return the nodes on which a journal is followed."""
+    return [node.name for node in lab.nodes if node.run("pgrep", "--full", "journalctl --follow").ok]
+
+
+def wait_for_end(plug: int) -> float:
+    """Return when a node has lost its power. `plug` is what Provider.open_power returns."""
+    waiting = select.poll()
+    waiting.register(plug, select.POLLIN)
+    waiting.poll()
+    os.close(plug)
+    return time.monotonic()
+
+
+def test_the_map_follows_a_power_cut_and_a_reset_and_is_in_the_way_of_neither(cli: Cli, lab: Lab) -> None:
+    instance, victim, maps = cli.instance(), lab.where("virtual_ip").name, list[dict[str, Any]]()
+    survivor = next(node.name for node in lab.nodes if node.name != victim)
+
+    def node(name: str) -> dict[str, Any]:
+        return next(node for node in maps[-1]["nodes"] if node["name"] == name)
+
+    def whole_again() -> bool:
+        return all((node["power"], node["member"]) == ("on", "online") for node in maps[-1]["nodes"])
+
+    async def shown(what: Callable[[], bool], within: float) -> float:
+        async with asyncio.timeout(within * lab.pace.factor):
+            while not (maps and what()):
+                await asyncio.sleep(0.01)
+        return time.monotonic()
+
+    async def follow() -> float:
+        follower = Follower(cli.name, maps.append)
+        follower.start()
+        try:
+            await shown(lambda: whole_again() and node(victim)["arp"], 20)
+            for order, becomes in [("standby", "standby"), ("unstandby", "online")] * 2:
+                await asyncio.to_thread(lab.ask, "pcs", "node", order, survivor)
+                await shown(lambda becomes=becomes: node(survivor)["member"] == becomes, 3)  # its daemons have said so
+            plug = instance.provider.open_power(victim)
+            assert plug is not None
+            end = asyncio.create_task(asyncio.to_thread(wait_for_end, plug))
+            cutting = asyncio.create_task(asyncio.to_thread(cli, "fault", "power-cut", "--node", victim))
+            dark = await shown(lambda: node(victim)["power"] == "off", 30)
+            took = dark - await end
+            await cutting
+            await shown(lambda: node(survivor)["arp"] and maps[-1]["vip"]["owners"] == [survivor], 60)
+            await shown(lambda: "virtual_ip" in [one["id"] for one in node(survivor)["resources"]], 5)
+            await asyncio.to_thread(cli, "reset", "--to", "start")
+            await shown(lambda: whole_again() and maps[-1]["faults"] == [], 20)
+            assert await asyncio.to_thread(followed, lab) == ["node1", "node2"]
+            return took
+        finally:
+            follower.stop()
+
+    took = asyncio.run(follow())
+
+    assert took < 1
+    assert whole(lab)
+    wait(lambda: followed(lab), lambda nodes: nodes == [], within=10, successes=1)

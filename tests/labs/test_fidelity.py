@@ -1,6 +1,8 @@
-"""The fidelity rules: what a container node must have in common with a server (see docs/architecture.md)."""
+"""The fidelity rules: what a container node must have in common with a server (see docs/nodes.md)."""
 
+import json
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +13,8 @@ from typing import Any
 import pexpect
 import pytest
 
-from halab.conditions import answers_http
+from halab.cli.status import look, why_off
+from halab.conditions import answers_http, bmc_power
 from halab.conditions.checks import Outcome, evaluate
 from halab.exams.witness.look import Witness
 from halab.instance.instance import Instance
@@ -66,6 +69,77 @@ def test_root_on_a_node_is_not_root_on_the_host(lab: Lab) -> None:
     assert int(mapping[1]) >= 1_000_000
     node.type("echo 1 > /proc/sys/kernel/panic", fails=True)
     node.type("mknod /root/disk b 254 0", fails=True)
+
+
+@pytest.mark.core
+def test_root_on_a_node_does_not_own_the_hosts_null_device(cli: Cli, lab: Lab) -> None:
+    node = lab.nodes[0]
+
+    node.run("chmod", "600", "/dev/null")
+    cli("ssh", node.name, "--", "chmod", "600", "/dev/null")
+    node.type("chmod 600 /dev/null")
+    hosts = Path("/dev/null").stat()
+    node.run("chmod", "666", "/dev/null")
+
+    assert (hosts.st_uid, hosts.st_gid, hosts.st_mode & 0o777) == (0, 0, 0o666)
+
+
+def test_a_learner_on_the_workstation_reaches_the_lab_and_nothing_of_the_host(
+    cli: Cli, lab: Lab, tmp_path: Path
+) -> None:
+    node, instance = lab.nodes[0], cli.instance()
+    ask = shlex.join([*lab.credentials.ipmitool(node.bmc), "power", "status"])
+    fence = f"--ip={node.bmc} --username={lab.credentials.bmc_user} --password={lab.credentials.bmc_password} --lanplus"
+    (tmp_path / "script").write_text("echo made on the host")
+
+    reached = {
+        typed: cli("ssh", "workstation", "--", typed)
+        for typed in (
+            f"ping -c 1 -W 2 {node.lan}; ping -c 1 -W 2 {node.name}",
+            f"arping -c 1 -w 2 -I lan {lab.vip}",
+            f"curl --silent --fail --max-time 5 http://{lab.vip}/",
+            ask,
+            f"fence_ipmilan {fence} --action=status 2> /dev/null",
+        )
+    }
+    cli("copy", str(tmp_path / "script"), "workstation:")
+    cli("copy", "workstation:script", f"{node.name}:/root/by-way-of-the-workstation")
+    refused = [
+        cli("ssh", "workstation", "--", "ls", str(path), expect=2)
+        for path in ("/etc/shadow", ROOT, instance.directory, instance.directory.parent, Path.home() / ".ssh")
+    ]
+    not_copied = cli("copy", str(tmp_path / "script"), "workstation:/etc/", expect=3)
+    entered = cli(
+        "ssh",
+        "workstation",
+        "--",
+        f"nsenter --target={instance.provider.outside()[node.name].first_process()} --net true",
+        expect=1,
+    )
+
+    assert reached[ask].startswith("Chassis Power is on\n")
+    assert cli("ssh", "workstation", "--", "sh", "script").startswith("made on the host\n")
+    assert node.run("cat", "/root/by-way-of-the-workstation").stdout == "echo made on the host"
+    assert all("No such file or directory" in said for said in refused)
+    assert "/etc cannot be written to" in not_copied
+    assert not Path("/etc/script").exists()
+    assert "No such file" in entered
+
+
+def test_a_learner_on_the_workstation_logs_in_to_a_node_with_its_password_and_then_with_a_key(cli: Cli) -> None:
+    shell: Any = pexpect.spawn(cli.argv("ssh", "workstation")[0], cli.argv("ssh", "workstation")[1:], timeout=60)
+    shell.expect(r"learner@workstation ~\]\$ ")
+    shell.sendline("ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519 && ssh-copy-id node1")
+    shell.expect(r"continue connecting.*\?")
+    shell.sendline("yes")
+    shell.expect("password: ")
+    shell.sendline("halab")
+    shell.expect(r"learner@workstation ~\]\$ ")
+    shell.sendline("exit")
+    shell.expect(pexpect.EOF)
+    shell.close()
+
+    assert cli("ssh", "workstation", "--", "ssh", "node1", "hostname").splitlines()[0] == "node1"
 
 
 @pytest.mark.core
@@ -176,6 +250,27 @@ def test_a_bmc_survives_many_power_cycles(cli: Cli, lab: Lab) -> None:
     assert cli.instance().dead_bmcs() == []
 
 
+@pytest.mark.core
+def test_a_node_that_reboots_boots_again_with_power_all_the_time_and_keeps_its_journal(cli: Cli, lab: Lab) -> None:
+    node = lab.others(lab.where("virtual_ip"))[0]
+    lab.nodes[0].run("pcs", "property", "set", "stonith-enabled=false")
+    boots = ("journalctl", "--list-boots", "--quiet", "--output=json")
+    before = node.ask("cat", "/etc/machine-id").stdout, len(json.loads(node.ask(*boots).stdout))
+
+    node.run("systemctl", "reboot")
+    wait(node.power, lambda state: state == "off", within=60, successes=1, interval=0.05)
+    meanwhile, status = bmc_power(node, "on").look(lab), why_off(look(cli.instance()))
+    wait(node.power, lambda state: state == "on", within=60, successes=1)
+    node.wait_booted()
+
+    assert meanwhile.ok, meanwhile.seen
+    assert status == [f"{node.name} reboots: its firmware starts the system within seconds"]
+    assert (node.ask("cat", "/etc/machine-id").stdout, len(json.loads(node.ask(*boots).stdout))) == (
+        before[0],
+        before[1] + 1,
+    )
+
+
 def _pids_in(user_namespace: str) -> list[str]:
     """Return the host's processes that are in a user namespace, which /proc names so."""
     found = []
@@ -200,6 +295,40 @@ def test_whatever_is_in_the_pool_can_be_installed(instances: Callable[..., Cli])
         assert witness.look() == []  # whatever its scripts make
 
     cli("down")
+
+
+def test_files_ssh_and_a_browser_reach_the_nodes_from_the_host(
+    cli: Cli, lab: Lab, tmp_path: Path, host_addresses: str
+) -> None:
+    (tmp_path / "files/below").mkdir(parents=True)
+    (tmp_path / "files/below/text").write_text("from the host")
+    owner, (other,) = lab.where("virtual_ip"), lab.others(lab.where("virtual_ip"))
+    owner.run("firewall-cmd", "--remove-service=ssh")  # ssh needs no network, and no sshd that runs
+    owner.run("systemctl", "stop", "ssh")
+
+    cli("copy", str(tmp_path / "files"), f"{owner.name}:")
+    cli("copy", f"{owner.name}:files/.", f"{other.name}:/root/twin")
+    cli("copy", f"{other.name}:twin", str(tmp_path))
+    config = tmp_path / "ssh.config"
+    config.write_text(run(cli.argv("ssh-config")).stdout)
+    there = f"{owner.name}:/root/by-scp"
+    scp = run(["scp", "-F", str(config), str(tmp_path / "twin/below/text"), there])
+    ssh = run(["ssh", "-F", str(config), f"{cli.name}-{owner.name}", "cat /root/by-scp; exit 7"])
+    with subprocess.Popen(cli.argv("forward"), stdout=subprocess.PIPE, text=True) as forward:
+        assert forward.stdout
+        url = next(word for line in forward.stdout for word in line.split() if word.startswith("http://127.0.0.1:"))
+        page = run(["curl", "--silent", "--max-time", "10", url]).stdout
+        addresses = addresses_of_host()
+        forward.send_signal(signal.SIGINT)
+        ended = forward.wait(timeout=20)
+
+    owner.run("systemctl", "start", "ssh")
+    owner.run("firewall-cmd", "--reload")
+    assert scp.ok, scp.stderr
+    assert (ssh.stdout, ssh.rc) == ("from the host", 7)
+    assert owner.name in page
+    assert ended == 0
+    assert addresses == host_addresses
 
 
 # Pushes characters into whatever terminal can be opened, as if they were typed there (ioctl_tty(2), TIOCSTI)
@@ -258,6 +387,30 @@ def test_a_program_on_a_node_cannot_type_on_the_hosts_terminal(cli: Cli) -> None
     assert "/dev/pts/" in typed
     assert "nothing was typed on the host" in typed
     provider.run("node1", ["rm", PUSH_FILE])
+
+
+@pytest.mark.parametrize("place", ["node1", "workstation"])
+def test_a_command_has_its_input_as_it_is_and_ends_with_its_own_status(cli: Cli, place: str) -> None:
+    given = bytes(range(256)) * 1000
+    argv = cli.argv("ssh", place, "--", "sh", "-c", 'cat; echo "$@" >&2; exit 7', "sh", "a  b", "*")
+
+    done = subprocess.run(argv, input=given, capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout) == (7, given)
+    assert done.stderr.splitlines()[-1] == b"a  b *"
+
+
+def test_ctrl_c_ends_a_command_on_its_node_where_it_has_no_terminal(cli: Cli) -> None:
+    argv = cli.argv("ssh", "node1", "--", "sh", "-c", "echo ready; sleep 61.0616")
+
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        status = process.wait(timeout=30)
+
+    assert status == 130
+    assert not cli.instance().provider.run("node1", ["pgrep", "-f", "61[.]0616"]).ok
 
 
 # A FIFO over the file that tells the container's root, but not the host, whether it is frozen
@@ -370,14 +523,21 @@ def test_what_asks_on_a_node_keeps_nothing_of_it_alive_and_leaves_nothing_there(
     node, provider = lab.nodes[0], cli.instance().provider
     node.run("pcs", "property", "set", "stonith-enabled=false")  # so that nobody starts it again
 
+    visitors = ["sh", "-c", "ls -d /sys/fs/cgroup/halab-*"]
+    of_others = set(provider.run(node.name, visitors).stdout.split())  # those of `lab`, which is another's
+
     for _ in range(3):
         assert provider.ask(node.name, ["true"]).ok
-    inside = provider.run(node.name, ["sh", "-c", "ls -d /sys/fs/cgroup/halab-*; ps -e -o comm= | grep ^python"])
+    own = set(provider.run(node.name, visitors).stdout.split()) - of_others
+    programs = provider.run(node.name, ["ps", "-e", "-o", "comm="]).stdout.split()
     provider.run(node.name, ["systemctl", "poweroff"])
     wait(lambda: provider.power_states()[node.name], lambda state: state == "off", within=60, successes=1)
 
-    assert inside.stdout.count("halab-") == 1
-    assert "python" not in inside.stdout
+    time.sleep(7)  # longer than its firmware would take
+    assert f"{node.name} is off because its own system has switched it off" in cli("status")
+    assert len(own) == 1
+    assert "systemd" in programs
+    assert not [program for program in programs if program.startswith("python")]
     assert lab.workstation.run("arping", "-c", "2", "-w", "2", "-I", "lan", str(node.lan)).rc != 0
     with pytest.raises(LabError, match="it is off"):
         provider.ask(node.name, ["true"])

@@ -86,6 +86,25 @@ def test_a_measurement_that_was_killed_leaves_no_probe_and_is_healed(cli: Cli) -
     assert_whole(cli)
 
 
+def test_a_measurement_that_is_interrupted_heals_and_none_begins_while_something_is_broken(cli: Cli) -> None:
+    process = subprocess.Popen(
+        cli.argv("measure", "power-cut"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    wait(lambda: cli.instance().state.faults, bool, within=120, successes=1, interval=0.1)
+
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=60)
+
+    assert (process.returncode, "Healed power-cut" in told) == (130, True)
+    assert cli.json("status")["faults"] == []
+    cli("fault", "cpu-hog", "--node", "node2")
+    began = time.monotonic()
+    assert "the cluster is broken on purpose, by cpu-hog on node2" in cli("measure", "service-crash", expect=3)
+    assert time.monotonic() - began < 20
+    cli("heal")
+    assert_whole(cli)
+
+
 def test_a_measurement_whose_workstation_is_gone_says_so_and_up_makes_all_whole(cli: Cli) -> None:
     process = measuring(cli)
     time.sleep(1)
@@ -98,6 +117,28 @@ def test_a_measurement_whose_workstation_is_gone_says_so_and_up_makes_all_whole(
     cli("up")
     assert_whole(cli)
     assert cli.json("status")["faults"] == []
+
+
+def test_what_is_not_started_on_purpose_and_another_address_are_no_obstacle(cli: Cli) -> None:
+    node1 = cli.instance().provider
+    for line in (
+        "pcs resource create db ocf:pacemaker:Stateful promotable",
+        "pcs resource create off ocf:pacemaker:Dummy --disabled",
+        "pcs resource create banned ocf:pacemaker:Dummy --disabled",
+        "pcs constraint location banned avoids node1 node2",
+        "pcs resource enable banned",
+        "pcs resource create other_ip ocf:heartbeat:IPaddr2 ip=192.168.1.150 cidr_netmask=24 --group both",
+        "pcs resource create last ocf:pacemaker:Dummy --group both",
+    ):
+        assert node1.run("node1", line.split()).ok, line
+    active = cli.json("status")["vip"]["owners"]
+
+    told = cli.json("measure", "move")
+
+    assert [told["runs"][0]["fault"]["node"]] == active
+    assert cli.json("status")["vip"]["owners"] != active
+    roles = next(item["roles"] for item in cli.json("status")["resources"] if item["id"] == "db")
+    assert sorted(roles.values()) == ["Promoted", "Unpromoted"]
 
 
 def test_without_fencing_an_outage_is_called_unsafe(cli: Cli) -> None:

@@ -113,6 +113,7 @@ def test_up_goes_on_with_containers_whose_names_do_not_tell_the_state_directory(
     podman = cli.instance().provider.workstation_argv(["podman", "--cgroup-manager=cgroupfs", "rename"])
     for node in ("node1", "node2"):
         subprocess.run([*podman, cli.container(node), f"halab-{cli.name}-{node}"], check=True, capture_output=True)
+    (cli.instance().directory / "containers.json").unlink()  # which it did not keep
 
     refused = cli("save", "mine", expect=3)
     cli("up")

@@ -7,11 +7,13 @@ import pytest
 
 from halab.cli import selection
 from halab.instance.instance import Instance
+from halab.kit.errors import Exit
 from halab.kit.process import run_by
 from halab.providers import PROVIDERS, rights
 from halab.spec import labs
 from tests.fakes import Programs, World, instance_up, write_lab
 from tests.inv import Inv
+from tests.page_server import PageServer
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +23,7 @@ def _own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     monkeypatch.delenv("HALAB_TIMEOUT_FACTOR", raising=False)
     monkeypatch.delenv("HALAB_DEBUG", raising=False)
+    monkeypatch.delenv("HALAB_INSTANCE", raising=False)
     monkeypatch.setattr(selection, "_of_this_command_line", None)
 
 
@@ -62,3 +65,28 @@ def programs() -> Iterator[Programs]:
 @pytest.fixture
 def inv(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inv:
     return Inv(capsys, monkeypatch)
+
+
+@pytest.fixture
+def chosen(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inv:
+    """`inv`, with the lab `tiny` selected, and not up."""
+    monkeypatch.setattr("halab.cli.commands.host.ensure", lambda tools, say: None)
+    monkeypatch.setattr("halab.cli.commands.host.missing", lambda tools: ())
+    inv = Inv(capsys, monkeypatch)
+    assert inv("lab", "--name", "tiny", "--provider", "fake", "--distro", "debian12") == Exit.GOOD
+    return inv
+
+
+@pytest.fixture
+def up(chosen: Inv) -> Inv:
+    """`inv`, with the instance `tiny` up."""
+    assert chosen("up") == Exit.GOOD
+    return chosen
+
+
+@pytest.fixture
+def server() -> Iterator[PageServer]:
+    """The page's server, with the instances of the test."""
+    server = PageServer()
+    yield server
+    server.close()

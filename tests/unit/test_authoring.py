@@ -391,6 +391,13 @@ def test_a_mistake_that_every_node_and_distro_meets_is_told_once(place: Path) ->
         ),
         ('"wrong": random', '"wrong": {1}, "more": random', "grade.py, line 1: draw: TypeError: Object of type set"),
         ("random.choice", "random.choize", "grade.py, line 7: draw: AttributeError"),
+        ("random.choice([", "random.gauss([", "there is no gauss"),
+        (
+            "random.choice([",
+            'random.choice({"this"} or [',
+            "line 7: draw: TypeError: draw from a list",
+        ),
+        ("random.choice(", "__import__('random').random() or (", "the same seed gives another draw"),
         (
             "online(), points=2",
             'online(), points=2, hint="inv reset --to one"',
@@ -501,6 +508,18 @@ def test_prose_that_is_alive(text: str) -> None:
 )
 def test_prose_that_is_dead(text: str, wrong: tuple[int, str]) -> None:
     assert dead(text) == [wrong]
+
+
+NOT_EVERY = "not every node calls it {}; `ip address show to ADDRESS` tells which interface has an address"
+
+
+@pytest.mark.parametrize("name", ["eth0", "ens5", "enp1s0"])
+def test_a_name_of_an_interface_is_not_that_of_every_provider(place: Path, name: str) -> None:
+    assert dead(f"One\n`ip address show {name}`") == [(1, NOT_EVERY.format(name))]
+    assert dead(f"`ip address show {name}`", own=None) == []  # the docs may tell what a container has
+
+    edit(place / "tiny" / "10_one.py", "online())", f'online(), hint="ip address del 10.0.0.1/8 dev {name}")')
+    assert "line 14: hint: not every node" in only(found().problems)
 
 
 def test_an_exam_has_no_steps_to_name() -> None:

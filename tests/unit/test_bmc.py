@@ -17,6 +17,8 @@ from halab.instance.power_on_due import PowerOnDue, out_of_service
 from halab.kit.errors import LabError
 from halab.kit.paths import ROOT
 from halab.kit.toml import read
+from halab.kit.wait import wait
+from halab.providers import CRASHED, REBOOTS, SWITCHED_OFF
 from halab.spec.models import LabSpec
 from tests.fakes import LAB_TOML, FileSwitch, events_of
 
@@ -42,6 +44,11 @@ class Chassis:
 
     def set_switch(self, state: str) -> None:
         (self.directory / "power").write_text(state)
+
+    def end(self, how: str) -> None:
+        """Have the node's system end by itself."""
+        (self.directory / "ended").write_text(how)
+        self.set_switch("off")
 
     @property
     def switch(self) -> str:
@@ -381,6 +388,115 @@ def test_a_bmc_that_is_ended_while_it_cuts_the_power_for_a_cycle_has_noted_what_
 
     assert [left is not None and 50 < left <= 60 for left in due] == [True]
     assert PowerOnDue(tmp_path / "events").left() is None  # the client was told that it has failed
+
+
+@pytest.mark.parametrize("how", [REBOOTS, CRASHED])
+def test_a_system_that_reboots_or_crashes_is_started_again(chassis: Chassis, how: str) -> None:
+    chassis.end(how)
+
+    assert chassis.is_told("on")
+    assert (chassis.power("status"), events_of(chassis.directory)) == ("Chassis Power is on", [])
+
+
+def test_a_system_that_switches_itself_off_stays_off(chassis: Chassis) -> None:
+    chassis.end(SWITCHED_OFF)
+
+    time.sleep(0.2)
+    assert chassis.power("status") == "Chassis Power is off"
+    assert chassis.told == []
+
+
+def test_a_chassis_has_power_from_the_moment_its_system_reboots(booting: Chassis) -> None:
+    booting.set_switch("on")
+
+    booting.end(REBOOTS)
+
+    assert booting.power("status") == "Chassis Power is on"
+    assert PowerOnDue(booting.directory / "events").left()
+    assert booting.told == []
+
+
+@pytest.mark.parametrize(
+    ("action", "said", "told"),
+    [
+        ("off", "off", ["off"]),
+        ("on", "on", []),
+        ("cycle", "on", ["off"]),
+        ("soft", "on", ["soft"]),
+    ],
+)
+def test_an_order_wins_over_a_reboot(booting: Chassis, action: str, said: str, told: list[str]) -> None:
+    booting.set_switch("on")
+    booting.end(REBOOTS)
+    booting.power("status")
+
+    booting.power(action)
+
+    assert booting.power("status") == f"Chassis Power is {said}"
+    assert booting.told == told
+
+
+def test_a_system_that_was_cut_off_while_it_rebooted_never_starts(tmp_path: Path) -> None:
+    (tmp_path / "power").write_text("on")
+    (tmp_path / "told").write_text("")
+    for chassis in serve(tmp_path, post=0.5):
+        chassis.end(REBOOTS)
+        chassis.power("off")
+        time.sleep(1)
+
+        assert (chassis.told, chassis.switch) == (["off"], "off")
+
+
+@pytest.mark.parametrize("restored", ["on", "off"])
+def test_a_restore_wins_over_a_reboot(tmp_path: Path, restored: str) -> None:
+    (tmp_path / "power").write_text("on")
+    (tmp_path / "told").write_text("")
+    for chassis in serve(tmp_path, post=0.5):
+        chassis.end(REBOOTS)
+        with out_of_service(tmp_path / "events", within=5):
+            (tmp_path / "ended").unlink()  # as whoever restores it cuts its power
+            chassis.set_switch(restored)
+        time.sleep(1)
+
+        assert (chassis.told, chassis.power("status")) == ([], f"Chassis Power is {restored}")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_reboot_is_carried_out_though_the_bmc_was_killed_when_the_system_ended_or_after(
+    tmp_path: Path, when: str
+) -> None:
+    (tmp_path / "power").write_text("on")
+    (tmp_path / "told").write_text("")
+    for chassis in serve(tmp_path, post=60):
+        if when == "after":
+            chassis.end(REBOOTS)
+            chassis.power("status")
+    if when == "before":
+        chassis.end(REBOOTS)
+
+    (tmp_path / "ready").unlink()
+    for again in serve(tmp_path, post=0.2):
+        assert again.is_told("on")
+
+
+def test_a_system_that_cannot_be_started_again_is_not_tried_for_ever(tmp_path: Path) -> None:
+    spec = read(lab_file(tmp_path), LabSpec)
+    (tmp_path / "power").write_text("on")
+    node = spec.nodes[0].model_copy(update={"bmc": "127.0.0.1"})
+    tried = threading.Semaphore(0)
+
+    class Switch(FileSwitch):
+        def power_on(self, node: str) -> None:
+            tried.release()
+            raise LabError("its disk is full")
+
+    bmc = NodeBmc(node, spec.credentials, Switch(tmp_path, watched=True), tmp_path / "events", post=0, port=free_port())
+    (tmp_path / "ended").write_text(REBOOTS)
+    (tmp_path / "power").write_text("off")
+
+    assert tried.acquire(timeout=20)
+    wait(bmc.get_power_state, lambda state: state == "off", within=20, successes=3, interval=0.05)
+    assert not tried.acquire(blocking=False)
 
 
 def test_on_during_the_firmware_does_not_begin_it_again(booting: Chassis) -> None:

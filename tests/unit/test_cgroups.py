@@ -58,7 +58,7 @@ def test_every_tmpfs_of_a_node_together_leaves_room_for_its_processes(unified: C
     options = unified.podman_options(machine)
 
     sizes = [int(option.rpartition("size=")[2].removesuffix("m")) for option in options if "--tmpfs" in option]
-    assert len(sizes) == 4
+    assert len(sizes) == 3
     assert sum(sizes) + 256 <= machine.memory - 400  # /dev/shm has 256 MiB; a running cluster takes 280
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from halab.instance.cluster import ClusterStatus, parse_devices, parse_status
-from halab.kit.errors import LabError
+from halab.kit.errors import CheckFailed, LabError
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "crm_mon"
 IPADDR2 = "ocf:heartbeat:IPaddr2"
@@ -189,7 +189,8 @@ def test_a_clone_is_as_bad_as_the_worst_of_its_instances(flag: str) -> None:
 def test_a_promotable_clone_is_on_all_its_nodes() -> None:
     seen = status("promotable").resources["state"]
 
-    assert (seen.role, seen.nodes) == ("Promoted", ("node1", "node2"))
+    assert (seen.role, seen.nodes) == ("Promoted, Unpromoted", ("node1", "node2"))
+    assert seen.roles == {"node1": "Promoted", "node2": "Unpromoted"}
 
 
 def test_fencing_devices_are_resources() -> None:
@@ -214,7 +215,7 @@ def test_what_is_no_plain_xml_is_refused(text: str) -> None:
 
 
 def test_xml_without_a_summary_is_refused() -> None:
-    with pytest.raises(LabError, match="has no <summary>"):
+    with pytest.raises(CheckFailed, match="crm_mon tells of no cluster; it said: nothing"):
         parse_status("<pacemaker-result><status code='102'/></pacemaker-result>")
 
 
@@ -224,3 +225,35 @@ def test_the_devices_that_can_fence_a_node_are_read() -> None:
       <status code="0" message="OK"/></pacemaker-result>"""
 
     assert parse_devices(text) == ("fence_node1",)
+
+
+@pytest.mark.parametrize(
+    ("inside", "said"),
+    [
+        ('<status code="102" message="Not connected"/>', "Not connected"),
+        (
+            '<pacemakerd sys_from="pacemakerd" state="starting_daemons"/><status code="0" message="OK"/>',
+            "Pacemaker is starting_daemons",
+        ),
+    ],
+)
+def test_a_cluster_that_is_not_there_yet_is_told_as_crm_mon_tells_it(inside: str, said: str) -> None:
+    with pytest.raises(CheckFailed, match=f"it said: {said}$"):
+        parse_status(f"<pacemaker-result>{inside}</pacemaker-result>")
+
+
+def test_instances_of_a_clone_with_names_of_their_own_are_one_resource_and_a_node_is_named_once() -> None:
+    head, _, rest = captured("clone").partition('<resource id="dummy"')
+    text = f'{head}<resource id="dummy:0"{rest}'.replace('<resource id="dummy"', '<resource id="dummy:1"')
+    text = text.replace('<node name="node2" id="2" cached="true"/>', '<node name="node1" id="1" cached="true"/>')
+
+    seen = parse_status(text)
+
+    assert seen.where("dummy") == ("node1",)
+    assert seen.resources["dummy"].roles == {"node1": "Started"}
+
+
+def test_roles_have_the_labs_names_of_nodes() -> None:
+    seen = status("promotable").renamed({"node1": "first"})
+
+    assert seen.resources["state"].roles == {"first": "Promoted", "node2": "Unpromoted"}

@@ -1,15 +1,18 @@
 """The command line on a fake instance: exit statuses, what is said, and what --json says."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from halab.cli import commands
 from halab.instance.instance import Instance, instances_dir
+from halab.instance.power_on_due import PowerOnDue
 from halab.instance.state import locked
+from halab.kit import typed
 from halab.kit.errors import Exit
-from halab.providers import host
+from halab.providers import CRASHED, REBOOTS, SWITCHED_OFF, host
 from halab.spec.models import mac
 from tests.fakes import World, write_sequel
 from tests.inv import Inv
@@ -35,20 +38,8 @@ NODE1_ARP = "Unicast reply from 10.1.0.100 [{mac}]  0.6ms"
 
 
 @pytest.fixture
-def inv(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inv:
-    """`inv`, with the lab `tiny` selected, and not up."""
-    monkeypatch.setattr(commands.host, "ensure", lambda tools, say: None)
-    monkeypatch.setattr(commands.host, "missing", lambda tools: ())
-    inv = Inv(capsys, monkeypatch)
-    assert inv("lab", "--name", "tiny", "--provider", "fake", "--distro", "debian12") == Exit.GOOD
-    return inv
-
-
-@pytest.fixture
-def up(inv: Inv) -> Inv:
-    """`inv`, with the instance `tiny` up."""
-    assert inv("up") == Exit.GOOD
-    return inv
+def inv(chosen: Inv) -> Inv:
+    return chosen
 
 
 @pytest.mark.parametrize(
@@ -186,6 +177,26 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(up: Inv, world: World) -> No
     assert up.err.rstrip().endswith("inv walk --to two")
     world.before_perform = lambda name: None
     assert up("walk", "--to", "two") == Exit.GOOD
+
+
+def test_what_is_to_be_typed_again_is_what_a_person_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["invoke", "--search-root", "/a/checkout", "walk", "--to", "a b"])
+
+    assert typed.command_line() == "inv walk --to 'a b'"
+
+
+@pytest.mark.parametrize("arguments", [["walk", "--to", "tow"], ["step", "tow"], ["check", "--step", "tow"]])
+def test_a_step_that_there_is_not_is_refused_before_anything_is_finished(
+    up: Inv, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    def settle(*given: object) -> None:
+        raise AssertionError("this may take minutes")
+
+    monkeypatch.setattr("halab.walk.bringup.settle", settle)
+
+    assert up(*arguments) == Exit.LAB_BROKEN
+
+    assert 'has no step "tow", did you mean "two"?' in up.err
 
 
 def test_an_error_that_nobody_foresaw_is_no_traceback(up: Inv, world: World) -> None:
@@ -484,6 +495,30 @@ def test_status_tells_who_answers_for_the_vip(up: Inv, world: World) -> None:
     assert "VIP 10.1.0.100 answers from: node1." in up.out
 
 
+def test_status_says_when_no_resource_has_the_vip(up: Inv, world: World) -> None:
+    world.crm_mon = (FIXTURES / "started.xml").read_text()
+    up("status")
+    with_it = up.out
+    world.answers["cibadmin"] = "<resources/>"
+
+    up("status")
+
+    assert "No resource has the VIP's address, 10.1.0.100." in up.out
+    assert "No resource has" not in with_it
+
+
+def test_status_shows_the_role_of_a_clone_on_each_node(up: Inv, world: World) -> None:
+    world.crm_mon = (FIXTURES / "promotable.xml").read_text()
+
+    found = up.json("status")
+    up("status")
+
+    clone = next(item for item in found["resources"] if item["id"] == "state")
+    assert clone["roles"] == {"node1": "Promoted", "node2": "Unpromoted"}
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in up.out.splitlines() if "state" in line]
+    assert [row[-2:] for row in rows] == [["Promoted", "node1"], ["Unpromoted", "node2"]]
+
+
 @pytest.mark.parametrize(
     ("captured", "member"),
     [
@@ -553,3 +588,49 @@ def test_a_doctor_tells_of_a_bmc_that_does_not_run(up: Inv, world: World) -> Non
     assert healthy == Exit.GOOD
     assert code == Exit.LAB_BROKEN
     assert "the BMC of node1 does not run; `inv up` starts it again" in up.out
+
+
+@pytest.mark.parametrize("where", ["node1", "workstation"])
+def test_a_shell_is_told_of_a_terminal_that_is_known_where_it_runs(
+    up: Inv, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    shells: list[list[str]] = []
+    monkeypatch.setattr(commands.shell, "run", lambda instance, node, argv, *rest: shells.append(argv))
+    monkeypatch.setenv("TERM", "no-such-terminal")
+
+    up("ssh", where)
+
+    (argv,) = shells
+    told = subprocess.run([*argv, "-c", "echo $TERM"], capture_output=True, text=True, check=True)
+    assert told.stdout == "xterm-256color\n"
+
+
+@pytest.mark.parametrize(
+    ("how", "dead", "sentence"),
+    [
+        (SWITCHED_OFF, False, "node2 is off because its own system has switched it off"),
+        (REBOOTS, False, "node2 reboots: its firmware starts the system within seconds."),
+        (REBOOTS, True, "node2 reboots: its BMC, which would start the system, is dead; try: inv up."),
+        (CRASHED, False, "node2's system has crashed: its firmware starts the system within seconds."),
+    ],
+)
+def test_status_says_how_a_node_that_is_off_has_ended(
+    up: Inv, world: World, how: str, dead: bool, sentence: str
+) -> None:
+    world.power["node2"], world.ended["node2"] = "off", how
+    if dead:
+        world.end_daemons(f"{Instance.open('tiny').directory}/bmc/node2")
+
+    data, _ = up.json("status"), up("status")
+
+    assert sentence in up.out
+    assert [node["ended"] for node in data["nodes"]] == [None, how]
+
+
+def test_status_says_that_the_firmware_of_a_node_runs(up: Inv, world: World) -> None:
+    world.power["node2"] = "off"
+    PowerOnDue(Instance.open("tiny").bmc_log("node2")).accept(5)
+
+    up("status")
+
+    assert "node2 has power: its firmware starts the system within seconds." in up.out

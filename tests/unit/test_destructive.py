@@ -42,7 +42,7 @@ def seen_after_one_outage(outages: int | None) -> Observation:
     told = Measurement(fault="power-cut", at=now, fencing=True, configuration="", runs=(run,))
     lab: Any = SimpleNamespace(
         pace=Pace(),
-        where=lambda resource: NODE,
+        active=lambda: NODE,
         others=lambda node: [],
         status=lambda: SimpleNamespace(fencing=True),
         outage=lambda fault, node, limit: told,

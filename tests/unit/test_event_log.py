@@ -24,6 +24,7 @@ from halab.kit.recording import whole_lines
 from halab.measure.outages import Claim, Sample, Seen
 from halab.measure.probing import TOLD_EVERY, Samples, tell_between
 from halab.measure.records import Measured
+from halab.measure.run import RunBegins
 from halab.measure.writes import Write
 from halab.proof import Cell, Proven
 from halab.spec.labs import Step
@@ -52,6 +53,7 @@ EVENTS = [
     WalkEnds(),
     Injected(FAULT),
     Healed((FAULT,)),
+    RunBegins({"name": "power-cut", "node": "node1"}, 1, 2, 1.0, {"node1": True}, {"virtual_ip": ("node1",)}),
     Samples((Sample(1.0, 0.1, None),), (Claim(1.0, ("node1",)),), (Write(1.0, 1, True),)),
     Measured(a_measurement(a_run(CUT, TOLD)), Path("measurements/1")),
     Marked(Mark.of("first", 6, CHECK)),
@@ -295,7 +297,7 @@ def test_nothing_of_an_exams_draw_is_in_it(
 
 def test_samples_come_at_most_ten_times_a_second_and_none_is_left_out() -> None:
     audience, seen, now = FakeAudience(), Seen(), [0.0]
-    printed = [json.dumps(["http", number * 0.05, 0.001, "node1"]) for number in range(100)]  # five seconds
+    printed = [json.dumps(["http", number * 0.05, 0.001, ["node1"]]) for number in range(100)]  # five seconds
     arrived = []
 
     def arrive() -> Iterator[str]:
@@ -304,7 +306,7 @@ def test_samples_come_at_most_ten_times_a_second_and_none_is_left_out() -> None:
             arrived.append(line)
             yield line
 
-    seen.read(tell_between(arrive(), seen, audience, clock=lambda: now[0]), {})
+    seen.read(tell_between(arrive(), seen, audience, clock=lambda: now[0]), {"node1": "node1"})
 
     batches = audience.told(Samples)
     assert 5 / TOLD_EVERY * 0.8 <= len(batches) <= 5 / TOLD_EVERY + 1

@@ -11,7 +11,7 @@ from halab.exams import sheets, text
 from halab.exams.draw import draw, paper_of
 from halab.instance.state import Sitting
 from halab.kit.errors import Exit, LabError
-from halab.spec import labs
+from halab.spec import lab_code, labs
 from halab.spec.labs import LabFolder
 from tests.fakes import World
 from tests.inv import Inv
@@ -100,7 +100,14 @@ def test_addresses_and_passwords_of_repair_are_those_of_the_lab() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "reason"),
-    [("{{ lab.vpi }}", "test/README.md: .* has no attribute 'vpi'"), ("{{ lab", "test/README.md: unexpected end")],
+    [
+        ("{{ lab.vpi }}", "test/README.md: .* has no attribute 'vpi'"),
+        ("{{ lab", "test/README.md: unexpected end"),
+        ("{% if %}", "test/README.md: Expected an expression"),
+        ("{{ 1 / 0 }}", "test/README.md: ZeroDivisionError"),
+        ("{{ lab.nodes[9].name }}", "test/README.md: .* has no element 9"),
+        ("{{ lab.title | nonsense }}", "test/README.md: No filter named 'nonsense'"),
+    ],
 )
 def test_a_text_that_asks_for_what_there_is_not_is_the_authors_mistake(
     folder: LabFolder, wrong: str, reason: str
@@ -238,3 +245,28 @@ def test_titles_are_text_in_a_table_and_in_a_page(world: World, tmp_path: Path) 
     assert "<td>Do a|b</td>" in shown
     assert "<title>This &lt;b&gt; &amp; that: alice</title>" in shown
     assert "Do &lt;i&gt;it&lt;/i&gt;" in shown
+
+
+@pytest.mark.parametrize("wrong", ["{{ lab.vpi }}", "{% if %}", "{{ drawn.nonsense }}"])
+def test_a_bad_text_is_told_by_lint_and_before_an_exam_is_made(
+    folder: LabFolder, inv: Inv, world: World, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setattr("halab.cli.commands.host.ensure", lambda tools, say: None)
+    (folder.path / "README.md").write_text(wrong)
+    inv("lab", "--name", "test", "--provider", "fake", "--distro", "debian12")
+
+    linted, told = inv("lint-lab", "--name", "test"), inv.out.replace("\n", "")
+    started = inv("start", "test")
+
+    assert (linted, started) == (Exit.CHECK_FAILED, Exit.LAB_BROKEN)
+    assert "test/README.md: " in told
+    assert "test/README.md: " in inv.err
+    assert world.calls == []
+
+
+def test_a_text_that_never_ends_is_told_by_its_file(folder: LabFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab_code, "READING", 2.0)
+    (folder.path / "README.md").write_text("{% for i in range(10 ** 12) %}{% endfor %}")
+
+    with pytest.raises(LabError, match=r"test/README\.md: it is not done within 2 s"):
+        text.render(begin_exam(folder))

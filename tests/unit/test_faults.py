@@ -4,13 +4,14 @@ import pytest
 
 from halab.faults import Fault, Scene, registry
 from halab.instance.instance import Instance
+from halab.instance.power_on_due import PowerOnDue
 from halab.instance.state import InjectedFault
 from halab.kit.audience import NOBODY
 from halab.kit.errors import LabError, NothingChecked
 from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult
 from halab.walk import bringup, checkpoints
-from tests.fakes import FakeAudience, Programs, World, instance_up
+from tests.fakes import FakeAudience, FakeProvider, Programs, World, instance_up
 
 
 @pytest.fixture
@@ -45,6 +46,19 @@ def test_a_fault_is_remembered_before_anything_is_broken(instance: Instance, mon
     registry.heal(later)
     assert healed == ["node2"]
     assert Instance.open(instance.name).state.faults == ()
+
+
+def test_a_power_cut_wins_over_a_power_on_that_is_due_and_its_healing_takes_its_place(instance: Instance) -> None:
+    due = PowerOnDue(instance.bmc_log("node2"))
+    due.accept(60)
+
+    registry.inject(instance, "power-cut", "node2")
+    cut = due.left()
+    due.accept(60)
+    registry.heal(instance)
+
+    assert (cut, due.left()) == (None, None)
+    assert instance.provider.power_states()["node2"] == "on"
 
 
 def test_a_node_that_is_fenced_while_it_is_healed_is_healed_once_it_has_booted(
@@ -223,3 +237,46 @@ def test_dead_bmcs_are_started_by_whatever_changes_the_instance(instance: Instan
 
 def test_no_two_faults_have_one_name() -> None:
     assert len(registry.FAULTS) == len(registry.ALL)
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """The processes that each node runs."""
+    there: dict[str, set[str]] = {"node1": set(), "node2": set(), "node3": set()}
+    real = FakeProvider.run
+
+    def run(self: FakeProvider, node: str, argv: list[str], **rest: object) -> CommandResult:
+        if argv[0] == "pgrep":
+            return CommandResult(tuple(argv), 0 if argv[-1] in there[node] else 1, "", "")
+        return real(self, node, argv)
+
+    monkeypatch.setattr(FakeProvider, "run", run)
+    return there
+
+
+@pytest.mark.parametrize("fault", ["service-crash", "service-hang", "service-broken"])
+def test_a_fault_of_a_process_says_where_it_runs(
+    instance: Instance, world: World, processes: dict[str, set[str]], fault: str
+) -> None:
+    processes["node2"].add("nginx")
+    processes["node3"].add("nginx")
+    world.power["node3"] = "off"
+    world.typed.clear()
+
+    with pytest.raises(LabError, match=r"^nginx does not run on node1; it runs on node2$"):
+        registry.inject(instance, fault, "node1")
+    assert not [line for line in world.typed if line.startswith("sh")]  # so nothing is healed either
+    assert instance.state.faults == ()
+
+
+def test_a_fault_of_a_process_that_runs_nowhere_says_so(
+    instance: Instance, world: World, processes: dict[str, set[str]]
+) -> None:
+    world.answers["sh"] = ""
+
+    with pytest.raises(LabError, match=r"^pacemaker-controld does not run on node1, nor on any other node$"):
+        registry.inject(instance, "kill-controld", "node1")
+
+    processes["node1"].add("pacemaker-contr")
+    registry.inject(instance, "kill-controld", "node1")
+    assert "sh -c pkill -KILL --exact pacemaker-contr" in world.typed

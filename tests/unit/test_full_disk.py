@@ -90,10 +90,11 @@ def test_what_need_not_write_works_on_a_full_disk(place: Path, command: str) -> 
     assert code == Exit.GOOD, said
 
 
-def test_what_a_program_says_of_a_full_disk_is_told_as_such() -> None:
-    error = LabError(
-        "`tar` failed with exit status 2: tar: a.tar: Wrote only 4096 of 10240 bytes / No space left on device"
-    )
+@pytest.mark.parametrize(
+    "said", ["cp: error writing 'a': No space left on device", "tar: a.tar: Wrote only 1 of 10240 bytes"]
+)
+def test_what_a_program_says_of_a_full_disk_is_told_as_such(said: str) -> None:
+    error = LabError(f"a program failed with exit status 2: {said}")
 
     told = full_disk.advice(error)
 
@@ -127,3 +128,25 @@ def test_what_is_handed_out_may_be_read_as_the_umask_says_and_state_by_nobody_el
 
     assert (tmp_path / "sheet.md").stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "state.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("XDG_STATE_HOME", "/proc/halab"), ("XDG_STATE_HOME", "/etc/passwd"), ("HOME", "/proc/halab")],
+)
+def test_a_directory_that_cannot_be_the_users_own_is_told_with_what_to_do(variable: str, value: str) -> None:
+    environment = {key: val for key, val in os.environ.items() if not key.startswith("XDG_")}
+    inv = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "lab", "--name", "failover"]
+
+    done = subprocess.run(
+        inv, env={**environment, variable: value}, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.returncode == Exit.LAB_BROKEN
+    (sentence,) = done.stderr.splitlines()
+    assert f"halab: {value}" in sentence
+    assert "set HOME, or XDG_STATE_HOME, to a directory of your own" in sentence
+
+
+def test_what_may_not_be_written_elsewhere_is_told_as_it_is() -> None:
+    assert full_disk.advice(PermissionError(errno.EACCES, "Permission denied", "/somewhere/else")) is None

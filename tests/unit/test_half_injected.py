@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -137,6 +139,18 @@ def test_planned_work_needs_a_cluster_and_without_one_is_forgotten(instance: Ins
     assert instance.state.faults == ()
 
 
+def test_a_cluster_that_does_not_run_is_not_started_by_a_fault_that_cannot_stop_it(
+    instance: Instance, world: World
+) -> None:
+    world.answers["test -e /etc/corosync/corosync.conf"] = ""
+    world.typed.clear()
+
+    with pytest.raises(LabError, match="no answer from crm_mon"):
+        inject(instance, "stop-cluster")
+
+    assert [line for line in world.typed if line.startswith("pcs")] == []
+
+
 @pytest.mark.parametrize("name", HEALED_BY_CLUSTER)
 def test_what_a_stopped_cluster_still_has_in_its_configuration_is_told_and_healed_later(
     instance: Instance, world: World, name: str
@@ -220,23 +234,56 @@ def test_only_what_is_on_a_disk_outlives_its_nodes_power(
     assert unhealed == (told if lasts else [])
 
 
-def test_a_measurement_that_was_killed_is_healed_by_the_next_one_which_leaves_other_faults(
-    instance: Instance, world: World, monkeypatch: pytest.MonkeyPatch
+def test_a_measurement_that_was_killed_is_healed_by_the_next_one_which_names_other_faults_at_once(
+    instance: Instance, world: World
 ) -> None:
-    def not_whole(instance: Instance, when: str) -> None:
-        raise LabError("the cluster is not whole")
-
-    monkeypatch.setattr(measuring, "_whole", not_whole)
     killed = InjectedFault(name="power-cut", node="node2", measured=True)
     instance.remember(instance.state.with_fault(remembered("cpu-hog")).with_fault(killed))
     world.power["node2"] = "off"
     audience = FakeAudience()
 
-    with pytest.raises(LabError, match="the cluster is not whole"):
+    with pytest.raises(LabError, match="the cluster is broken on purpose, by cpu-hog on node2; try: inv heal"):
         measuring.measure(instance, "power-cut", "node2", {}, audience=audience)
 
     assert audience.said == ["The measurement of power-cut on node2 was interrupted; healing it."]
     assert ([fault.name for fault in instance.state.faults], world.power["node2"]) == (["cpu-hog"], "on")
+
+
+@pytest.mark.parametrize("heals", [True, False])
+def test_a_measurement_that_is_interrupted_heals_or_says_how_to(
+    instance: Instance, world: World, monkeypatch: pytest.MonkeyPatch, heals: bool
+) -> None:
+    def interrupt(*given: object) -> None:
+        assert world.power["node2"] == "off"
+        raise KeyboardInterrupt
+
+    def unable(*given: object) -> None:
+        raise LabError("it stays off")
+
+    monkeypatch.setattr(measuring, "_watch", interrupt)
+    _pretend_to_probe(monkeypatch)
+    monkeypatch.setattr(measuring.crm, "status", lambda instance: Mock(fencing=True, nodes=(), online=(), resources={}))
+    if not heals:
+        monkeypatch.setattr(registry, "heal_one", unable)
+    audience = FakeAudience()
+
+    with pytest.raises(KeyboardInterrupt):
+        measuring._run(instance, "power-cut", "node2", {}, "", audience, (1, 1))
+
+    healed = "Healed power-cut on node2, as its measurement was interrupted."
+    unhealed = "power-cut on node2 could not be healed: it stays off; try: inv heal"
+    assert audience.said == [healed if heals else unhealed]
+    assert (len(instance.state.faults), world.power["node2"]) == ((0, "on") if heals else (1, "off"))
+
+
+@pytest.mark.parametrize("name", ["partition", "cpu-hog", "bmc-dead", "packet-loss"])
+def test_a_fault_whose_injection_is_interrupted_is_healed(instance: Instance, steps: Steps, name: str) -> None:
+    steps.left, steps.what = 1, KeyboardInterrupt()
+
+    with pytest.raises(KeyboardInterrupt):
+        inject(instance, name)
+
+    assert instance.state.faults == ()
 
 
 def test_what_a_measurement_breaks_is_remembered_as_its_own(
@@ -252,7 +299,7 @@ def test_what_a_measurement_breaks_is_remembered_as_its_own(
     _pretend_to_probe(monkeypatch)
 
     with pytest.raises(LabError, match="enough"):
-        measuring._run(instance, "power-cut", "node2", {}, "", NOBODY)
+        measuring._run(instance, "power-cut", "node2", {}, "", NOBODY, (1, 1))
 
     assert given == [True]
 
@@ -268,4 +315,6 @@ def _pretend_to_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing: Callable[..., None] = lambda *given: None  # noqa: E731
     monkeypatch.setattr(measuring, "Probing", Probe)
     monkeypatch.setattr(measuring, "_wait_answering", nothing)
-    monkeypatch.setattr(measuring.crm, "status", nothing)
+    monkeypatch.setattr(
+        measuring.crm, "status", lambda instance: SimpleNamespace(own_names={}, nodes=(), online=(), resources={})
+    )

@@ -114,7 +114,7 @@ def test_apt_lists_are_updated_when_the_first_install_fails(stub: Stub, tmp_path
 
 
 @pytest.mark.usefixtures("as_root")
-def test_a_failed_install_is_reported_with_its_last_line(stub: Stub) -> None:
+def test_a_failed_install_is_reported_with_its_cause(stub: Stub) -> None:
     stub("apt-get", "echo Reading...; echo 'E: Unable to locate package frob-deb' >&2; exit 100")
 
     with pytest.raises(LabError) as caught:

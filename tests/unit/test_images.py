@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from email.message import Message
 from http import HTTPStatus
 from pathlib import Path
@@ -42,9 +43,11 @@ case "$1 $2" in
 "build "*)
     for option; do case $option in
     --volume=*:/tools) test ! -e $HERE/no-tools; exit ;;
+    --volume=*:/new) new=${option#--volume=}; new=${new%:/new} ;;
     --volume=*) pool=${option#--volume=}; pool=${pool%%:*} ;;
     --tag=*) built=${option#--tag=} ;;
     esac; done
+    if [ "$new" ]; then . $HERE/new; exit; fi
     echo Packages >$pool/Packages
     . $HERE/build
     echo image-of-node >$(tag $built) ;;
@@ -167,6 +170,11 @@ def test_no_distro_runs_the_other_family_s_package_manager(name: str, other: str
     assert f"files/{other}/" not in text
 
 
+@pytest.mark.parametrize("file", ["apt/etc/apt/apt.conf.d/halab", "dnf/etc/yum.repos.d/halab-pool.repo"])
+def test_a_node_says_how_a_package_comes_into_its_pool(file: str) -> None:
+    assert "on the host: inv pool add NAME" in (images.FILES / file).read_text()
+
+
 def test_the_root_password_is_a_parameter(debian: Distro) -> None:
     text = Recipe(debian, root_password="secret").containerfile()
 
@@ -212,6 +220,50 @@ def test_the_digest_changes_with_the_template_and_the_files(
         digests.append(Recipe(debian).digest)
 
     assert len(set(digests)) == 3
+
+
+@pytest.fixture
+def secretive() -> Iterator[None]:
+    """A user whose files nobody else may read."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def checkout(secretive: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what images are made from, as that user has it."""
+    place = tmp_path / "provision"
+    for path in (path for path in (images.TEMPLATE, *images.FILES.rglob("*")) if path.is_file()):
+        copy = place / path.relative_to(images.PROVISION)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    parts = {"PROVISION": place, "FILES": place / "files", "TEMPLATE": place / images.TEMPLATE.name}
+    for name, path in parts.items():
+        monkeypatch.setattr(images, name, path)
+    return place
+
+
+def test_what_nodes_read_can_be_read_by_all_whatever_the_umask_says(debian: Distro, here: Path, checkout: Path) -> None:
+    (here / "build").write_text("for context; do :; done; ls -lR $context >$HERE/seen; umask >>$HERE/seen")
+
+    made = images.ensure(debian, quiet)
+
+    seen = (here / "seen").read_text()
+    assert [path.stat().st_mode & 0o777 for path in (made.pool, made.pool / "Packages")] == [0o755, 0o644]
+    assert "-rw-r--r--" in seen
+    assert "------" not in seen
+    assert seen.splitlines()[-1] == "0022"
+
+
+def test_the_digest_does_not_change_with_the_umask_of_the_checkout(
+    debian: Distro, request: pytest.FixtureRequest
+) -> None:
+    before = Recipe(debian).digest
+
+    request.getfixturevalue("checkout")
+
+    assert Recipe(debian).digest == before
 
 
 def test_the_digest_does_not_change_with_what_steps_type(debian: Distro) -> None:
@@ -396,7 +448,7 @@ def test_a_second_build_waits_for_the_first_and_finds_its_image(debian: Distro, 
     images.ensure(debian, say)
 
     assert first.wait() == 0
-    assert said == ["debian12: waiting for another build of its image to end"]
+    assert said == ["debian12: waiting for another command that makes it to end"]
     assert nodes_built(here) == 1
 
 
@@ -418,7 +470,7 @@ def test_a_build_whose_halab_was_killed_still_holds_the_lock(debian: Distro, her
 
     images.ensure(debian, say)
 
-    assert said[0] == "debian12: waiting for another build of its image to end"
+    assert said[0] == "debian12: waiting for another command that makes it to end"
     assert (here / "survived").exists()
 
 

@@ -120,15 +120,29 @@ def test_podman_is_asked_again_only_when_a_container_is_gone(tmp_path: Path) -> 
         told = [arguments[-1], "4711", tmp_path / "pid", tmp_path / "conmon", there, UPPER]
         return ["sh", "-c", 'echo >> "$0"; printf "%s\\n" "$@"', str(asked), *map(str, told)]
 
-    known = KnownContainers({"node1": "halab-node1"}, podman)
+    def known() -> KnownContainers:  # as another command begins with it
+        return KnownContainers({"node1": "halab-node1"}, podman, tmp_path / "containers.json")
 
-    found = [known.containers(), known.containers()]
+    first = known()
+    found = [first.containers(), first.containers(), known().containers()]
     there.rmdir()
-    known.containers()
+    first.containers()
 
     node1 = Container("4711", tmp_path / "pid", tmp_path / "conmon", there, UPPER)
-    assert found == [{"node1": node1}] * 2
+    assert found == [{"node1": node1}] * 3
     assert len(asked.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("kept", ["", "[]", '{"node1": 5}', '{"node1": ["4711"]}', '{"node1": ["a", 1, 2, 3, 4]}'])
+def test_podman_is_asked_when_what_was_kept_is_spoilt(tmp_path: Path, kept: str) -> None:
+    file = tmp_path / "containers.json"
+    file.write_text(kept)
+    told = ["halab-node1", "4711", "pid", "conmon", str(tmp_path), "upper"]
+
+    found = KnownContainers({"node1": "halab-node1"}, lambda *_: ["printf", "%s\\n", *told], file).containers()
+
+    assert found["node1"].identity == "4711"
+    assert "4711" in file.read_text()
 
 
 @pytest.mark.parametrize(("freeze", "frozen"), [("1\n", True), ("0\n", False)])

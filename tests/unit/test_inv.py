@@ -1,5 +1,6 @@
 """The bootstrap in `inv`, unchanged, in the test's own checkout, on stub Pythons and package managers."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 INV = Path(__file__).parents[2] / "inv"
-TOOLS = ("bash", "cat", "chmod", "cp", "env", "flock", "kill", "mkdir", "mv", "readlink", "rm", "sleep")
+TOOLS = ("bash", "cat", "chmod", "cp", "env", "flock", "kill", "ln", "mkdir", "mv", "readlink", "rm", "sleep")
 
 # A Python whose `-m venv DIR` puts itself there; its `-m pip` makes an invoke that prints its arguments.
 # What it does is written to the log of the bench; $PIP runs in the midst of an installation.
@@ -27,6 +28,12 @@ case "$*" in
 esac
 """
 NO_PYTHON = "#!/bin/bash\nexit 1\n"
+NO_RIGHTS = "-dac_override,-dac_read_search"  # without them permissions hold for root, too (capabilities(7))
+PLAIN_USER = (
+    [str(shutil.which("setpriv")), f"--inh-caps={NO_RIGHTS}", f"--bounding-set={NO_RIGHTS}"]
+    if os.geteuid() == 0
+    else []
+)
 
 
 class Bench:
@@ -53,7 +60,7 @@ class Bench:
 
     def start(self, *args: str, pip: str = "", inv: str = "", path: Path | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            ["/bin/bash", inv or str(self.repo / "inv"), *args],
+            [*PLAIN_USER, "/bin/bash", inv or str(self.repo / "inv"), *args],
             cwd=self.directory,
             env={"PATH": str(path or self.bin), "BENCH": str(self.directory), "PIP": pip},
             stdin=subprocess.DEVNULL,
@@ -266,3 +273,110 @@ def test_packages_that_bring_no_fit_python_end_in_one_sentence(bench: Bench) -> 
 
     assert result.returncode == 3
     assert "the packages of this system do not give Python 3.11 or newer" in result.stderr
+
+
+def test_a_checkout_that_may_not_be_written_to_is_told_in_one_sentence_and_left_alone(bench: Bench) -> None:
+    left = bench.repo / ".venv/left-over"
+    left.mkdir(parents=True)
+    bench.repo.chmod(0o555)
+
+    result = bench.run("status")
+
+    bench.repo.chmod(0o755)
+    assert result.returncode == 3
+    assert (result.stdout, result.stderr.count("\n")) == ("", 1)
+    assert f".venv is missing or out of date, and you may not write to {bench.repo};" in result.stderr
+    assert left.exists()
+    assert bench.log() == []
+
+
+def test_a_checkout_that_may_not_be_written_to_is_used_when_it_is_whole(bench: Bench) -> None:
+    bench.run()
+    bench.repo.chmod(0o555)
+
+    result = bench.run("status")
+
+    bench.repo.chmod(0o755)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_virtualenv_that_may_not_be_removed_is_told_in_one_sentence(bench: Bench) -> None:
+    theirs = bench.repo / ".venv/lib"
+    theirs.mkdir(parents=True)
+    for number in range(50):
+        (theirs / f"module{number}.py").touch()
+    theirs.chmod(0o555)
+
+    result = bench.run("status")
+
+    theirs.chmod(0o755)
+    assert result.returncode == 3
+    assert result.stderr.count("\n") == 2  # with the one that says that it is made
+    assert "you may not remove it (rm: " in result.stderr
+    assert bench.log() == []
+
+
+@pytest.mark.parametrize(
+    "pip",
+    [
+        "echo 'ERROR: [Errno 28] No space left on device'; exit 1",
+        'ln -s /dev/full "${0%/*/*}/made-from.new"',
+        "echo '[Errno 122] Disk quota exceeded'; exit 1",
+    ],
+)
+def test_a_full_disk_is_told_in_one_sentence_and_nothing_half_made_stays(bench: Bench, pip: str) -> None:
+    failed = bench.run(pip=pip)
+
+    assert failed.returncode == 3
+    assert failed.stderr.count("\n") == 2
+    assert "there is no room left" in failed.stderr
+    assert not (bench.repo / ".venv").exists()
+    assert bench.run("up").returncode == 0
+
+
+def test_a_home_of_somebody_else_is_told_in_one_sentence(bench: Bench) -> None:
+    bench.run()
+    home = bench.directory / "home"
+    home.mkdir(mode=0o600)
+
+    result = subprocess.run(
+        [*PLAIN_USER, "/bin/bash", str(bench.repo / "inv"), "status"],
+        env={"PATH": str(bench.bin), "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (3, "", 1)
+    assert f"you may not enter {home}, which HOME says is yours" in result.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_what_is_closed_is_taken_by_no_file_of_the_task(bench: Bench, closed: str) -> None:
+    bench.run()
+    task = bench.repo / ".venv/bin/invoke"
+    task.write_text('#!/bin/bash\nfor fd in 0 1 2; do readlink "/proc/$$/fd/$fd"; done >"$BENCH/fds"\n')
+    script = f"{bench.repo}/inv status {closed}"
+
+    subprocess.run(["/bin/bash", "-c", script], env={"PATH": str(bench.bin), "BENCH": str(bench.directory)}, check=True)
+
+    assert (bench.directory / "fds").read_text().count("\n") == 3
+
+
+def test_a_checkout_of_a_system_with_other_ends_of_lines_has_those_of_unix(tmp_path: Path) -> None:
+    for name in (".gitattributes", "inv", "provision/tools.sh.j2", "halab/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(INV.parent / name, tmp_path / name)
+    before = (tmp_path / "inv").read_bytes()
+
+    def git(*argv: str) -> None:
+        subprocess.run(["git", "-C", str(tmp_path), "-c", "core.autocrlf=true", *argv], check=True, capture_output=True)
+
+    git("init")
+    git("add", ".")
+    for name in ("inv", "provision/tools.sh.j2", "halab/__init__.py"):
+        (tmp_path / name).unlink()
+    git("checkout", ".")
+
+    assert (tmp_path / "inv").read_bytes() == before
+    assert not [path for path in tmp_path.rglob("[a-z]*.[jp]*") if b"\r" in path.read_bytes()]

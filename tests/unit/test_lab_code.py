@@ -73,6 +73,40 @@ def test_no_command_ends_with_0_because_a_lab_ended_it(inv: Inv, tmp_path: Path,
     assert inv("prove", "bad") == Exit.LAB_BROKEN
 
 
+@pytest.mark.parametrize("arguments", [["lab", "--name", "bad"], ["lint-lab", "--name", "bad"], ["labs"]])
+def test_a_step_that_never_ends_is_told_by_its_file_within_seconds(
+    inv: Inv, tmp_path: Path, arguments: list[str]
+) -> None:
+    file, began = bad_lab(tmp_path, ENDS["for-ever"]), time.monotonic()
+
+    assert inv(*arguments) != Exit.GOOD
+
+    assert f"{file}: it is not done within 3 s" in (inv.out + inv.err).replace("\n", "")
+    assert time.monotonic() - began < 15
+
+
+def test_solutions_that_never_end_are_told_by_their_file_within_seconds(inv: Inv, tmp_path: Path) -> None:
+    file, began = write_lab(tmp_path / "labs", "bad") / "solutions.py", time.monotonic()
+    file.write_text(ENDS["for-ever"])
+
+    assert inv("lint-lab", "--name", "bad") == Exit.CHECK_FAILED
+
+    assert f"{file}: it is not done within 3 s" in inv.out.replace("\n", "")
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("name", ["20_two.py", "README.md", "solutions.py"])
+def test_a_pipe_in_place_of_a_file_is_waited_for_by_nobody(inv: Inv, tmp_path: Path, name: str) -> None:
+    place = write_lab(tmp_path / "labs", "bad")
+    (place / "README.md").write_text(README)
+    (place / name).unlink(missing_ok=True)
+    os.mkfifo(place / name)
+
+    assert inv("lint-lab", "--name", "bad") == Exit.CHECK_FAILED
+
+    assert f"bad/{name}" in inv.out.replace("\n", "")
+
+
 def test_one_bad_lab_hides_no_problem_of_another_one(inv: Inv, tmp_path: Path) -> None:
     bad_lab(tmp_path, "import os; os.kill(os.getpid(), 9)")
 

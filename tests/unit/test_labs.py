@@ -1,6 +1,9 @@
 """Lab files and step files: what is read, and what is refused with file, place and reason."""
 
+import os
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,47 @@ def test_the_grader_of_every_exam_is_proven_in_a_test() -> None:
         ('title = "A lab to test with"\n', "", "title", "missing"),
         ('bmc_password = "fence-me"', f'bmc_password = "{"x" * 21}"', "credentials.bmc_password", "at most 20"),
         ("10.2.0.0/24", "10.0.0.0/8", "lab.toml", "networks.lan and networks.mgmt overlap"),
+        *(
+            ('"10.1.0.0/24"', f'"{subnet}"', "networks.lan.subnet", f"{special} is {what}")
+            for subnet, special, what in (
+                ("127.0.0.0/8", "127.0.0.0/8", "loopback"),
+                ("127.1.2.0/24", "127.0.0.0/8", "loopback"),
+                ("0.0.0.0/0", "0.0.0.0/8", "this network"),
+                ("0.0.0.0/8", "0.0.0.0/8", "this network"),
+                ("169.254.0.0/16", "169.254.0.0/16", "link-local"),
+                ("224.0.0.0/4", "224.0.0.0/4", "multicast"),
+                ("239.1.2.0/24", "224.0.0.0/4", "multicast"),
+                ("240.0.0.0/4", "240.0.0.0/4", "reserved"),
+                ("255.255.255.255/32", "240.0.0.0/4", "reserved"),
+            )
+        ),
+        *(
+            ('name = "node2"', f'name = "{name}"', "nodes[1].name", f"'{name}' cannot name a node")
+            for name in ("localhost", "lan", "mgmt", "bmc", "vip", "active", "all")
+        ),
+        *(
+            ('name = "node2"', f'name = "{name}"', "nodes[1].name", "is no node name")
+            for name in ("", "-a", "a-", "2nd", "workstation", "a_b", "a.b", "a b", "a/b", "ä", "x" * 11)
+        ),
+        *(
+            (f'{key} = "{old}"', f'{key} = "{new}"', f"credentials.{key}", "that can be typed")
+            for key, old in (("hacluster", "secret"), ("bmc_user", "admin"), ("bmc_password", "fence-me"))
+            for new in (" a", "a ", "a\\nb", "a\\u0000", "ä", "\\u001b[1m")
+        ),
+        ('cluster = "test_cluster"', 'cluster = "-x"', "cluster", "pattern"),
+        ('title = "A lab to test with"', 'title = " "', "title", "expected a line of text"),
+        ('title = "A lab to test with"', 'title = "a\\nb"', "title", "expected a line of text"),
+        ('title = "A lab to test with"', f"title = {'[' * 5000}{']' * 5000}", "lab.toml", "nested too deeply"),
+        ('title = "A lab to test with"', f"title = {'1' * 5000}", "lab.toml", "not valid TOML"),
+        (
+            'title = "A lab to test with"',
+            f'title = "A lab to test with"\n{".".join("a" * 2000)} = 1',
+            "a",
+            "unknown key",
+        ),
+        ("[credentials]", "[machine]\nmemory = 99999999\n[credentials]", "machine.memory", "less than or equal"),
+        ("[credentials]", "[machine]\nmemory = inf\n[credentials]", "machine.memory", "finite"),
+        ("[credentials]", "[machine]\ncpus = -1\n[credentials]", "machine.cpus", "greater than or equal"),
         ("[networks.lan]", "[networks.lan", "lab.toml", "not valid TOML: "),
     ],
 )
@@ -103,6 +147,57 @@ def test_a_bad_lab_file_is_refused_with_file_place_and_reason(
     assert str(tmp_path / "tiny" / "lab.toml") in said
     assert place in said
     assert reason in said
+
+
+def test_a_password_may_have_what_a_shell_would_take_for_its_own(tmp_path: Path) -> None:
+    assert spec(tmp_path, edited(('"fence-me"', '"f$n c&e"'))).credentials.bmc_password == "f$n c&e"
+
+
+def test_a_byte_order_mark_is_left_out(tmp_path: Path) -> None:
+    assert spec(tmp_path, f"\ufeff{LAB_TOML}").title == "A lab to test with"
+
+
+@pytest.mark.parametrize("name", ["lab.toml", "10_one.py"])
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (Path.mkdir, "regular file"),
+        (os.mkfifo, "regular file"),
+        (lambda file: file.symlink_to("/dev/zero"), "regular file"),
+        (lambda file: file.symlink_to(file.name), "symbolic links|missing"),
+        (lambda file: file.write_bytes(b"#" * 2**21), "expected at most 1048576 bytes"),
+        (lambda file: file.write_bytes(b"\x7fELF\xff"), "expected text in UTF-8"),
+        (lambda file: file.write_bytes(b"a = 1\0"), "TOML|null bytes"),
+        (lambda file: file.write_text(f"a = {'[' * 100_000}"), "nested|never closed|too many"),
+    ],
+)
+def test_a_file_that_is_none_is_one_sentence_with_its_name_and_waits_for_nothing(
+    tmp_path: Path, name: str, make: Callable[[Path], object], reason: str
+) -> None:
+    file = write_lab(tmp_path) / name
+    file.unlink()
+    make(file)
+    began = time.monotonic()
+
+    with pytest.raises(LabError) as caught:
+        labs.load("tiny", tmp_path)
+
+    assert str(file) in str(caught.value)
+    assert re.search(reason, str(caught.value))
+    assert "\n" not in str(caught.value)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("continues", ["x" * 300, "../tiny", "a\\u0000b", ""])
+def test_a_lab_that_continues_none_is_refused(tmp_path: Path, continues: str) -> None:
+    said = refusal(tmp_path, f'title = "a"\ncontinues = "{continues}"\n')
+
+    assert "tiny/lab.toml: continues: there is no lab" in said
+
+
+def test_a_number_of_nodes_that_no_lab_has_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at most 16"):
+        spec(tmp_path).with_nodes(50_000_000)
 
 
 def test_a_lab_without_nodes_is_refused(tmp_path: Path) -> None:

@@ -43,9 +43,11 @@ FAULT = 100.0  # when it was injected, in all that follows
 def samples(*pieces: tuple[float, float, str | None]) -> list[Sample]:
     """Return a request every 0.05 s in each piece: from, to (both in seconds since the fault), answered by."""
     found = []
-    for start, end, page in pieces:
+    for start, end, node in pieces:
         count = round((end - start) / 0.05)
-        found += [Sample(FAULT + start + number * 0.05, 0.01, page) for number in range(count)]
+        found += [
+            Sample(FAULT + start + number * 0.05, 0.01, None if node is None else (node,)) for number in range(count)
+        ]
     return found
 
 
@@ -53,7 +55,7 @@ def event(at: float, kind: str, node: str = "node1", text: str = "", resource: s
     return Event(FAULT + at, kind, "node2", node, text, resource)
 
 
-CUT = samples((-1, 0, "Served by node1"), (0, 8, None), (8, 10, "Served by node2"))
+CUT = samples((-1, 0, "node1"), (0, 8, None), (8, 10, "node2"))
 TOLD = [
     event(3.1, "token"),
     event(4.2, "lost", text="A new membership (2.1e) was formed. Members left: 1"),
@@ -85,7 +87,7 @@ def test_an_outage_that_nobody_was_fenced_for_has_no_such_phase() -> None:
 
 
 def test_each_of_two_outages_has_its_own_events() -> None:
-    seen = [*CUT, *samples((10, 11, None), (11, 12, "Served by node1"))]
+    seen = [*CUT, *samples((10, 11, None), (11, 12, "node1"))]
 
     second = outages(seen, TOLD)[1]
 
@@ -108,12 +110,12 @@ def test_a_probe_that_was_held_up_saw_no_outage_and_tells_the_gap() -> None:
 
 
 def test_a_lost_request_that_is_told_late_is_put_where_it_was_sent() -> None:
-    lines = [["http", 1.1, 0.01, "x"], ["http", 1.0, 0.9, None], ["arp", 1.0, ["02:00:0a"]], ["arp", 1.1, ["aa"]]]
+    lines = [["http", 1.1, 0.01, ["node1"]], ["http", 1.0, 0.9, None], ["arp", 1.0, ["02:00:0a"]], ["arp", 1.1, ["aa"]]]
     seen = Seen()
 
-    seen.read(map(json.dumps, lines), {"02:00:0a": "node1"})
+    seen.read(map(json.dumps, lines), {"02:00:0a": "node1", "node1": "node1"})
 
-    assert [sample.page for sample in seen.since(0).samples] == [None, "x"]
+    assert [sample.named for sample in seen.since(0).samples] == [None, ("node1",)]
     assert [claim.owners for claim in seen.claims] == [("node1",), ("aa",)]
 
 
@@ -241,7 +243,7 @@ def test_who_claims_an_address_is_read_from_the_frame() -> None:
 
 
 def a_run(seen: list[Sample], told: list[Event], written: Sequence[Write] = (), kept: tuple[int, ...] = ()) -> Run:
-    claims = [Claim(sample.at, ("node1",) if sample.at < FAULT else ("node2",)) for sample in seen[::2] if sample.page]
+    claims = [Claim(sample.at, ("node1",) if sample.at < FAULT else ("node2",)) for sample in seen[::2] if sample.named]
     return Run(
         fault=InjectedFault(name="power-cut", node="node1"),
         injected=FAULT,
@@ -353,13 +355,13 @@ def test_an_answer_without_end_is_not_read_to_its_end(
 
         async with await asyncio.start_server(answer_for_ever, "127.0.0.1", 0) as server:
             monkeypatch.setattr(probe, "HTTP_PORT", server.sockets[0].getsockname()[1])
-            await probe.get("127.0.0.1")
+            await probe.get("127.0.0.1", ("node1", "node2"))
             await hung_up.wait()
 
     asyncio.run(get())
 
-    kind, *_, page = json.loads(capsys.readouterr().out)
-    assert (kind, page[:7], len(page)) == ("http", "node1 x", probe.SHOWN)
+    kind, *_, named = json.loads(capsys.readouterr().out)
+    assert (kind, named) == ("http", ["node1"])
     assert sent < 100 * 2**20
 
 
@@ -367,7 +369,7 @@ def test_the_probe_has_no_terminal_of_whoever_measures() -> None:
     spec = LabSpec.model_validate(tomllib.loads(LAB_TOML))
     provider = SimpleNamespace(workstation_argv=lambda argv: ["sleep", "60"])
 
-    with Probing(cast(Any, SimpleNamespace(spec=spec, provider=provider)), "") as probing:
+    with Probing(cast(Any, SimpleNamespace(spec=spec, provider=provider)), {}, "") as probing:
         session = os.getsid(probing._process.pid)
 
     assert session == probing._process.pid

@@ -59,7 +59,7 @@ def test_a_status_has_the_labs_names_wherever_a_node_is_named(instance: Instance
     assert (seen.dc, tuple(seen.nodes), seen.where("virtual_ip")) == ("node2", ("node1", "node2"), ("node1",))
     assert [node.name for node in seen.nodes.values()] == ["node1", "node2"]
     assert seen.own_name("node2") == "node2.example.com"
-    assert crm.holders_of_vip(instance) == ("node1",)
+    assert crm.active(instance) == "node1"
 
 
 def test_everything_that_looks_at_the_cluster_finds_its_nodes(instance: Instance) -> None:

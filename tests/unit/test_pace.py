@@ -28,7 +28,7 @@ def test_the_user_knows_better_how_slow_nodes_are(monkeypatch: pytest.MonkeyPatc
     assert pace(10).factor == 2.5
 
 
-@pytest.mark.parametrize("given", ["slow", ""])
+@pytest.mark.parametrize("given", ["slow", "", "nan", "inf", "-1", "1e9"])
 def test_a_timeout_factor_that_is_no_number_is_told(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HALAB_TIMEOUT_FACTOR", given)
 

@@ -79,12 +79,15 @@ def switch(rig: Rig) -> Power:
     site = Site("tiny", rig.place, read(rig.place / "lab.toml", LabSpec), "debian12")
     network = SimpleNamespace(unplug=lambda node: rig.note(f"unplug {node.name}"), mounts=lambda: rig.mounts)
     containers = SimpleNamespace(
-        of={"node1": "halab-node1"},
+        of={"node1": "halab-node1", "node2": "halab-node2", "node3": "halab-node3"},
         podman=rig.podman,
         find=lambda node: rig.container,
         cgroups=SimpleNamespace(release=lambda name: rig.note(f"release {name}")),
     )
-    return Power(site, network, containers)  # type: ignore[arg-type]
+    endings = SimpleNamespace(
+        note_cut=lambda node: rig.note(f"cut {node}"), note_begun=lambda node: rig.note(f"begun {node}")
+    )
+    return Power(site, network, containers, endings)  # type: ignore[arg-type]
 
 
 def reap(rig: Rig) -> None:
@@ -95,7 +98,7 @@ def reap(rig: Rig) -> None:
 def test_a_node_that_runs_is_ended_without_podman_which_is_waited_for(rig: Rig) -> None:
     switch(rig).off("node1")
 
-    assert rig.told() == ["unplug node1", "cleaned", "release halab-node1"]
+    assert rig.told() == ["cut node1", "unplug node1", "cleaned", "release halab-node1"]
     reap(rig)
 
 
@@ -104,7 +107,7 @@ def test_a_root_that_is_still_mounted_is_unmounted(rig: Rig) -> None:
 
     switch(rig).off("node1")
 
-    assert rig.told()[2:] == ["podman umount --force halab-node1", "release halab-node1"]
+    assert rig.told()[3:] == ["podman umount --force halab-node1", "release halab-node1"]
     reap(rig)
 
 
@@ -124,3 +127,17 @@ def test_a_node_that_podman_never_cleans_up_after_is_told_of(rig: Rig, monkeypat
 
     with pytest.raises(LabError, match="podman has not cleaned up after it"):
         switch(rig).off("node1")
+
+
+def test_nodes_that_are_off_start_at_the_same_moment_and_those_that_run_are_left_alone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Power, "_make_ready", lambda power, node: node != "node2")
+
+    switch(rig).on(["node3", "node2", "node1"])
+    switch(rig).on(["node2"])
+
+    assert rig.told() == [
+        "podman start halab-node1 halab-node3",
+        *(f"begun {node}" for node in ("node1", "node2", "node3", "node2")),
+    ]

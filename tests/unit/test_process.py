@@ -76,10 +76,14 @@ def test_a_result_has_exit_status_and_both_outputs() -> None:
 
 @pytest.mark.parametrize(
     ("script", "line"),
-    [("echo one; echo two", "two"), ("echo out; echo err >&2", "err"), (":", "(it printed nothing)")],
+    [
+        ("echo one; echo two", "two"),
+        ("echo out; echo err >&2", "err"),
+        (":", "it printed nothing, and its exit status is 0"),
+    ],
 )
-def test_the_last_line_is_quoted_errors_first(script: str, line: str) -> None:
-    assert run(["sh", "-c", script]).last_line() == line
+def test_the_cause_is_quoted_errors_first(script: str, line: str) -> None:
+    assert run(["sh", "-c", script]).cause() == line
 
 
 def test_a_program_without_input_reads_nothing_of_the_terminal() -> None:
@@ -199,7 +203,7 @@ def test_an_interrupt_ends_what_runs_though_no_terminal_tells_it() -> None:
             caller.kill()
 
 
-def test_must_raises_with_exit_status_and_last_line() -> None:
+def test_must_raises_with_exit_status_and_cause() -> None:
     with pytest.raises(LabError, match="failed with exit status 7: no way"):
         must(["sh", "-c", "echo no way >&2; exit 7"])
 

@@ -385,6 +385,6 @@ def test_a_step_that_is_performed_is_recorded_as_it_is_shown(lab: Instance, tmp_
     assert events(lab.directory)[0]["width"] == 200
     log = (lab.directory / "logs" / "typing.log").read_text()
     assert "[root@node1 ~]# read -sp" in shown(lab.directory)
-    assert "[root@workstation ~]# echo there\r\nthere\r\n" in shown(lab.directory)
+    assert "[learner@workstation ~]$ echo there\r\nthere\r\n" in shown(lab.directory)
     assert shown(lab.directory).replace("\r\n", "\n") in log
     assert "geheim" not in path.read_text()

@@ -20,6 +20,7 @@ UPWARDS = [
     "proof",
     "authoring",
     "cli",
+    "web",
 ]
 
 

@@ -1,5 +1,7 @@
 """The lab selinux, which needs machines of Rocky Linux: that it says so, and how it reads what their tools print."""
 
+import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -40,7 +42,8 @@ FINISHED: Answers = {
     "ls -Z /srv/web/docs/index.html": (0, f"{CONTENT} /srv/web/docs/index.html\n"),
     "semanage port -l": (0, "http_port_t                    tcp      8888, 80, 81, 443, 488, 8008, 8009, 8443, 9000\n"),
     "semanage boolean -l": (0, "httpd_can_network_connect      (on   ,   on)  Allow httpd to can network connect\n"),
-    "firewall-cmd": (0, "yes\nyes\n"),
+    "nft": (0, json.dumps({"nftables": [{"chain": {"hook": "input", "policy": "drop"}}]})),
+    "rehearse": (0, json.dumps({"on": True, "passed": {"192.168.1.254": ["8888/tcp"]}})),
     "systemctl": (0, ""),
     "grep -rhE": (0, "as it was found\n"),
 }
@@ -53,14 +56,16 @@ class RockyMachines(FakeProvider):
     page: ClassVar[str]
 
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
-        if argv[0] != "sh":
+        if argv[0] not in ("sh", "nft", "python3"):
             return super().run(node, argv, input=input, timeout=timeout)
-        found = [answer for part, answer in self.answers.items() if part in argv[-1]]
+        asked = {"sh": argv[-1], "nft": "nft", "python3": argv[-2]}[argv[0]]
+        found = [answer for part, answer in self.answers.items() if part in asked]
         rc, said = found[0] if found else (1, "")
         return CommandResult(tuple(argv), rc, said, "")
 
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
-        return ["printf", "%s", self.page]
+        knocked = json.dumps({"own": "192.168.1.254", "met": {"8888/tcp": "open"}})
+        return ["printf", "%s", knocked if argv[0] == sys.executable else self.page]
 
 
 @pytest.fixture

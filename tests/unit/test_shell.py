@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,18 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from halab.cli import audience, shell
+from halab.cli import audience, copying, shell
 from halab.cli.selection import Selection
 from halab.exams import attempts
 from halab.instance import by_hand
 from halab.instance.instance import Instance
+from halab.instance.power_on_due import PowerOnDue
 from halab.instance.state import OWNER, InjectedFault
 from halab.kit import pty
 from halab.kit.errors import Exit
 from halab.kit.recording import Recording, whole_lines
+from halab.providers import CRASHED, REBOOTS, SWITCHED_OFF
 from halab.walk import checkpoints
 from halab.walk.checkpoints import GRADING
-from tests.fakes import World
+from tests.fakes import FakeProvider, World
 from tests.inv import Inv
 from tests.unit.test_exams import begin_exam, write_exam
 
@@ -111,7 +114,10 @@ def test_work_is_noted_until_the_nodes_are_saved_or_put_back_but_not_for_a_gradi
         ("lock", "node1 was switched off by `inv grade` (pid {pid}, user root)"),
         ("fault", "node1 was switched off by a fault, power-cut"),
         ("peer", "node1 was switched off through its BMC, as 10.2.0.11, node2 asked"),
-        ("itself", "node1 lost its power, or was rebooted"),
+        (REBOOTS, "node1 reboots"),
+        (SWITCHED_OFF, "node1 was switched off by its own system"),
+        (CRASHED, "node1's system has crashed"),
+        ("nobody", "node1 lost its power, or was rebooted"),
     ],
 )
 def test_a_shell_that_its_node_has_ended_says_what_has_ended_the_node(
@@ -128,6 +134,8 @@ def test_a_shell_that_its_node_has_ended_says_what_has_ended_the_node(
             (instance.directory / OWNER).write_text(f"`inv grade` (pid {other.pid}, user root)")
         elif cause == "fault":
             instance.remember(instance.state.with_fault(InjectedFault(name="power-cut", node="node1")))
+        elif cause in (REBOOTS, SWITCHED_OFF, CRASHED):
+            world.ended["node1"] = cause
         elif cause == "peer":
             told = {"time": time.time(), "action": "off", "from": "10.2.0.11"}
             instance.bmc_log("node1").parent.mkdir(exist_ok=True)
@@ -186,6 +194,12 @@ def test_grading_says_before_it_begins_what_it_does(exam: Instance, world: World
     assert inv.out.startswith("Grading breaks things and puts all nodes back as they are now, memory too. Shells on")
 
 
+def test_handing_in_names_the_instance_first(exam: Instance, inv: Inv) -> None:
+    inv("finish")
+
+    assert inv.out.splitlines()[0] == "Handing in instance alice, of exam test."
+
+
 @pytest.mark.parametrize(("answer", "graded"), [("y\n", 1), ("n\n", 0), ("\n", 0), ("", 0)])
 def test_grading_asks_on_a_terminal_while_a_shell_is_open(
     exam: Instance,
@@ -216,3 +230,148 @@ def test_grading_goes_on_where_nobody_can_be_asked(exam: Instance, inv: Inv, mon
     assert "There is one on node1." in inv.out
     assert "Go on?" not in inv.out
     assert len(attempts.everything(exam.directory)) == 1
+
+
+@pytest.fixture
+def up(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, instance: Instance) -> Inv:
+    """`inv`, also with what programs print that it runs."""
+    Selection(lab="tiny").remember()
+    return Inv(capfd, monkeypatch)
+
+
+def ssh(inv: Inv, *words: str) -> int:
+    return inv("ssh", *words)
+
+
+@pytest.mark.parametrize("place", ["node1", "workstation"])
+@pytest.mark.parametrize(
+    ("command", "status", "printed"),
+    [
+        (["true"], 0, ""),
+        (["false"], 1, ""),
+        (["exit 7"], 7, ""),
+        (["kill -INT $$"], 130, ""),
+        (["echo a | tr a b"], 0, "b\n"),
+        (["printf", "%s,", "a b", "$HOME", "*", "", "--json", "--"], 0, "a b,$HOME,*,,--json,--,"),
+        (["-x"], 127, ""),
+        (["no-such-command", "x"], 127, ""),
+        (["type", "-t", "cd"], 0, "builtin\n"),
+    ],
+)
+def test_a_command_after_dashes_is_run_with_exactly_its_words_or_by_a_shell_if_it_is_one(
+    up: Inv, place: str, command: list[str], status: int, printed: str
+) -> None:
+    code = up("lab", "--instance", "tiny", "ssh", place, "--", *command)
+
+    assert (code, up.out) == (status, printed)
+
+
+def test_a_command_reads_what_it_is_given(instance: Instance) -> None:
+    Selection(lab="tiny").remember()
+    argv = shell.argv(instance, "node1", ["cat"], terminal=False)
+
+    done = subprocess.run(argv, input=b"\x00a\r\n\xff", capture_output=True, check=True)
+
+    assert done.stdout == b"\x00a\r\n\xff"
+
+
+@pytest.mark.parametrize("words", [["node1"], ["node1", "--", "true"]])
+@pytest.mark.parametrize(
+    ("power", "sentence"),
+    [
+        ("off", "halab: node1 is off; try: inv bmc node1 on\n"),
+        ("booting", "halab: node1 is about to boot; try again in some seconds\n"),
+        ("frozen", "halab: node1 is frozen: a shell on it would hang; try: inv heal\n"),
+        ("absent", "halab: node1 is absent; try: inv up\n"),
+    ],
+)
+def test_a_node_that_runs_nothing_is_told_in_a_sentence(
+    up: Inv, world: World, monkeypatch: pytest.MonkeyPatch, words: list[str], power: str, sentence: str
+) -> None:
+    monkeypatch.setattr(shell, "finish_first", lambda instance, audience: None)
+    world.power["node1"] = power
+    if power == "booting":
+        world.power["node1"] = "off"
+        PowerOnDue(Instance.open("tiny").bmc_log("node1")).accept(5)
+
+    assert ssh(up, *words) == Exit.LAB_BROKEN
+
+    assert up.err == sentence
+
+
+def test_a_command_in_an_exam_is_recorded_and_its_output_is_as_it_was(
+    exam: Instance, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inv = Inv(capfd, monkeypatch)
+
+    code = ssh(inv, "node1", "--", "printf", "a\\nb")
+
+    (recording,) = (exam.directory / "recordings").glob("*.cast")
+    assert (code, inv.out) == (0, "a\nb")
+    assert "".join(json.loads(line)[2] for line in recording.read_text().splitlines()[1:]) == "a\r\nb"
+
+
+def test_what_runs_without_a_terminal_is_found_and_interrupted_on_its_node() -> None:
+    mark = {"HALAB_COMMAND": "4711", "PATH": os.environ["PATH"]}
+    others = {**mark, "HALAB_COMMAND": "47110"}
+
+    with subprocess.Popen(["sleep", "60"], env=mark) as marked, subprocess.Popen(["sleep", "60"], env=others) as other:
+        subprocess.run(["sh", "-c", shell.INTERRUPT, "sh", "HALAB_COMMAND=4711"], check=False)
+        status, others_status = marked.wait(timeout=10), other.poll()
+        other.kill()
+
+    assert (status, others_status) == (-signal.SIGINT, None)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_ctrl_c_ends_what_runs_without_a_terminal_on_the_node_too(
+    up: Inv, world: World, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    def interrupt(argv: list[str]) -> int:
+        assert (f"HALAB_COMMAND={os.getpid()}" in argv) != terminal
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shell, "_run", interrupt)
+    monkeypatch.setattr(os, "isatty", lambda number: terminal)
+
+    code = ssh(up, "node1", "--", "sleep", "9 9")
+
+    assert (code, up.err) == (
+        Exit.INTERRUPTED,
+        "halab: interrupted; to go on, type the same again: inv ssh node1 -- sleep '9 9'\n",
+    )
+    assert any(line.endswith(f"HALAB_COMMAND={os.getpid()}") for line in world.typed)
+
+
+def test_a_learner_on_the_workstation_is_in_the_sandbox_with_the_terminal_alone(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeProvider, "workstation_argv", None)
+    monkeypatch.setattr(FakeProvider, "learner_argv", lambda self, argv, env: [repr(env), *argv])
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("COLORTERM", raising=False)
+
+    opened = shell.argv(instance, "workstation", [], terminal=True)
+    ran = shell.argv(instance, "workstation", ["id", "-u"], terminal=False)
+    copied = copying._argv(instance, "workstation", ["tar"])
+
+    assert opened[0] == ran[0] == "{'TERM': 'xterm-256color'}"
+    assert opened[-3:] == ["env", "PS1=[learner@workstation \\W]$ ", "bash"]
+    assert ran[-2:] == ["id", "-u"]
+    assert copied == ["{'LC_ALL': 'C'}", "tar"]
+
+
+@pytest.mark.parametrize(("place", "apart"), [("workstation", True), ("node1", False)])
+def test_a_shell_on_the_workstation_has_a_terminal_of_its_own(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, place: str, apart: bool
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setenv("HALAB_MARK", "")
+    monkeypatch.setattr(pty, "on_terminal", lambda: True)
+    monkeypatch.setattr(pty, "run_apart", lambda argv: opened.append("apart") or 0)
+    monkeypatch.setattr(shell, "_run", lambda argv: opened.append("here") or 0)
+
+    for terminal in (True, False):
+        shell.run(instance, place, ["bash"], None, terminal)
+
+    assert opened == ["apart" if apart else "here", "here"]

@@ -7,7 +7,7 @@ import pytest
 
 from halab.kit.process import end_daemons, find_daemons, run
 from halab.kit.wait import wait
-from halab.providers.vagrant.shells import Shells, quoted
+from halab.providers.vagrant.shells import Shells, followed, quoted
 
 STAND_IN = ("sh", "-c", "sleep 60; :")  # it ignores further arguments
 
@@ -75,3 +75,15 @@ def test_hanging_up_leaves_other_machines_alone(tmp_path: Path, monkeypatch: pyt
 
     assert set(find_daemons(f"{tmp_path}/ssh").values()) == {f"{tmp_path}/ssh/node10/1"}
     end_daemons(f"{tmp_path}/ssh")
+
+
+def test_what_is_followed_on_a_machine_is_ended_with_its_command() -> None:
+    program = followed(["sh", "-c", "echo $$; echo wrong >&2; exec sleep 61.0624"])
+    pid = int(program.output.readline())
+
+    program.end()
+
+    assert program.output.read() == b""
+    wait(lambda: Path("/proc", str(pid)).exists(), lambda there: not there, within=5, successes=1, interval=0.01)
+    program.end()
+    program.output.close()

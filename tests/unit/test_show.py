@@ -1,5 +1,8 @@
 """Reading steps without running them: those of every lab, for every distro, with two and with three nodes."""
 
+import re
+import shlex
+
 import pytest
 
 from halab.spec import distros, labs
@@ -93,3 +96,38 @@ def test_entries_tell_where_a_command_is_typed() -> None:
     entries = recorded(lab, "setup", "debian12")
 
     assert {entry.where for entry in entries if entry.kind == "command"} <= {"node1", "node2", "every node"}
+
+
+AWKWARD = {"hacluster": "f$n c&e 'x'", "bmc_user": "a;b", "bmc_password": 'p"$(w)`r*'}
+
+
+@pytest.mark.parametrize(("lab", "step"), STEPS, ids=[f"{lab.name}-{step}" for lab, step in STEPS])
+def test_what_a_step_types_is_quoted_for_the_shell_that_it_is_typed_into(lab: LabFolder, step: str) -> None:
+    awkward = lab.spec.credentials.model_copy(update=AWKWARD)
+    spec = lab.spec.model_copy(update={"credentials": awkward})
+
+    plain, quoted = (commands(record(lab.step(step), each, "debian12")) for each in (lab.spec, spec))
+
+    assert [shlex.split(command) for command in quoted] == [
+        [awkwardly(word, lab) for word in shlex.split(command)] for command in plain
+    ]
+
+
+def awkwardly(word: str, lab: LabFolder) -> str:
+    for key, value in dict(lab.spec.credentials).items():
+        word = word.replace(value, AWKWARD[key])
+    return word
+
+
+def test_a_plain_password_is_typed_as_a_person_types_it() -> None:
+    typed = commands(recorded(labs.load("ha-web"), "stonith", "debian12"))
+
+    assert any(" username=admin password=fence-me lanplus=1 " in command for command in typed)
+
+
+def test_no_solution_types_a_password_that_is_not_quoted() -> None:
+    raw = re.compile(r"\{(?:lab\.credentials|account)\.\w+\}|\{password\}")
+    quoting = re.compile(r"quote\(f?[^()]*\)")
+    files = [file for lab in LABS for file in lab.path.glob("*.py")]
+
+    assert [file.name for file in files if raw.search(quoting.sub("", file.read_text()))] == []

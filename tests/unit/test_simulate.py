@@ -6,12 +6,14 @@ node2 for wrong-way-round). `cib.xml` is the cluster without any constraint.
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
+from xml.etree.ElementTree import SubElement, tostring
 
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from halab.conditions import follows, independent, ordered
+from halab.conditions import follows, independent, may_run, ordered
 from halab.conditions.checks import CheckResult, Condition, Outcome, evaluate
 from halab.instance import simulate
 from halab.kit.errors import CheckFailed, LabError
@@ -20,6 +22,7 @@ from halab.walk.lab import Lab
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "simulate"
 CIB = (FIXTURES / "none" / "cib.xml").read_text()
 IP, WEB = "virtual_ip", "webserver"
+NODE: Any = SimpleNamespace(name="node1")
 
 # Whether webserver follows virtual_ip, virtual_ip is independent of webserver, and webserver starts after virtual_ip.
 VERDICTS = {
@@ -89,6 +92,13 @@ def judge(condition: Condition, cluster: object) -> CheckResult:
     return evaluate("a check", condition, cast(Lab, cluster), within=0)
 
 
+@pytest.mark.parametrize("condition", [independent(IP, "nothing"), may_run("nothing", NODE)])
+def test_a_resource_that_is_missing_fails_the_check(condition: Condition) -> None:
+    told = judge(condition, BrokenTool())
+
+    assert (told.outcome, told.seen) == (Outcome.FAILED, "there is no resource nothing")
+
+
 @pytest.mark.parametrize(("constraints", "expected"), VERDICTS.items())
 def test_constraints_are_judged_by_what_they_lead_to(constraints: str, expected: tuple[bool, bool, bool]) -> None:
     cluster = CapturedCluster(constraints)
@@ -138,6 +148,69 @@ def test_bans_of_two_resources_have_different_ids() -> None:
 def test_what_is_no_cib_is_refused() -> None:
     with pytest.raises(LabError, match="no <constraints>"):
         simulate.ban("<cib><configuration/></cib>", IP, ["node1"])
+
+
+@pytest.mark.parametrize(
+    ("place", "inside", "name", "value"),
+    [
+        ("configuration/crm_config", "cluster_property_set", "maintenance-mode", "true"),
+        ("configuration/crm_config", "cluster_property_set", "is-managed-default", "false"),
+        ("configuration/nodes/node", "instance_attributes", "maintenance", "on"),
+        ("status/node_state", "transient_attributes/instance_attributes", "maintenance", "true"),
+        ("configuration/resources/primitive", "meta_attributes", "is-managed", "false"),
+        ("configuration/resources/primitive", "meta_attributes", "maintenance", "true"),
+        ("configuration/rsc_defaults", "meta_attributes", "is-managed", "false"),
+    ],
+)
+def test_in_a_managed_copy_nothing_is_in_maintenance(place: str, inside: str, name: str, value: str) -> None:
+    root = fromstring(CIB)
+    parent = root.find(place)
+    if parent is None:
+        parent = SubElement(root.find("configuration"), place.rpartition("/")[2])
+    for part in inside.split("/"):
+        parent = SubElement(parent, part)
+    SubElement(parent, "nvpair", id="kept", name="target-role", value="Started")
+    SubElement(parent, "nvpair", id="gone", name=name, value=value)
+
+    managed = fromstring(simulate.managed(tostring(root, encoding="unicode")))
+
+    names = [pair.get("id") for pair in managed.iter("nvpair")]
+    assert ("kept" in names, "gone" in names) == (True, False)
+
+
+def test_an_agents_own_parameter_called_maintenance_stays() -> None:
+    root = fromstring(CIB)
+    parameters = SubElement(root.find("configuration/resources/primitive"), "instance_attributes")
+    SubElement(parameters, "nvpair", id="own", name="maintenance", value="true")
+
+    managed = fromstring(simulate.managed(tostring(root, encoding="unicode")))
+
+    assert "own" in [pair.get("id") for pair in managed.iter("nvpair")]
+
+
+def test_conditions_on_constraints_do_not_depend_on_maintenance() -> None:
+    root = fromstring(CIB)
+    SubElement(
+        root.find("configuration/crm_config/cluster_property_set"),
+        "nvpair",
+        id="m",
+        name="maintenance-mode",
+        value="true",
+    )
+    asked: list[str] = []
+
+    class InMaintenance(CapturedCluster):
+        def ask(self, *argv: str, input: str | None = None) -> str:
+            if input is None:
+                return tostring(root, encoding="unicode")
+            asked.append(input)
+            return super().ask(*argv, input=input)
+
+    for condition in (follows(WEB, IP), independent(IP, WEB), ordered(IP, WEB)):
+        judge(condition, InMaintenance("group"))
+
+    assert len(asked) >= 3
+    assert not any("maintenance-mode" in cib for cib in asked)
 
 
 def test_a_cold_cluster_has_its_nodes_but_no_history_of_resources() -> None:

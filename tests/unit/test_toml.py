@@ -131,7 +131,7 @@ def test_text_that_is_not_utf8_is_told_as_a_problem_of_the_file(tmp_path: Path) 
     file = tmp_path / "lab.toml"
     file.write_bytes(b'title = "\xff"\n')
 
-    with pytest.raises(LabError, match="not valid TOML"):
+    with pytest.raises(LabError, match=r"lab\.toml: expected text in UTF-8"):
         toml.read(file, Lab)
 
 

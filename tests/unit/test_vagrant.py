@@ -3,6 +3,8 @@
 import configparser
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -11,10 +13,10 @@ from halab.instance import vbmcd
 from halab.instance.instance import Instance
 from halab.kit.errors import LabError
 from halab.providers.vagrant import packages
-from halab.providers.vagrant.domains import by_uefi
+from halab.providers.vagrant.domains import Domains, by_uefi, is_plugged
 from halab.providers.vagrant.machines import complaint
 from halab.providers.vagrant.vagrantfile import Names
-from tests.fakes import Programs, World
+from tests.fakes import Programs, World, instance_up
 
 LOCKED = """\
 Bringing machine 'node1' up with 'libvirt' provider...
@@ -108,6 +110,47 @@ def test_the_pid_of_a_vbmcd_that_was_killed_is_no_obstacle(world: World) -> None
     assert not pid.exists()
 
 
+class Enough(Exception):
+    """Ends what would go on for ever."""
+
+
+def test_vbmcd_starts_bmcs_again_and_takes_no_commands(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = instance_up()
+    served: list[int] = []
+
+    class Bmcs:
+        def periodic(self) -> None:
+            served.append(len(served))
+            if len(served) == 3:
+                raise Enough
+
+    def takes_commands(*_: object) -> None:
+        raise AssertionError
+
+    control, vbmcd_main = ModuleType("control"), ModuleType("vbmcd")
+    monkeypatch.setattr(control, "main_loop", takes_commands, raising=False)
+    monkeypatch.setattr(vbmcd_main, "main", lambda argv: control.main_loop(Bmcs(), takes_commands), raising=False)
+    for name, module in {
+        "virtualbmc": ModuleType("virtualbmc"),
+        "virtualbmc.control": control,
+        "virtualbmc.manager": ModuleType("manager"),
+        "virtualbmc.vbmc": SimpleNamespace(VirtualBMC=object),
+        "virtualbmc.cmd": SimpleNamespace(vbmcd=vbmcd_main),
+    }.items():
+        monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
+        parent, _, last = name.rpartition(".")
+        if parent:
+            monkeypatch.setattr(sys.modules[parent], last, module, raising=False)
+    monkeypatch.setattr(vbmcd, "PERIOD", 0)
+    monkeypatch.setattr("multiprocessing.set_start_method", lambda method: None)
+    monkeypatch.setenv("VIRTUALBMC_CONFIG", "")
+
+    with pytest.raises(Enough):
+        vbmcd.main(instance.name)
+
+    assert served == [0, 1, 2]
+
+
 def test_packages_that_are_there_are_not_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "PACKAGES", ("pydantic", "pytest"))
     said: list[str] = []
@@ -147,6 +190,16 @@ def test_machines_that_boot_by_uefi_are_told_from_others(system: str, expected: 
     assert by_uefi(f"<domain type='kvm'>{system}</domain>") is expected
 
 
+@pytest.mark.parametrize(
+    ("link", "expected"), [("", True), ("<link state='up'/>", True), ("<link state='down'/>", False)]
+)
+def test_a_cable_that_is_pulled_is_told_from_its_machines_others(link: str, expected: bool) -> None:
+    other = "<interface><target dev='port-mgmt'/><link state='up'/></interface>"
+    mine = f"<interface><target dev='port-lan'/>{link}</interface>"
+
+    assert is_plugged(f"<domain><devices>{other}{mine}</devices></domain>", "port-lan") is expected
+
+
 @pytest.mark.usefixtures("world")
 def test_the_provider_is_chosen_by_what_the_host_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def made(obstacle: str | None) -> Instance:
@@ -179,3 +232,15 @@ def test_libvirt_that_does_not_run_is_one_sentence(monkeypatch: pytest.MonkeyPat
     (problem,) = instance.provider.problems()
 
     assert "Connection refused; is libvirt running?" in problem
+
+
+@pytest.mark.parametrize(("state", "itself"), [((5, 1), True), ((5, 2), False), ((5, 7), False), ((1, 1), False)])
+def test_a_machine_that_has_switched_itself_off_is_told_from_one_whose_power_was_cut(
+    monkeypatch: pytest.MonkeyPatch, state: tuple[int, int], itself: bool
+) -> None:
+    # virDomainState and virDomainShutoffReason: 5 is off; 1 by itself, 2 destroyed, 7 gone back to a snapshot
+    libvirt = SimpleNamespace(VIR_DOMAIN_SHUTOFF=5, VIR_DOMAIN_SHUTOFF_SHUTDOWN=1)
+    monkeypatch.setattr("halab.providers.vagrant.domains.library", lambda: libvirt)
+    monkeypatch.setattr(Domains, "domain", lambda self, node: SimpleNamespace(state=lambda: state))
+
+    assert Domains(Names("x"), ["node1"], Path("Vagrantfile")).shut_itself_down("node1") is itself

@@ -115,6 +115,7 @@ def test_a_public_box_gets_the_cluster_repository_the_pool_and_keeps_selinux_enf
     assert "firewalld" in script
     assert '[ "$(getenforce)" = Enforcing ]' in script
     assert "setenforce" not in script
+    assert "mkdir -p /var/log/journal" in script  # or it would not outlive a boot
     assert "pacemaker" not in script
 
 

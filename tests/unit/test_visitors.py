@@ -147,6 +147,43 @@ def test_what_runs_is_ended_when_nobody_can_ask_any_more(visitor: Visitor, tmp_p
     wait(lambda: is_alive(int(pid.read_text())), lambda alive: not alive, within=5, successes=1, interval=0.01)
 
 
+def test_a_program_that_is_followed_prints_until_it_is_ended(visitor: Visitor) -> None:
+    followed = visitor.follow(["sh", "-c", "echo $$; echo wrong >&2; exec sleep 61.0622"])
+    pid = int(followed.output.readline())
+
+    alive = is_alive(pid)
+    followed.end()
+    followed.end()
+
+    assert alive
+    assert followed.output.read() == b""
+    wait(lambda: is_alive(pid), lambda alive: not alive, within=5, successes=1, interval=0.01)
+    followed.output.close()
+
+
+def test_nothing_is_kept_of_a_followed_program_that_has_ended_even_if_nobody_reads_it(visitor: Visitor) -> None:
+    followed = visitor.follow(["sh", "-c", "echo $$; exec true"])
+    pid = followed.output.readline().decode().strip()
+
+    wait(lambda: Path("/proc", pid).exists(), lambda there: not there, within=5, successes=1, interval=0.01)
+
+    followed.output.close()
+
+
+def test_a_followed_program_ends_with_the_visitor(visitor: Visitor) -> None:
+    followed = visitor.follow(["sleep", "61.0623"])
+
+    visitor.leave()
+
+    assert followed.output.read() == b""
+    followed.output.close()
+
+
+def test_a_program_that_is_not_there_cannot_be_followed_for_long(visitor: Visitor) -> None:
+    with visitor.follow(["no-such-program"]).output as output:
+        assert output.read() == b""
+
+
 def test_a_visitor_that_was_killed_is_told_of(visitor: Visitor) -> None:
     parent = said(visitor, "sh", "-c", "ps -o ppid= $$")[1]
     os.kill(int(parent), 9)

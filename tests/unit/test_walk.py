@@ -1,5 +1,6 @@
 """Walking, checkpoints, and going on after a kill, on nodes that are not real."""
 
+import threading
 from contextlib import ExitStack
 
 import pytest
@@ -11,6 +12,7 @@ from halab.instance.instance import Instance
 from halab.instance.power_on_due import PowerOnDue, switching
 from halab.kit.audience import NOBODY
 from halab.kit.errors import CheckFailed, LabError, NothingChecked
+from halab.providers import REBOOTS, SWITCHED_OFF
 from halab.walk import bringup, checkpoints
 from halab.walk.lab import Checked
 from halab.walk.walk import StepBegins, StepEnds, Walk
@@ -379,6 +381,51 @@ def test_a_power_on_that_is_due_is_forgotten_where_a_checkpoint_decides(instance
     checkpoints.restore(instance, "start")
 
     assert due.left() is None
+
+
+def test_a_power_on_that_is_due_is_forgotten_where_up_has_carried_it_out(instance: Instance) -> None:
+    due = PowerOnDue(instance.bmc_log("node1"))
+    due.accept(60)
+
+    bringup.up(instance, NOBODY)
+
+    assert due.left() is None
+
+
+def test_a_command_waits_for_a_node_that_is_about_to_boot(instance: Instance, audience: FakeAudience) -> None:
+    due = PowerOnDue(instance.bmc_log("node2"))
+    due.accept(60)
+    carried_out = threading.Timer(0.3, due.forget)
+    carried_out.start()
+
+    bringup.settle(instance, audience)
+
+    assert due.left() is None
+    assert audience.said == ["Waiting for node2 to boot."]
+
+
+def test_a_node_that_stops_to_reboot_is_waited_for_until_its_firmware_runs(instance: Instance, world: World) -> None:
+    due = PowerOnDue(instance.bmc_log("node2"))
+    world.answers["systemctl is-system-running"] = "stopping\n"
+
+    def stops() -> None:
+        world.power = {"node1": "off", "node2": "off"}
+        world.ended = {"node1": SWITCHED_OFF, "node2": REBOOTS}
+        due.accept(60)
+
+    threading.Timer(0.3, stops).start()
+    bringup.await_stops(instance)
+
+    assert instance.starting() == ["node2"]
+
+
+def test_a_node_that_never_boots_does_not_keep_a_command_for_ever(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bringup, "START_WITHIN", 0.1)
+    PowerOnDue(instance.bmc_log("node2")).accept(60)
+
+    bringup.settle(instance, NOBODY)
 
 
 def test_a_restore_leaves_the_bmcs_that_run(instance: Instance, world: World) -> None:

@@ -3,11 +3,14 @@
 Each test goes on from where the last one left off.
 """
 
+import asyncio
 import os
 import re
+import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,7 @@ from halab.measure.probe import INTERVAL
 from halab.spec import labs
 from halab.walk import checkpoints
 from halab.walk.lab import Lab
+from halab.web.following.follower import Follower
 from tests.cli import Cli, addresses_of_host
 from tests.vm.machines import boot_of, domain, leftovers, virsh
 
@@ -54,6 +58,7 @@ def test_up_makes_machines_and_performs_and_verifies_every_step_of_ha_web(cli: C
     status = cli.json("status")
 
     assert all(f"\n  {step.name}: " in said for step in labs.load("ha-web").steps)
+    assert "<on_reboot>restart</on_reboot>" in virsh("dumpxml", domain(cli.name, "node1"))
     assert [node["power"] for node in status["nodes"]] == ["on", "on", "on"]
     assert [node["bmc"] for node in status["nodes"]] == BMCS
     assert [node["member"] for node in status["nodes"]] == ["online", "online", ""]
@@ -69,12 +74,62 @@ def test_the_bmcs_answer_on_the_workstation_and_on_a_node_but_not_to_a_wrong_pas
 
     from_workstation = lab.workstation.run("ipmitool", "-I", "lanplus", *login(lab, 1), "power", "status")
     from_node = lab.nodes[0].run("fence_ipmilan", *fence, "--lanplus", "--action=status")
+    listening = lab.workstation.run("ss", "--no-header", "--listening", "--tcp")
     refused = lab.workstation.run("ipmitool", "-I", "lanplus", "-R", "1", *login(lab, 1)[:-1], "wrong", "power", "off")
 
     assert from_workstation.stdout.strip() == "Chassis Power is on"
+    assert listening.stdout == ""  # vbmcd would take commands from learners there
     assert from_node.stdout.strip() == "Status: ON"
     assert refused.rc != 0
     assert lab.nodes[1].power() == "on"
+
+
+def test_a_learner_on_the_workstation_reaches_machines_and_nothing_of_the_host(cli: Cli, lab: Lab) -> None:
+    ipmitool = f"ipmitool -I lanplus {shlex.join(login(lab, 1))} power status"
+
+    said = {
+        typed: cli("ssh", "workstation", "--", typed)
+        for typed in (
+            "whoami",
+            f"ping -c 1 -W 5 {lab.nodes[0].lan}",
+            ipmitool,
+            f"curl --silent --fail --max-time 5 http://{lab.vip}/",
+        )
+    }
+
+    assert said["whoami"].splitlines()[0] == "learner"
+    assert said[ipmitool].startswith("Chassis Power is on\n")
+    assert not [text for text in said.values() if "Exception" in text]  # libvirt's module complained as Python ended
+    for path in ("/etc/shadow", str(cli.instance().directory), "/var/run/libvirt"):
+        cli("ssh", "workstation", "--", "ls", path, expect=2)
+
+
+def test_the_map_follows_machines(cli: Cli, lab: Lab) -> None:
+    name, maps = lab.nodes[1].name, list[dict[str, Any]]()
+
+    def member() -> str | None:
+        return next((node["member"] for node in maps[-1]["nodes"] if node["name"] == name), None) if maps else None
+
+    async def shown(becomes: str) -> None:
+        async with asyncio.timeout(20 * lab.pace.factor):
+            while member() != becomes:
+                await asyncio.sleep(0.05)
+
+    async def follow() -> None:
+        follower = Follower(cli.name, maps.append)
+        follower.start()
+        try:
+            await shown("online")
+            for order, becomes in (("standby", "standby"), ("unstandby", "online")):
+                await asyncio.to_thread(lab.ask, "pcs", "node", order, name)
+                await shown(becomes)
+        finally:
+            follower.stop()
+
+    asyncio.run(follow())
+
+    assert [node["power"] for node in maps[-1]["nodes"]] == ["on", "on", "on"]
+    assert sum(node["arp"] for node in maps[-1]["nodes"]) == 1
 
 
 def test_vbmcd_that_was_killed_is_told_and_brought_back_by_up(cli: Cli) -> None:

@@ -10,15 +10,16 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from halab.kit.files import write_atomically
 from halab.kit.pace import Pace
 from halab.kit.process import CommandResult
-from halab.providers import limits
+from halab.providers import Followed, limits
 from halab.providers.podman.inside import ENVIRONMENT, Running
 from halab.providers.podman.visitors import Visitor, nothing_asked
 
+Result = TypeVar("Result")
 UNLIMITED = 2**64 - 1  # RLIM_INFINITY, as the runtime has it
 FILTERS = Path("/run/crun")  # where the runtime has, for each container, the seccomp filter that it has made
 # Its root is not that of the node's systemd; and Python would run what root of the node has below /root/.local (site)
@@ -58,9 +59,16 @@ class Asking:
 
     def ask(self, name: str, node: Running, argv: Sequence[str], *, input: str | None, timeout: float) -> CommandResult:
         """Run a program of the tools root to its end. Raises LabError when that cannot be."""
+        return self._have(name, node, lambda visitor: visitor.ask(argv, input=input, timeout=timeout))
+
+    def follow(self, name: str, node: Running, argv: Sequence[str]) -> Followed:
+        """Start a program of the tools root. Raises LabError when that cannot be."""
+        return self._have(name, node, lambda visitor: visitor.follow(argv))
+
+    def _have(self, name: str, node: Running, act: Callable[[Visitor], Result]) -> Result:
         for _ in ("as it is", "once more, as somebody may have ended the visitor"):
             try:
-                return self._visitor(name, node).ask(argv, input=input, timeout=timeout)
+                return act(self._visitor(name, node))
             except ConnectionError as error:
                 ended = error
                 self.leave(name)

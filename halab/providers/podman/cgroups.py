@@ -31,7 +31,7 @@ JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit; shift; done; shift; exe
 # As podman --systemd=always mounts them, but with a size each: as long as these are all that is full, no process of the
 # node is killed for the lack of memory.
 TMPFS = "rw,exec,nosuid,nodev,tmpcopyup"
-PART_OF_MEMORY = {"/tmp": 4, "/run": 8, "/var/log/journal": 8, "/run/lock": 100}  # noqa: S108  # of the node
+PART_OF_MEMORY = {"/tmp": 4, "/run": 8, "/run/lock": 100}  # noqa: S108  # of the node
 SIGNS = (  # that a limit was met: cgroup-v2.rst, "memory.events"; cgroup-v1/memory.rst, "OOM Control"; pids.rst
     ("memory", "memory.events", "oom_kill"),
     ("memory", "memory.oom_control", "oom_kill"),

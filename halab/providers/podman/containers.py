@@ -13,7 +13,7 @@ from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult, find_program, must, run
 from halab.kit.wait import TimedOut, wait
 from halab.providers import Site, images, limits
-from halab.providers.podman import quotas
+from halab.providers.podman import journals, quotas
 from halab.providers.podman.cgroups import Cgroups
 from halab.providers.podman.inside import RUNTIME, Container, KnownContainers
 from halab.providers.podman.layers import Layers
@@ -25,7 +25,8 @@ FIRST_UID = 1_900_000_000
 UIDS = 65_536
 # Beyond podman's default set: what a server's root has and a cluster's daemons use. All of it holds only within
 # the node's user namespace.
-CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG"
+CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE,DAC_READ_SEARCH,SYSLOG,SYS_BOOT"
+ENDED = ("stopped", "exited")  # of podman's words, those for a container whose first process is no more
 FUSE = "/dev/fuse"  # for file systems in user space, which a user namespace may mount (fuse(4))
 INSTANCE, NODE = "halab.instance", "halab.node"  # labels, by which containers of any version are found again
 # Without the last, podman makes its storage a mount of itself when it begins, and takes that away when it ends: what is
@@ -43,7 +44,7 @@ class Containers:
         self.cgroups = Cgroups()
         mine = name_on_host(site.directory)
         self.of = {node.name: f"halab-{mine}-{node.name}" for node in site.spec.nodes}  # by node
-        self._known = KnownContainers(self.of, self.podman)
+        self._known = KnownContainers(self.of, self.podman, site.directory / "containers.json")
         self.running = self._known.running
 
     def podman(self, *arguments: str) -> list[str]:
@@ -70,6 +71,7 @@ class Containers:
             f"--cap-add={CAPABILITIES}",
             "--shm-size=256m",
             *([f"--device={FUSE}"] if Path(FUSE).exists() else []),
+            *journals.podman_options(self._site.directory, node.name),
             *limits.ulimits(),
             *quotas.podman_options(self._site.directory),
             f"--volume={image.pool}:/srv/pool:ro",
@@ -130,6 +132,12 @@ class Containers:
 
     def state(self, node: str) -> str:
         return must(self.podman("inspect", "--format={{.State.Status}}", self.of[node])).stdout.strip()
+
+    def exit_status(self, node: str) -> int | None:
+        """Return what a node's container has left; None when it has not ended."""
+        told = must(self.podman("inspect", "--format={{.State.Status}} {{.State.ExitCode}}", self.of[node])).stdout
+        state, status = told.split()
+        return int(status) if state in ENDED else None
 
     def listed(self) -> list[dict[str, Any]]:
         """Whole ones, as `podman ps` tells of them."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from halab.kit.errors import LabError
-from halab.kit.files import write_atomically
+from halab.kit.files import remove_all, write_atomically
 from halab.kit.parallel import for_each
 from halab.kit.process import must
 
@@ -112,7 +112,7 @@ class Disks:
         index = self._index(checkpoint, node)
         remove, extract = differences(_listing(upper), {path: signature for path, (signature, _) in index.items()})
         for path in remove:
-            _remove(Path(upper, path))
+            remove_all(Path(upper, path))
         by_source = defaultdict(list)
         for path in extract:
             by_source[index[path][1]].append(path)
@@ -200,10 +200,3 @@ def _listing(upper: str) -> Listing:
 def _tar(options: list[str], paths: list[str]) -> None:
     names = "".join(f"{path or '.'}\0" for path in paths)
     must([*TAR, *options, "--null", "--files-from=-"], input=names, timeout=TIMEOUT, errors=NAMES)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()

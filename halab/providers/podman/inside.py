@@ -5,13 +5,15 @@ it is frozen and dies with the container, and its limits hold for it. It has no 
 faults; learners and steps type in a shell of `podman exec`.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from threading import Lock
 
 from halab.kit.errors import LabError
+from halab.kit.files import write_atomically
 from halab.kit.process import CommandResult, run
 from halab.kit.wait import TimedOut, wait
 from halab.providers import SYSTEM_PATH, limits
@@ -99,26 +101,46 @@ class Container:
             return None
         return pid if program == MONITOR else None
 
-    def running(self) -> Running | None:
-        """Return None when the container does not run, whatever an old file says, or does not run yet."""
+    def is_cleaned(self) -> bool:
+        """Return whether podman, which conmon becomes in the end, is through with cleaning up after the container."""
+        try:
+            arguments = Path(f"/proc/{int(self.monitor_file.read_text())}/cmdline").read_text(errors="replace")
+        except (OSError, ValueError):
+            return True
+        return self.identity not in arguments
+
+    def first_process(self) -> int | None:
+        """Return the pid of its first process, even of one that is not started yet; None when it has none."""
         try:
             pid = int(self.pid_file.read_text())
             cgroup = _cgroup(pid)
-            program = Path(f"/proc/{pid}/comm").read_text().strip()
             Path(f"/proc/{pid}/ns/net").readlink()  # one that ends has none, while it waits for those it takes along
         except (OSError, ValueError):
             return None
-        if self.identity not in cgroup or program.startswith(STARTING):
+        return pid if self.identity in cgroup else None
+
+    def running(self) -> Running | None:
+        """Return None when the container does not run, whatever an old file says, or does not run yet."""
+        pid = self.first_process()
+        try:
+            program = Path(f"/proc/{pid}/comm").read_text().strip()
+        except OSError:
+            return None
+        if pid is None or program.startswith(STARTING):
             return None
         return Running(self.identity, pid, self.config)
 
 
 class KnownContainers:
-    """The containers of an instance's nodes. `names` has each node's; `podman` makes a command of podman's."""
+    """The containers of an instance's nodes. `names` has each node's; `podman` makes a command of podman's.
 
-    def __init__(self, names: Mapping[str, str], podman: Callable[..., list[str]]) -> None:
+    What podman has told is kept in `file` for the next command, once all nodes have a container.
+    """
+
+    def __init__(self, names: Mapping[str, str], podman: Callable[..., list[str]], file: Path) -> None:
         self._nodes = {container: node for node, container in names.items()}
         self._podman = podman
+        self._file = file
         self._known: dict[str, Container] = {}
         self._one_at_a_time = Lock()
 
@@ -132,13 +154,35 @@ class KnownContainers:
         has a new one, or none.
         """
         with self._one_at_a_time:
-            if not all(node in self._known and self._known[node].directory.exists() for node in self._nodes.values()):
-                told = run(self._podman("inspect", f"--format={ASKED}", *self._nodes)).stdout
-                self._known = {
-                    self._nodes[name]: Container(identity, *map(Path, files))
-                    for name, identity, *files in zip(*[iter(told.splitlines())] * 6, strict=True)
-                }
+            if not self._are_there(self._known):
+                self._known = self._kept()
+            if not self._are_there(self._known):
+                self._known = self._told()
+                if self._are_there(self._known):
+                    self._keep()
             return self._known
+
+    def _are_there(self, known: Mapping[str, Container]) -> bool:
+        return all(node in known and known[node].directory.exists() for node in self._nodes.values())
+
+    def _told(self) -> dict[str, Container]:
+        told = run(self._podman("inspect", f"--format={ASKED}", *self._nodes)).stdout
+        return {
+            self._nodes[name]: Container(identity, *map(Path, files))
+            for name, identity, *files in zip(*[iter(told.splitlines())] * 6, strict=True)
+        }
+
+    def _kept(self) -> dict[str, Container]:
+        try:
+            kept = json.loads(self._file.read_bytes())
+            return {node: Container(identity, *map(Path, files)) for node, (identity, *files) in kept.items()}
+        except (OSError, ValueError, TypeError, AttributeError):  # it is not there, or is no longer what it was
+            return {}
+
+    def _keep(self) -> None:
+        kept = {node: [str(part) for part in astuple(container)] for node, container in self._known.items()}
+        with suppress(OSError):  # the disk is full; the next command asks again
+            write_atomically(self._file, json.dumps(kept))
 
 
 def enter(identity: str, argv: Sequence[str]) -> list[str]:

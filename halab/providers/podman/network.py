@@ -12,12 +12,18 @@ from halab.spec.models import LabSpec, NodeSpec, mac
 
 # Where cgroups are v1 or hybrid, podman and systemd find the unified hierarchy they need in the mount namespace; the
 # others stay within reach, as they limit what a node may use (cgroups.py).
+# A container is given /dev/null itself, as a user namespace may make no devices (user_namespaces(7)), and the runtime
+# makes whatever its standard input is the container's root's. So nodes have another one than the host has.
 SETUP = """\
 if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
     mkdir -p {cgroups}
     mount --rbind /sys/fs/cgroup {cgroups}
     mount -t cgroup2 halab /sys/fs/cgroup
 fi
+mkdir -p {devices}
+mount -t tmpfs -o mode=755,size=64k halab {devices}
+mknod -m 666 {devices}/null c 1 3
+mount --bind {devices}/null /dev/null
 echo 0 > /proc/sys/net/ipv4/ip_forward
 echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
 printf %s {batch} | ip -batch -
@@ -30,11 +36,13 @@ class Network(Namespaces):
     def __init__(self, directory: Path, spec: LabSpec) -> None:
         super().__init__(directory)
         self.hierarchies = directory / "cgroups"  # of version 1, as they are seen there
+        self._devices = directory / "devices"
         self._spec = spec
 
     def up(self) -> None:
         """Make the namespaces and the bridges if they are not there."""
-        self.hold(SETUP.format(cgroups=shlex.quote(str(self.hierarchies)), batch=shlex.quote(self._batch())))
+        own = {"cgroups": self.hierarchies, "devices": self._devices, "batch": self._batch()}
+        self.hold(SETUP.format(**{name: shlex.quote(str(value)) for name, value in own.items()}))
 
     def plug(self, node: NodeSpec, pid: int) -> None:
         """Connect the network namespace of process `pid` to all bridges, as the node's eth0 (lan) and eth1 (mgmt)."""

@@ -2,79 +2,102 @@
 
 import os
 import signal
-from contextlib import suppress
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 
 from filelock import FileLock
 
 from halab.kit.errors import LabError
+from halab.kit.files import remove_all
+from halab.kit.parallel import for_each
 from halab.kit.process import is_alive, must, run
 from halab.kit.wait import TimedOut, wait
 from halab.providers import Site
-from halab.providers.podman import quotas
+from halab.providers.podman import journals, quotas
 from halab.providers.podman.containers import Containers
+from halab.providers.podman.endings import CLEAN, Endings
 from halab.providers.podman.network import Network
-
-CLEAN = 30  # seconds that podman may take to clean up after a container
 
 
 class Power:
     """The power of an instance's nodes."""
 
-    def __init__(self, site: Site, network: Network, containers: Containers) -> None:
+    def __init__(self, site: Site, network: Network, containers: Containers, endings: Endings) -> None:
         self._site = site
         self._nodes = {node.name: node for node in site.spec.nodes}
         self._network = network
         self._containers = containers
+        self._endings = endings
         self._podman = containers.podman
 
     def lock(self, node: str) -> FileLock:
         """Return the lock of a node's switch: a learner, a peer that fences and a BMC may all reach for it at once."""
         return FileLock(self._site.directory / f"power-{node}.lock", timeout=60)
 
-    def on(self, node: str) -> None:
-        """Make a node's container ready, limit it, plug its cables in, and let its system start."""
-        with self.lock(node):
-            name, container = self._containers.of[node], self._containers.find(node)
-            self._containers.attach_disk(node, container.upper)
-            if not run(self._podman("init", name)).ok:
-                if self._containers.state(node) == "running":
-                    return
-                self._stop(node)  # a power-on or a power-off was killed in the middle
-                must(self._podman("init", name))
-            pid = int(container.pid_file.read_text())
-            # Of a node that lost its power podman may leave /dev/shm mounted, until Corosync finds no more room in it
-            if any(self._network.seen(container.directory / "shm").iterdir()):
-                must(self._network.enter(["find", f"{container.directory}/shm", "-mindepth", "1", "-delete"]))
-            self._containers.cgroups.confine(name, pid, self._site.spec.machine)
-            self._containers.cgroups.confine_cgroups(pid, self._network.cgroups())
-            quotas.confine(pid)
-            # or the node could write without a limit to the host's disk, or memory
-            os.chown(container.pid_file.with_name("hostname"), 0, 0)
-            self._network.plug(self._nodes[node], pid)
-            must(self._podman("start", name))
+    def on(self, nodes: Iterable[str]) -> None:
+        """Make the nodes' containers ready, limit them, plug their cables in, and let their systems start.
+
+        They start at the same moment. Otherwise the first Corosync would ask in vain for the second, and ask again
+        0.75 s later (knet_ping_interval, corosync.conf(5)).
+        """
+        names = sorted(nodes)
+        with ExitStack() as locked:
+            for node in names:
+                locked.enter_context(self.lock(node))
+            made_ready = dict(zip(names, for_each(names, self._make_ready), strict=True))
+            if waiting := [self._containers.of[node] for node, ready in made_ready.items() if ready]:
+                must(self._podman("start", *waiting))
+            for node in names:
+                self._endings.note_begun(node)
+
+    def _make_ready(self, node: str) -> bool:
+        """Make a node's container ready to start; False when its system runs. Needs the lock."""
+        name, container = self._containers.of[node], self._containers.find(node)
+        self._containers.attach_disk(node, container.upper)
+        journals.begin_boot(self._site.directory, node)
+        if not run(self._podman("init", name)).ok:
+            if self._containers.state(node) == "running":
+                return False
+            self._stop(node)  # a power-on or a power-off was killed in the middle
+            must(self._podman("init", name))
+        pid = int(container.pid_file.read_text())
+        # Of a node that lost its power podman may leave /dev/shm mounted, until Corosync finds no more room in it
+        for left in self._network.seen(container.directory / "shm").iterdir():
+            remove_all(left)
+        self._containers.cgroups.confine(name, pid, self._site.spec.machine)
+        self._containers.cgroups.confine_cgroups(pid, self._network.cgroups())
+        quotas.confine(pid)
+        journals.put_on_disk(pid)
+        # or the node could write without a limit to the host's disk, or memory
+        os.chown(container.pid_file.with_name("hostname"), 0, 0)
+        self._network.plug(self._nodes[node], pid)
+        return True
 
     def off(self, node: str) -> None:
         """Cut a node's power, as if the plug was pulled."""
         with self.lock(node):
+            self._endings.note_cut(node)
+            monitor = self._kill(node)
             self._network.unplug(self._nodes[node])
-            if not self._end(node):
+            if monitor is None:
                 self._stop(node)
+            else:
+                self._wait_cleaned(node, monitor)
             self._unmount(node)
             self._containers.cgroups.release(self._containers.of[node])
 
-    def _end(self, node: str) -> bool:
-        """End all that runs in a node, and wait until podman has cleaned up; False when no system runs there.
+    def _kill(self, node: str) -> int | None:
+        """Kill all that runs in a node; return the pid of the conmon that has podman clean up in the end.
 
-        The container's conmon has podman clean up in the end. So podman, which takes long, need not be called here.
+        So podman, which takes long, need not be called here. Return None when no system runs there.
         """
         container = self._containers.find(node)
         running, monitor = container.running(), container.monitor()
         if running is None or monitor is None:
-            return False
+            return None
         with suppress(ProcessLookupError):
             os.kill(running.first_process, signal.SIGKILL)  # takes all of the node's along: pid_namespaces(7)
-        self._wait_cleaned(node, monitor)
-        return True
+        return monitor
 
     def _stop(self, node: str) -> None:
         """Have podman end a node's container, whatever became of it."""

@@ -5,8 +5,9 @@ user namespace, and a power cut is real, because addresses die with the processe
 """
 
 import json
+import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cached_property
@@ -17,11 +18,12 @@ from halab.kit.files import write_atomically
 from halab.kit.pace import pace
 from halab.kit.parallel import for_each
 from halab.kit.process import CommandResult, end_daemons, must, run
-from halab.providers import BmcDaemon, Outside, Site, host, images, limits, rights, tools_root
+from halab.providers import BmcDaemon, Followed, Outside, Site, host, images, limits, rights, sandbox, tools_root
 from halab.providers.podman import layers, quotas
 from halab.providers.podman.asking import Asking
 from halab.providers.podman.containers import Containers
 from halab.providers.podman.disks import Disks
+from halab.providers.podman.endings import Endings
 from halab.providers.podman.inside import Running, as_a_shell, enter
 from halab.providers.podman.network import Network, port_name
 from halab.providers.podman.power import Power
@@ -38,12 +40,14 @@ class Podman:
         self.pace = pace()
         self._nodes = {node.name: node for node in site.spec.nodes}
         self._network = Network(site.directory, site.spec)
+        self.learner_argv = sandbox.Sandbox(site.directory, site.spec, self._network).argv
         self._containers = Containers(site, self._network)
         self._podman = self._containers.podman
         self._cgroups = self._containers.cgroups
         self._disks = Disks(site.directory / "disks", self._containers.upper_dirs)
         self._running = self._containers.running
-        self._power = Power(site, self._network, self._containers)
+        self._endings = Endings(site.directory, self._containers.find, self._containers.exit_status)
+        self._power = Power(site, self._network, self._containers, self._endings)
         self._asking = Asking(
             site.directory / "asking",
             lambda: self._image().tools,
@@ -84,7 +88,7 @@ class Podman:
         self.thaw([name for name, state in states.items() if state == "frozen"])
         absent = [node for node in self._site.spec.nodes if states[node.name] == "absent"]
         for_each(absent, lambda node: self._containers.create(node, image))
-        for_each([name for name, state in states.items() if state in ("absent", "off")], self.power_on)
+        self._power.on(name for name, state in states.items() if state in ("absent", "off"))
 
     def down(self) -> None:
         for node in self._nodes:
@@ -101,7 +105,9 @@ class Podman:
     def run(self, node: str, argv: Sequence[str], *, input: str | None = None, timeout: float = 60) -> CommandResult:
         def act(running: Running) -> CommandResult:
             entering = self._entering(node, enter(running.identity, argv))
-            return as_a_shell(run(entering, input=input, timeout=timeout * self.pace.slowness), argv[0])
+            # A pipe, even for nothing: the runtime would make /dev/null, which is the host's, the node's root's
+            done = run(entering, input=input or "", timeout=timeout * self.pace.slowness)
+            return as_a_shell(done, argv[0])
 
         return self._on(node, argv[0], act)
 
@@ -111,14 +117,18 @@ class Podman:
 
         return self._on(node, argv[0], act)
 
+    def follow(self, node: str, argv: Sequence[str]) -> Followed:
+        return self._asking.follow(node, self._reached(node), argv)
+
+    def leave(self, node: str) -> None:
+        self._asking.leave(node)
+
     def _entering(self, node: str, argv: Sequence[str]) -> list[str]:
         """Return a command that enters a node from where podman sees it. The node's limits hold for what it runs."""
         return [*self._cgroups.joining(self._containers.of[node]), *self._network.enter(argv)]
 
     def _on(self, node: str, program: str, act: Callable[[Running], CommandResult]) -> CommandResult:
-        running = self._running().get(node)
-        if running is None or running.is_frozen(self._network.cgroups()):
-            raise LabError(f"{node} is not reachable: it is {self.power_states()[node]}")
+        running = self._reached(node)
         try:
             result = act(running)
             if result.ok or self._running().get(node) == running:
@@ -127,6 +137,13 @@ class Podman:
             if self._running().get(node) == running:
                 raise
         raise LabError(f"{node} is not reachable: it lost its power while `{program}` ran")
+
+    def _reached(self, node: str) -> Running:
+        """Return the node's container. Raises LabError when it does not run, or is frozen."""
+        running = self._running().get(node)
+        if running is None or running.is_frozen(self._network.cgroups()):
+            raise LabError(f"{node} is not reachable: it is {self.power_states()[node]}")
+        return running
 
     def outside(self) -> Mapping[str, Outside]:
         tools, layers = self._image().tools, self._containers.layers().items()
@@ -150,6 +167,9 @@ class Podman:
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
         return self._network.enter(argv)
 
+    def workstation_socket(self) -> socket.socket:
+        return self._network.tcp_socket()
+
     def bmc_daemons(self) -> list[BmcDaemon]:
         start = (sys.executable, "-m", "halab.instance.bmcd", self._site.instance)
         return [BmcDaemon(node, (node,), (*start, node)) for node in self._nodes]
@@ -166,6 +186,9 @@ class Podman:
         told = {node: POWER.get(state, "off") for node, state in self._containers.states().items()}
         return dict.fromkeys(self._nodes, "absent") | told
 
+    def open_power(self, node: str) -> int | None:
+        return self._endings.open_first_process(node)
+
     def limits_met(self) -> dict[str, list[str]]:
         running = self._running() if self._network.holder() else {}
         found = {}
@@ -176,14 +199,20 @@ class Podman:
         return found
 
     def not_limited(self) -> list[str]:
-        return [*self._cgroups.impossible(), *layers.impossible(), *quotas.impossible()]
+        return [*self._cgroups.impossible(), *layers.impossible(), *quotas.impossible(), *sandbox.impossible()]
 
     def power_on(self, node: str) -> None:
-        self._power.on(node)
+        self._power.on([node])
 
     def power_off(self, node: str) -> None:
         self._asking.leave(node)
         self._power.off(node)
+
+    def ended(self, node: str) -> str | None:
+        return self._endings.last(node)
+
+    def each_end(self, node: str) -> Iterator[None]:
+        return self._endings.each(node)
 
     def shut_down(self, node: str) -> None:
         with self._power.lock(node):
@@ -217,6 +246,10 @@ class Podman:
     def set_carrier(self, node: str, network: str, up: bool) -> None:
         must(self.bridge_argv(["ip", "link", "set", "dev", self.port(node, network), "up" if up else "down"]))
 
+    def has_carrier(self, node: str, network: str) -> bool:
+        told = run(self.bridge_argv(["ip", "-json", "link", "show", "dev", self.port(node, network)]))
+        return not told.ok or "UP" in json.loads(told.stdout)[0]["flags"]
+
     def save(self, checkpoint: str) -> bool:
         states, cgroups = self.power_states(), self._network.cgroups()
         running = [its for node, its in self._running().items() if states[node] == "on"]
@@ -230,7 +263,7 @@ class Podman:
 
     def restore(self, checkpoint: str) -> None:
         for_each(self._nodes, self.power_off)
-        for_each(self._disks.restore(checkpoint), self.power_on)
+        self._power.on(self._disks.restore(checkpoint))
 
     def lineage(self) -> str | None:
         return self._image().image_id

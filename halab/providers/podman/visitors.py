@@ -1,18 +1,21 @@
 """Visitors: processes of `visit`, each for one node, and the programs that they run."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
 from halab.kit.errors import LabError
 from halab.kit.pace import Pace
 from halab.kit.process import CommandResult, finish
+from halab.providers import Followed
 from halab.providers.podman import visit
 
 MARK = "HALAB_MARK"
@@ -61,19 +64,38 @@ class Visitor:
                 raise nothing_asked(program.said())
         result = finish(program, argv, input=input, timeout=timeout)
         if result.rc == visit.FAILED:
-            raise nothing_asked(result.last_line())
+            raise nothing_asked(result.cause())
         return result
+
+    def follow(self, argv: Sequence[str]) -> Followed:
+        """Start a program there that prints for as long as it runs. Raises as `ask` does.
+
+        The visitor keeps nothing of it: a node whose power is cut waits until all of its processes are gone.
+        """
+        program = Program(self._talk, argv, False, self._begin, with_errors=False)
+        try:
+            if program.pid == NONE:
+                raise nothing_asked("the program cannot be started there")
+            process = os.pidfd_open(program.pid)
+        except BaseException:
+            program.close()
+            raise
+        program.forget()
+        return Followed(program.stdout, weakref.finalize(program.stdout, _end, process))
 
 
 class Program:
     """A program that runs on the node. The visitor keeps its pid for it until this is closed."""
 
-    def __init__(self, talk: socket.socket, argv: Sequence[str], with_input: bool, begin: float) -> None:
+    def __init__(
+        self, talk: socket.socket, argv: Sequence[str], with_input: bool, begin: float, with_errors: bool = True
+    ) -> None:
         self._report, reporting = socket.socketpair()
         self._told = b""
         self.stdin: IO[bytes] | None
         self.stdin, reads = _pipe_to() if with_input else (None, os.open(os.devnull, os.O_RDONLY))
-        (self.stdout, writes), (self.stderr, complains) = _pipe_from(), _pipe_from()
+        self.stdout, writes = _pipe_from()
+        self.stderr, complains = _pipe_from() if with_errors else _nothing_from()
         theirs = [reads, writes, complains, reporting.detach()]
         try:
             socket.send_fds(talk, ["\0".join(argv).encode("utf-8", "surrogateescape")], theirs)
@@ -107,6 +129,11 @@ class Program:
         line, _, self._told = self._told.partition(b"\n")
         return int(line)
 
+    def forget(self) -> None:
+        """Have the visitor keep nothing of it once it has ended. Its output stays open."""
+        for file in (self.stderr, self._report):
+            file.close()
+
     def said(self) -> str:
         """Return why it was not started."""
         return self.stderr.read().decode(errors="replace").strip()
@@ -131,6 +158,16 @@ def _pipe_to() -> tuple[IO[bytes], int]:
 def _pipe_from() -> tuple[IO[bytes], int]:
     reads, writes = os.pipe()
     return os.fdopen(reads, "rb", buffering=0), writes
+
+
+def _nothing_from() -> tuple[IO[bytes], int]:
+    return Path(os.devnull).open("rb", buffering=0), os.open(os.devnull, os.O_WRONLY)
+
+
+def _end(process: int) -> None:
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+    os.close(process)
 
 
 def nothing_asked(why: object) -> LabError:

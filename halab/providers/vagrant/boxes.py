@@ -15,6 +15,7 @@ from halab.kit import templates
 from halab.kit.paths import PROVISION, cache_dir
 from halab.kit.process import must
 from halab.providers import host, images
+from halab.providers.pools import added
 from halab.providers.vagrant.libvirtd import asking, connection
 from halab.providers.vagrant.vagrantfile import Box
 from halab.providers.workshop import Say, Workshop, workshop
@@ -53,7 +54,8 @@ def upload(distro: Distro, folder: Path) -> Box:
 
 
 def _folder(distro: Distro, image: images.Image, public_key: str) -> Path:
-    digest = hashlib.sha256(f"{image.image_id}{public_key}{TEMPLATE.read_text()}".encode()).hexdigest()[:12]
+    made_from = f"{image.image_id}{public_key}{TEMPLATE.read_text()}".encode() + added(image.pool)
+    digest = hashlib.sha256(made_from).hexdigest()[:12]
     return cache_dir() / "boxes" / f"{distro.name}-{digest}"
 
 

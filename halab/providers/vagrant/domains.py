@@ -3,11 +3,12 @@
 The methods ask libvirt itself, and deal with all machines at once. Vagrant would take one after the other.
 """
 
+import os
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring
 from xml.sax.saxutils import escape
 
 from halab.kit.errors import LabError
@@ -16,6 +17,7 @@ from halab.kit.xml import parse_xml
 from halab.providers.vagrant.libvirtd import asking, connection, library
 from halab.providers.vagrant.vagrantfile import Names
 
+RUNNING = Path("/run/libvirt/qemu")  # where libvirt has the pid of each machine's process
 AGENT_PATIENCE = 30  # seconds for a guest agent to set its clock
 
 
@@ -41,6 +43,14 @@ class Domains:
             for node, domain in self._mine().items():
                 found[node] = words.get(domain.state()[0], "on")
         return found
+
+    def shut_itself_down(self, node: str) -> bool:
+        """Return whether a machine is off because its own system has switched it off."""
+        libvirt = library()
+
+        with asking(node):
+            state, reason = self.domain(node).state()
+        return bool(state == libvirt.VIR_DOMAIN_SHUTOFF and reason == libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN)
 
     def start_of(self, node: str) -> int:
         """Return libvirt's number of the machine's current start. Raises LabError when the machine is off."""
@@ -77,16 +87,22 @@ class Domains:
     def set_carrier(self, node: str, port: str, up: bool) -> None:
         with asking(f"{node}'s cable"):
             domain = self.domain(node)
-            devices = parse_xml(domain.XMLDesc())
-            interface = next(
-                found
-                for found in devices.findall("devices/interface")
-                if (target := found.find("target")) is not None and target.get("dev") == port
-            )
+            interface = _interface(domain.XMLDesc(), port)
             for old in interface.findall("link"):
                 interface.remove(old)
             SubElement(interface, "link", state="up" if up else "down")
             domain.updateDeviceFlags(tostring(interface, encoding="unicode"))
+
+    def has_carrier(self, node: str, port: str) -> bool:
+        with asking(f"{node}'s cable"):
+            return is_plugged(self.domain(node).XMLDesc(), port)
+
+    def open_process(self, node: str) -> int | None:
+        """Return a descriptor (pidfd_open(2)) of the process that the machine is; None when there is none."""
+        try:
+            return os.pidfd_open(int((RUNNING / f"{self._names.domain(node)}.pid").read_text()))
+        except (OSError, ValueError):
+            return None
 
     def set_clocks(self, nodes: Collection[str]) -> None:
         """Tell guests the time, through their agents. A machine that was stopped has not noticed that time passed."""
@@ -174,6 +190,21 @@ class Domains:
     def _do(self, node: str, what: str) -> None:
         with asking(f"{node}, to {what}"):
             getattr(self.domain(node), what)()
+
+
+def _interface(xml: str, port: str) -> Element:
+    """Return the network interface, in a domain's XML, whose cable ends in that port of the host."""
+    return next(
+        found
+        for found in parse_xml(xml).findall("devices/interface")
+        if (target := found.find("target")) is not None and target.get("dev") == port
+    )
+
+
+def is_plugged(xml: str, port: str) -> bool:
+    """Return whether, in a domain's XML, the cable that ends in that port of the host is plugged in."""
+    link = _interface(xml, port).find("link")
+    return link is None or link.get("state") != "down"
 
 
 def by_uefi(xml: str) -> bool:

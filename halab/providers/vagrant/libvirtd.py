@@ -1,5 +1,6 @@
 """Asking libvirt: one connection for each process, and its errors as one sentence."""
 
+import atexit
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,9 @@ def connection() -> Any:
     """Return the connection to libvirt, a virConnect. Raises LabError when libvirt does not answer."""
     library().registerErrorHandler(lambda context, error: None, None)  # it would print what is raised as well
     with asking("a connection"):
-        return library().open(URI)
+        opened = library().open(URI)
+    atexit.register(opened.close)  # otherwise it closes itself when libvirt's module is half gone, and complains
+    return opened
 
 
 def has_kvm() -> bool:

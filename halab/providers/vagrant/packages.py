@@ -28,6 +28,8 @@ def ensure(say: Say) -> None:
     say(f"installing python-vagrant, virtualbmc and libvirt-python {version}, which must be libvirt's own version")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
     with one_at_a_time("installing"):
+        if not missing():  # any more
+            return
         must([*pip, "--require-hashes", f"--requirement={LOCK}"], timeout=TIMEOUT)
         must([*pip, f"libvirt-python=={version}"], timeout=TIMEOUT)
 

@@ -4,8 +4,9 @@ The lab's networks are isolated networks of libvirt, in which the host has no ad
 namespace, as with containers. A cable of its own (a veth pair) joins it to each network's bridge.
 """
 
+import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from halab.kit.errors import LabError
@@ -13,12 +14,12 @@ from halab.kit.pace import Pace, pace
 from halab.kit.parallel import for_each
 from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult, must, run
-from halab.providers import SYSTEM_PATH, BmcDaemon, Outside, Site, host, rights
+from halab.providers import SWITCHED_OFF, SYSTEM_PATH, BmcDaemon, Followed, Outside, Site, host, rights, sandbox
 from halab.providers.namespaces import Namespaces
 from halab.providers.vagrant import packages
 from halab.providers.vagrant.domains import Domains
 from halab.providers.vagrant.machines import Machines
-from halab.providers.vagrant.shells import UNREACHABLE, Shells, quoted
+from halab.providers.vagrant.shells import UNREACHABLE, Shells, followed, quoted
 from halab.providers.vagrant.snapshots import DiskSnapshots, Snapshots, SystemSnapshots
 from halab.providers.vagrant.vagrantfile import VAGRANTFILE, Names
 from halab.spec.models import mac
@@ -43,6 +44,7 @@ class Vagrant:
         self._shells = Shells(site.directory)
         self._machines = Machines(site, self._names, self._domains, self._shells)
         self._namespaces = Namespaces(site.directory)
+        self.learner_argv = sandbox.Sandbox(site.directory, site.spec, self._namespaces).argv
 
     def prepare(self, say: Callable[[str], None]) -> None:
         host.ensure(host.MACHINE_TOOLS, say)
@@ -104,11 +106,19 @@ class Vagrant:
         )
         if result.rc == UNREACHABLE:
             state = self.power_states()[node]
-            raise LabError(f"{node} is not reachable: {result.last_line() if state == 'on' else f'it is {state}'}")
+            raise LabError(f"{node} is not reachable: {result.cause() if state == 'on' else f'it is {state}'}")
         return result
 
     def outside(self) -> Mapping[str, Outside]:
         return {}  # while a machine runs, its disk and its processes are its own
+
+    def follow(self, node: str, argv: Sequence[str]) -> Followed:
+        start = self._domains.start_of(node)
+        self._shells.keep_open(node, start)
+        return followed(self._shells.argv(node, start, quoted(argv, {"PATH": SYSTEM_PATH})))
+
+    def leave(self, node: str) -> None:
+        pass  # the connection is that of all processes, and ends with the machine
 
     ask = run  # the machine's own programs answer: halab does not see into a machine
 
@@ -118,6 +128,9 @@ class Vagrant:
     def workstation_argv(self, argv: Sequence[str]) -> list[str]:
         return self._namespaces.enter(argv)
 
+    def workstation_socket(self) -> socket.socket:
+        return self._namespaces.tcp_socket()
+
     def bmc_daemons(self) -> list[BmcDaemon]:
         argv = [sys.executable, "-m", "halab.instance.vbmcd", self._site.instance]
         return [BmcDaemon("vbmcd", tuple(self._nodes), tuple(argv))]
@@ -125,11 +138,14 @@ class Vagrant:
     def power_states(self) -> dict[str, str]:
         return self._domains.states()
 
+    def open_power(self, node: str) -> int | None:
+        return self._domains.open_process(node)
+
     def limits_met(self) -> dict[str, list[str]]:
         return {node.name: [] for node in self._site.spec.nodes}  # a machine has what it has, and its own kernel tells
 
     def not_limited(self) -> list[str]:
-        return []
+        return sandbox.impossible()
 
     def power_on(self, node: str) -> None:
         self._domains.power_on(node)
@@ -137,6 +153,14 @@ class Vagrant:
     def power_off(self, node: str) -> None:
         self._shells.hang_up(node)
         self._domains.power_off(node)
+
+    def ended(self, node: str) -> str | None:
+        return SWITCHED_OFF if self._domains.shut_itself_down(node) else None
+
+    def each_end(self, node: str) -> Iterator[None]:
+        return iter(
+            ()
+        )  # a machine that reboots keeps its power: libvirt's on_reboot is `restart` where nothing is said
 
     def shut_down(self, node: str) -> None:
         self._domains.shut_down(node)
@@ -156,6 +180,9 @@ class Vagrant:
 
     def set_carrier(self, node: str, network: str, up: bool) -> None:
         self._domains.set_carrier(node, self.port(node, network), up)
+
+    def has_carrier(self, node: str, network: str) -> bool:
+        return self._domains.has_carrier(node, self.port(node, network))
 
     def save(self, checkpoint: str) -> bool:
         if self._snapshots.needs_power_off:  # sync, as the disk alone would not have what is only in memory
@@ -195,7 +222,7 @@ class Vagrant:
 
     def _sync(self, node: str) -> None:
         if not (result := self.run(node, ["sync"])).ok:
-            raise LabError(f"{node}: its disk could not be brought up to date: {result.last_line()}")
+            raise LabError(f"{node}: its disk could not be brought up to date: {result.cause()}")
 
     def _stop(self) -> list[str]:
         """Stop all machines, and return those that ran.

@@ -5,11 +5,14 @@ shared. It belongs to one start of the machine: its socket is named after libvir
 """
 
 import shlex
+import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from halab.kit.files import write_atomically
 from halab.kit.process import end_daemons, find_daemons, start_daemon
+from halab.providers import Followed
 
 OPTIONS = {
     "User": "root",
@@ -81,3 +84,16 @@ def quoted(argv: Sequence[str], env: Mapping[str, str] = {}) -> str:
     """
     settings = [f"{name}={shlex.quote(value)}" for name, value in env.items()]
     return " ".join([*settings, "exec", shlex.join(argv)])
+
+
+def followed(argv: Sequence[str]) -> Followed:
+    """Start the host's command of a program on a machine. The program ends when nobody reads what it prints.
+
+    The machine's own sshd ends it, or the loss of its connection.
+    """
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    assert process.stdout  # noqa: S101  # it was asked for
+    threading.Thread(target=process.wait, daemon=True).start()
+    return Followed(process.stdout, process.kill)
