@@ -13,6 +13,8 @@ from halab.kit.errors import HalabError
 from halab.kit.paths import ROOT, name_on_host
 from halab.walk import evidence
 
+CONSOLES = Path("/var/log/libvirt/qemu")  # what virtual machines print on their serial ports, and QEMU itself
+
 
 class Cli:
     """`inv` on one instance. `enter` is put before the command, to run it in other namespaces."""
@@ -28,17 +30,23 @@ class Cli:
         return done.stdout + done.stderr
 
     def _run(self, arguments: tuple[str, ...], expect: int, timeout: float) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            self.argv(*arguments),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        said = f"inv {' '.join(arguments)}: {done.stdout[-4000:]}\n{done.stderr[-2000:]}"
-        assert done.returncode == expect, f"{said}\n{self._evidence()}"
+        argv = self.argv(*arguments)
+        asked = f"inv {' '.join(arguments)}"
+        try:
+            done = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+            )
+        except subprocess.TimeoutExpired as late:
+            said = (late.stdout or b"").decode()
+            raise AssertionError(f"{asked} took more than {timeout} s: {said}\n{self._logs()}") from None
+        said = f"{asked}: {done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+        assert done.returncode == expect, f"{said}\n{self._logs()}\n{self._evidence()}"
         return done
+
+    def _logs(self) -> str:
+        """Return the end of what was logged on the host: by Vagrant, and by the machines' consoles."""
+        files = [*(instances_dir() / self.name).glob("*.log"), *CONSOLES.glob(f"halab-{self.name}-*.log")]
+        return "\n".join(f"--- {file}\n{file.read_text(errors='replace')[-3000:]}" for file in sorted(files))
 
     def _evidence(self) -> str:
         """Return how each node sees its cluster, and what it logged last. Nobody can look afterwards."""
