@@ -63,7 +63,8 @@ async def _pass_on(
     say: Say,
 ) -> None:
     try:
-        answers, forth = await asyncio.wait_for(_connect(make, to), CONNECTING)
+        async with asyncio.timeout(CONNECTING):  # before Python 3.12, asyncio.wait_for may overlook that it is to end
+            answers, forth = await _connect(make, to)
     except (TimeoutError, OSError) as error:
         back.close()
         late = isinstance(error, TimeoutError)

@@ -22,11 +22,13 @@ from tests.inv import Inv
 
 # A relay in a process of its own, as it needs signals; it prints what it says, and ends with "ended"
 RELAY = """
-import socket, sys
+import os, signal, socket, sys
 from halab.kit import relay
 def make():
     if sys.argv[2] == "gone":
         raise OSError("the instance is not up")
+    if sys.argv[2] == "interrupted":
+        os.kill(os.getpid(), signal.SIGINT)
     return socket.socket()
 listening = relay.listen(0)
 print(listening.getsockname()[1], flush=True)
@@ -130,6 +132,13 @@ def test_it_ends_cleanly_with_connections_open(start: Relay, echo: int, number: 
 
     assert process.communicate(timeout=20)[0] == "ended\n"
     assert process.returncode == 0
+
+
+def test_it_ends_while_it_connects(start: Relay, echo: int) -> None:
+    port, process = start(echo, "interrupted")
+
+    with socket.create_connection(("127.0.0.1", port), timeout=20):
+        assert process.communicate(timeout=20)[0] == "ended\n"
 
 
 @pytest.mark.parametrize(("how", "reason"), [("up", "Connection refused"), ("gone", "the instance is not up")])
