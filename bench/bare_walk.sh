@@ -14,7 +14,7 @@ until_on() { until on "$1" "$2"; do sleep 0.25; done; }
 served() { nsenter --target="$holder" --net curl --silent --max-time 2 http://192.168.1.100/ | grep -q "$1"; }
 
 both 'apt-get update && apt-get install -y pacemaker pacemaker-cli-utils corosync pcs fence-agents ipmitool &&
-      pcs cluster destroy --force &&
+      pcs cluster destroy </dev/null &&
       firewall-cmd --permanent --add-service=high-availability && firewall-cmd --reload && systemctl enable --now pcsd'
 both "echo hacluster:$hacluster | chpasswd"
 on "$one" "pcs host auth node1 node2 -u hacluster -p $hacluster"
@@ -27,9 +27,10 @@ until_on "$one" "pcs resource | grep -q 'virtual_ip.*Started'"
 both 'apt-get install -y nginx && systemctl disable --now nginx &&
       firewall-cmd --permanent --add-service=http && firewall-cmd --reload &&
       echo "Served by $(hostname)" > /var/www/html/index.html'
-on "$one" 'pcs resource create webserver ocf:heartbeat:nginx configfile=/etc/nginx/nginx.conf op monitor interval=10s'
+on "$one" 'pcs resource create webserver ocf:heartbeat:nginx configfile=/etc/nginx/nginx.conf \
+           status10url=http://127.0.0.1/nginx_status op monitor interval=10s'
 until_on "$one" "pcs resource | grep -q 'webserver.*Started'"
-on "$one" 'pcs constraint colocation add webserver with virtual_ip INFINITY &&
+on "$one" 'pcs constraint colocation add webserver with virtual_ip score=INFINITY &&
            pcs constraint order virtual_ip then webserver'
 for node in node2 node1; do
     on "$one" "pcs resource move virtual_ip $node"

@@ -9,7 +9,7 @@ from typing import Any
 
 from invoke.parser.context import ParserContext
 
-from halab.authoring import proofs, prose
+from halab.authoring import needs, proofs, prose
 from halab.authoring.prose import Known
 from halab.authoring.stated import End, Stated, record
 from halab.conditions.lab import Exam
@@ -20,7 +20,7 @@ from halab.kit.errors import LabError
 from halab.kit.files import read_small
 from halab.kit.paths import short
 from halab.kit.toml import suggestion
-from halab.providers import PROVIDERS, images
+from halab.providers import images
 from halab.spec import distros, labs
 from halab.spec.lab_code import apart, line_in
 from halab.spec.labs import LabFolder, Step
@@ -103,10 +103,10 @@ def _lab(name: str, known: Known) -> Findings:
         shapes = _shapes(lab)
     except LabError as error:
         return Findings((*_unreadable(folder, error), *problems))
-    if wrong := _needs(lab):
+    if wrong := needs.wrong(lab):
         return Findings((*wrong, *problems))
     if lab.paper is None:
-        names = lab.spec.needs.distros or distros.names()
+        names = distros.fit_for(lab.spec.needs)
         stated = {step.name: _step(step, shapes, names, problems, known) for step in lab.steps}
         return Findings(tuple(problems or proofs.of_lab(lab, stated, _at)))
     found = _exam(lab, known)
@@ -154,18 +154,6 @@ def _docstring(file: Path, known: Known) -> list[str]:
     return [_at(file, first.lineno + line, wrong) for line, wrong in dead]
 
 
-def _needs(lab: LabFolder) -> list[str]:
-    """Return which of the things that a lab is limited to do not exist."""
-    file = lab.path / ("exam.toml" if lab.paper else "lab.toml")
-    wanted = (("distro", lab.spec.needs.distros, distros.names()), ("provider", lab.spec.needs.providers, PROVIDERS))
-    return [
-        f'{short(file)}: needs.{kind}s: there is no {kind} "{name}", {suggestion(name, list(known))}'
-        for kind, names, known in wanted
-        for name in names
-        if name not in known
-    ]
-
-
 def _step(
     step: Step, shapes: Sequence[LabSpec], names: Sequence[str], problems: list[str], known: Known
 ) -> list[Stated]:
@@ -206,7 +194,7 @@ def _checks(file: Path, stated: Sequence[Stated], known: Known) -> Iterator[str]
 def _exam(lab: LabFolder, known: Known) -> Findings:
     """Draw many times, and return what is wrong with the checks of these draws."""
     file = lab.path / "grade.py"
-    names = lab.spec.needs.distros or distros.names()
+    names = distros.fit_for(lab.spec.needs)
     seen = [_sat(lab, f"learner{number}", names[number % len(names)]) for number in range(DRAWS)]
     sums: dict[str, str] = {}
     for sat in seen:

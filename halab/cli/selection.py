@@ -173,8 +173,8 @@ def obstacle(needs: Needs) -> str | None:
     """Return why a lab with these needs cannot run on this host; None when it can."""
     if needs.providers == ("vagrant",) and (reason := host.no_machines_because()):
         return f"it is for virtual machines, and {reason}"
-    if needs.distros:
-        reasons = {name: images.available(distros.load(name)) for name in needs.distros}
+    if needs.distros or needs.packages:
+        reasons = {name: images.available(distros.load(name)) for name in distros.fit_for(needs)}
         if all(reasons.values()):
             return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     return None
@@ -225,9 +225,10 @@ def _new_state(selection: Selection) -> State:
 
 
 def _default_distro(folder: LabFolder) -> str:
-    """Return the first available distro of those that the lab is limited to, or the one for all labs."""
-    wanted = folder.spec.needs.distros
-    if not wanted:
+    """Return the distro for all labs if it will do, or else the first available one of those that the lab is for."""
+    needs = folder.spec.needs
+    wanted = distros.fit_for(needs)
+    if not needs.distros and {images.PREFERRED, images.FALLBACK} <= set(wanted):
         return images.choose_default(print).name
     return next((name for name in wanted if images.available(distros.load(name)) is None), wanted[0])
 
@@ -250,10 +251,12 @@ def _refuse_what_does_not_exist(selection: Selection) -> None:
         distros.load(selection.distro)
     if selection.nodes is not None:
         folder.with_nodes(selection.nodes)
-    for key, allowed in (("provider", folder.spec.needs.providers), ("distro", folder.spec.needs.distros)):
+    needs = folder.spec.needs
+    for key, allowed in (("provider", needs.providers), ("distro", distros.fit_for(needs))):
         wanted = getattr(selection, key)
         if wanted and allowed and wanted not in allowed:
-            raise LabError(f"lab {folder.name} is for {key} {' or '.join(allowed)}, not {wanted}")
+            why = f": it installs {' and '.join(needs.packages)}" if key == "distro" and needs.packages else ""
+            raise LabError(f"lab {folder.name} is for {key} {' or '.join(allowed)}, not {wanted}{why}")
 
 
 def _refuse_another_shape(selection: Selection) -> None:

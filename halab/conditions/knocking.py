@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
@@ -106,6 +106,7 @@ def rehearse(address: str, clients: list[str], ports: list[str]) -> dict[str, An
     links = [link for link in listed if link and "LOOPBACK" not in link["flags"]]
     zones = {link["ifname"]: _zone(link["ifname"]) for link in links}
     _alone()
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
     said, tell = os.pipe()
     begin, go = os.pipe()
     peer = os.fork()
@@ -113,19 +114,22 @@ def rehearse(address: str, clients: list[str], ports: list[str]) -> dict[str, An
         try:
             os.close(go)
             _alone()
-            os.write(tell, b".")
-            os.read(begin, 1)  # until the links and the firewalls are there
             for link in links:
-                here = [client for client in clients if address in _addresses(link)]
-                _connect(link, {client: _addresses(link)[address] for client in here})
+                _link(link["ifname"], here)
+            os.write(tell, b".")
+            os.read(begin, 1)  # until addresses and firewalls are there
+            for link in links:
+                near = [client for client in clients if address in _addresses(link)]
+                _connect(link, {client: _addresses(link)[address] for client in near})
             os.write(tell, json.dumps([knock(address, ports, "halab", client) for client in clients]).encode())
+        except OSError as error:
+            os.write(tell, str(error).encode())
         finally:
             os._exit(0)
     os.close(tell)
-    os.read(said, 1)
+    if (first := os.read(said, 1000)) != b".":
+        raise OSError(first.decode())
     for link in links:
-        name = link["ifname"]
-        _must("ip", "link", "add", name, "type", "veth", "peer", "name", name, "netns", str(peer))
         _connect(link, _addresses(link))
     on = _load(units, zones)
     ends = [_listening(port) for port in ports]
@@ -145,6 +149,16 @@ def rehearse(address: str, clients: list[str], ports: list[str]) -> dict[str, An
 def _addresses(link: dict[str, Any]) -> dict[str, int]:
     """Return the prefix length of each address of a link."""
     return {held["local"]: held["prefixlen"] for held in link["addr_info"]}
+
+
+def _link(name: str, there: int) -> None:
+    """Make a link between this network and another one, given by a descriptor, with the same name at both ends.
+
+    A process of the other network will not do in its place: iproute2 6.15 looks into /proc for it, where what a node is
+    asked with may not look.
+    """
+    peer = ("peer", "name", name, "netns", f"/proc/self/fd/{there}")
+    _must("ip", "link", "add", name, "type", "veth", *peer, keeps=[there])
 
 
 def _connect(link: dict[str, Any], addresses: dict[str, int]) -> None:
@@ -213,8 +227,10 @@ def _said(*argv: str) -> str:
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
 
 
-def _must(*argv: str) -> None:
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def _must(*argv: str, keeps: Sequence[int] = ()) -> None:
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=keeps
+    )
     if done.returncode:
         raise OSError(f"{' '.join(argv)}: {done.stdout.strip()}")
 

@@ -11,6 +11,7 @@ def measured(
     *,
     below: float | None = None,
     outages: int | None = None,
+    at_least: int | None = None,
     ended: bool = False,
     fencing: bool | None = None,
     split_brain: bool | None = None,
@@ -20,14 +21,15 @@ def measured(
 ) -> Condition:
     """There is a measurement of the fault, one of whose runs is as follows.
 
-    `below` is in seconds, for all outages of the run together; `outages` is how many there were at most; `split_brain`
-    whether several nodes had the VIP at once; `lost` how many writes were acknowledged and are gone, `recovery_point`
-    of how many seconds, at most. With `ended` they ended before the fault was healed. With `now` it was made of the
-    cluster as it is configured now.
+    `below` is in seconds, for all outages of the run together; `outages` is how many there were at most, and `at_least`
+    how many at least; `split_brain` whether several nodes had the VIP at once; `lost` how many writes were acknowledged
+    and are gone, `recovery_point` of how many seconds, at most. With `ended` they ended before the fault was healed.
+    With `now` it was made of the cluster as it is configured now.
     """
     wanted = [
         *([f"an outage of less than {below:g} s"] if below is not None else []),
         *([f"at most {outages} outage{'' if outages == 1 else 's'}"] if outages is not None else []),
+        *([f"{at_least} outages or more"] if at_least is not None else []),
         *(["the service back before all was healed"] if ended else []),
         *([f"fencing {'on' if fencing else 'off'}"] if fencing is not None else []),
         *([f"{'a' if split_brain else 'no'} split-brain"] if split_brain is not None else []),
@@ -46,6 +48,7 @@ def measured(
                 (below is None or run.seconds < below)
                 and (run.ended or (not ended and below is None))
                 and (outages is None or len(run.outages) <= outages)
+                and (at_least is None or len(run.outages) >= at_least)
                 and (lost is None or (bool(run.acknowledged) and len(run.lost) in lost))
                 and (recovery_point is None or (bool(run.acknowledged) and run.recovery_point <= recovery_point))
                 for run in found.runs

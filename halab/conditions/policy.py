@@ -39,7 +39,7 @@ def follows(second: str, first: str) -> Condition:
     hints = (
         f"pcs constraint: that {second} and {first} share a node today may be luck",
         "is there a colocation with the score INFINITY, or a group? does some location constraint say otherwise?",
-        f"pcs constraint colocation add {second} with {first} INFINITY",
+        f"pcs constraint colocation add {second} with {first} score=INFINITY",
     )
     return Condition(f"{second} runs where {first} does, or nowhere", _of_cib(judge), hints)
 
@@ -54,7 +54,7 @@ def independent(first: str, second: str) -> Condition:
     hints = (
         f"pcs constraint: which follows, {second} or {first}?",
         f"`{second} with {first}` is not `{first} with {second}`; in a group the first member leads",
-        f"delete what is the wrong way round, then: pcs constraint colocation add {second} with {first} INFINITY",
+        f"delete what is the wrong way round, then: pcs constraint colocation add {second} with {first} score=INFINITY",
     )
     return Condition(f"{first} does not need {second}", _of_cib(judge), hints)
 

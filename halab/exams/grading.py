@@ -15,6 +15,7 @@ from halab.exams.grade import Grade, Mark
 from halab.exams.sitting import open_sitting, sitting_of
 from halab.exams.witness.watched import Replaced, Watched
 from halab.instance.instance import Instance
+from halab.kit.audience import NOBODY, Audience
 from halab.kit.errors import HalabError, LabError
 from halab.kit.parallel import for_each
 from halab.kit.wait import TimedOut, wait
@@ -37,9 +38,13 @@ class Examination(Lab):
     """
 
     def __init__(
-        self, instance: Instance, on_mark: Callable[[Mark], None] = lambda mark: None, patient: bool = True
+        self,
+        instance: Instance,
+        on_mark: Callable[[Mark], None] = lambda mark: None,
+        patient: bool = True,
+        audience: Audience = NOBODY,
     ) -> None:
-        super().__init__(instance)
+        super().__init__(instance, audience)
         self._on_mark = on_mark
         self._patient = patient
         self._task = ""

@@ -14,6 +14,7 @@ from halab.kit.errors import CheckFailed
 from halab.kit.xml import parse_xml
 
 PROMOTED = "Promoted"
+FENCING, FENCING_BEFORE = "fencing-enabled", "stonith-enabled"  # since Pacemaker 3.0.2, and before
 INSTANCE = re.compile(r":\d+$")  # the number of an instance, where those of a clone have names of their own
 
 
@@ -150,7 +151,7 @@ def parse_status(text: str) -> ClusterStatus:
     return ClusterStatus(
         quorate=dc is not None and dc.get("with_quorum") == "true",
         dc=dc.get("name") if dc is not None else None,
-        fencing=settings.get("stonith-enabled") == "true",
+        fencing=settings.get(FENCING, settings.get(FENCING_BEFORE)) == "true",
         options=settings,
         nodes={node.get("name", ""): _node(node) for node in root.findall("nodes/node")},
         resources=_resources(instances),

@@ -14,7 +14,7 @@ from typing import Any
 from halab.conditions.checks import CheckResult, Condition, Outcome
 from halab.conditions.lab import Lab
 from halab.instance.instance import Instance
-from halab.kit.audience import Event
+from halab.kit.audience import NOBODY, Audience, Event
 from halab.kit.errors import LabError
 from halab.walk.lab import Lab as RunningLab
 
@@ -121,8 +121,8 @@ class Proof:
 class Concerned(RunningLab):
     """A lab on which only the checks run that a wrong solution is about."""
 
-    def __init__(self, instance: Instance, solution: Solution) -> None:
-        super().__init__(instance)
+    def __init__(self, instance: Instance, solution: Solution, audience: Audience = NOBODY) -> None:
+        super().__init__(instance, audience=audience)
         self._solution = solution
 
     def check(self, sentence: str, condition: Condition, *, within: float = 0, **rest: Any) -> None:

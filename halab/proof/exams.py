@@ -12,7 +12,7 @@ from halab.exams.sitting import begin, sitting_of
 from halab.exams.witness.look import Witness
 from halab.instance.instance import Instance
 from halab.instance.state import Sitting
-from halab.kit.audience import Audience, saying
+from halab.kit.audience import NOBODY, Audience, saying
 from halab.kit.errors import LabError
 from halab.proof import UNTOUCHED, Cell, Concerned, Solution
 from halab.spec.paper import Draw
@@ -30,11 +30,14 @@ class Prover:
     """Tries solutions one by one, on an instance whose exam has begun.
 
     The instance is used up: it cannot be used for anything afterwards. A solution must come after the one that it
-    starts from. Needs the lock.
+    starts from. The audience is told what the solutions type, and what that prints. Needs the lock.
     """
 
-    def __init__(self, instance: Instance, part: str, solutions: Sequence[Solution]) -> None:
+    def __init__(
+        self, instance: Instance, part: str, solutions: Sequence[Solution], audience: Audience = NOBODY
+    ) -> None:
         self._instance = instance
+        self._audience = audience
         self._part = part
         self._bases = {solution.after for solution in solutions}
         self._members = {UNTOUCHED: Examination(instance).count_members()}
@@ -49,7 +52,11 @@ class Prover:
             return []
         start = START if solution.after == UNTOUCHED else _checkpoint_of(solution.after)
         checkpoints.restore(self._instance, start)
-        exam = Trial(self._instance, solution) if not solution.right else Examination(self._instance)
+        exam = (
+            Examination(self._instance, audience=self._audience)
+            if solution.right
+            else Trial(self._instance, solution, self._audience)
+        )
         exam.members = self._members[solution.after]
         self._grade(exam, solution)
         if isinstance(exam, Trial):

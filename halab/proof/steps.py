@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from halab.conditions.checks import Outcome
 from halab.instance.instance import Instance
+from halab.kit.audience import NOBODY, Audience
 from halab.kit.errors import LabError
 from halab.proof import REFERENCE, UNTOUCHED, Cell, Concerned, Solution
 from halab.spec.labs import Step
@@ -15,10 +16,16 @@ PERFORMED = Solution(REFERENCE, lambda lab: None)
 
 
 class Prover:
-    """Tries solutions of one step, on an instance on which all steps before it are passed. Needs the lock."""
+    """Tries solutions of one step, on an instance on which all steps before it are passed. Needs the lock.
 
-    def __init__(self, instance: Instance, step: Step, solutions: Sequence[Solution]) -> None:
+    The audience is told what the solutions type, and what that prints.
+    """
+
+    def __init__(
+        self, instance: Instance, step: Step, solutions: Sequence[Solution], audience: Audience = NOBODY
+    ) -> None:
         self._instance = instance
+        self._audience = audience
         self._step = step
         self._solutions = solutions
 
@@ -62,7 +69,11 @@ class Prover:
         return cells
 
     def _verify(self, solution: Solution) -> list[Cell]:
-        lab = Concerned(self._instance, solution) if solution.fails else Lab(self._instance)
+        lab = (
+            Concerned(self._instance, solution, self._audience)
+            if solution.fails
+            else Lab(self._instance, self._audience)
+        )
         try:
             solution.perform(lab)
             lab.settle()

@@ -13,6 +13,7 @@ from halab.kit.errors import LabError
 from halab.kit.frozen import Frozen
 from halab.kit.paths import PROVISION, short
 from halab.kit.typed import shown
+from halab.spec.models import Needs
 
 FOLDER = PROVISION / "distros"
 INSTALL = {"apt": "apt-get install -y", "dnf": "dnf install -y"}
@@ -69,11 +70,23 @@ class Distro(DistroFile):
 
     def install(self, *packages: str) -> str:
         """Return the command that installs packages. They are given by the names that most distros use."""
-        return f"{INSTALL[self.package_manager]} {' '.join(self.called.get(name, name) for name in packages)}"
+        return f"{INSTALL[self.package_manager]} {' '.join(map(self._called, packages))}"
+
+    def pools(self, *packages: str) -> bool:
+        """Return whether labs find all these packages in the pool. They are named as in `install`."""
+        return set(map(self._called, packages)) <= set(self.pool)
+
+    def _called(self, package: str) -> str:
+        return self.called.get(package, package)
 
 
 def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def fit_for(needs: Needs) -> tuple[str, ...]:
+    """Return the names of the distros on which a lab with these needs can run, in the order in which it names them."""
+    return tuple(name for name in needs.distros or names() if load(name).pools(*needs.packages))
 
 
 def load(name: str) -> Distro:

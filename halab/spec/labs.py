@@ -155,7 +155,7 @@ def _continue(sequel: Sequel, file: Path, folder: Path | None) -> tuple[LabSpec,
     if (place / "lab.toml").is_file() and (other := toml.load(place / "lab.toml").get("continues")):
         raise LabError(f"{short(file)}: continues: {sequel.continues} goes on from {other} itself")
     before = _load(sequel.continues, folder)
-    spec = before.spec.model_copy(update={"title": sequel.title, "needs": sequel.needs})
+    spec = before.spec.model_copy(update={"title": sequel.title, "needs": sequel.needs, "proven_on": sequel.proven_on})
     wanted = sequel.needs.nodes or (len(spec.nodes),)
     try:
         spec = spec if len(spec.nodes) in wanted else spec.with_nodes(wanted[0])

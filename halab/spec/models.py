@@ -4,7 +4,7 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from halab.kit.frozen import Frozen
 
@@ -50,9 +50,15 @@ def _title(text: str) -> str:
     return text
 
 
+def _names(value: object) -> object:
+    """Return a name that stands alone as a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
 Title = Annotated[str, Field(min_length=1), AfterValidator(_title)]
 NodeName = Annotated[str, AfterValidator(_node_name)]
 Subnet = Annotated[IPv4Network, AfterValidator(_subnet)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | tuple[str, ...])]
 Typeable = Annotated[str, Field(min_length=1), AfterValidator(_typeable)]
 
 
@@ -106,6 +112,7 @@ class Needs(Frozen):
 
     providers: tuple[str, ...] = ()
     distros: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()  # which a distro must have in its pool, by the names that most distros use
     nodes: tuple[int, ...] = ()
 
 
@@ -114,6 +121,7 @@ class LabSpec(Frozen):
 
     title: Title
     needs: Needs = Needs()
+    proven_on: Names = ()  # the distros on which halab's own tests prove the checks
     cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,14}$")]
     vip: IPv4Address
     networks: Networks
@@ -170,6 +178,7 @@ class Sequel(Frozen):
     continues: str
     cluster_nodes: int | None = Field(default=None, ge=1)  # how many nodes that cluster has; all of them if None
     needs: Needs = Needs()
+    proven_on: Names = ()
 
 
 def _following(node: NodeSpec) -> NodeSpec:

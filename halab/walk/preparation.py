@@ -126,7 +126,8 @@ def _place(instance: Instance, before: LabFolder) -> Path | None:
     lineage = instance.provider.lineage()
     if lineage is None:
         return None
-    digest = hashlib.sha256(lineage.encode() + instance.spec.model_dump_json(exclude={"title", "needs"}).encode())
+    own = {"title", "needs", "proven_on"}  # what a lab says of itself, and not of its cluster
+    digest = hashlib.sha256(lineage.encode() + instance.spec.model_dump_json(exclude=own).encode())
     for step in before.steps:
         digest.update(step.path.read_bytes())
     total = len(instance.spec.nodes)

@@ -39,7 +39,7 @@ def perform(lab: Lab) -> None:
             f"rsync = {{ archive = true, update = true }} }}' > {config}"
         )
     one.type("pcs resource create mirror systemd:lsyncd op monitor interval=10s")
-    one.type("pcs constraint colocation add mirror with virtual_ip INFINITY")
+    one.type("pcs constraint colocation add mirror with virtual_ip score=INFINITY")
     one.type("pcs resource", expect=r"mirror\s+\(systemd:lsyncd\):\s+Started", within=60)
     active = lab.where("virtual_ip")
     standby = two if active.name == one.name else one

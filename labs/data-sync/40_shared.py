@@ -54,7 +54,7 @@ def perform(lab: Lab) -> None:
         f"pcs resource create data ocf:heartbeat:Filesystem device={SHARE} directory={lab.distro.paths.counter} "
         "fstype=none options=bind op monitor interval=10s"
     )
-    one.type("pcs constraint colocation add data with virtual_ip INFINITY")
+    one.type("pcs constraint colocation add data with virtual_ip score=INFINITY")
     one.type("pcs constraint order data then webserver")
     one.type("pcs resource", expect=r"data\s+\(ocf:+heartbeat:Filesystem\):\s+Started", within=60)
     lab.measure("power-cut", writes=FOLDER)

@@ -102,8 +102,11 @@ def reference(lab: Lab, address: str, web: str) -> None:
         first.type(device(lab, node, f"pcmk_host_list={node.name}"))
         first.type(f"pcs constraint location fence_{node.name} avoids {node.name}")
     first.type(address_resource(lab, address))
-    first.type(f"pcs resource create {web} ocf:heartbeat:nginx configfile={config} op monitor interval=10s")
-    first.type(f"pcs constraint colocation add {web} with {address} INFINITY")
+    first.type(
+        f"pcs resource create {web} ocf:heartbeat:nginx configfile={config} "
+        "status10url=http://127.0.0.1/nginx_status op monitor interval=10s"
+    )
+    first.type(f"pcs constraint colocation add {web} with {address} score=INFINITY")
     first.type(f"pcs constraint order {address} then {web}")
 
 
@@ -129,7 +132,8 @@ def closed(lab: Lab, address: str, web: str) -> None:
 
 
 def by_hand(lab: Lab, address: str, web: str) -> None:
-    lab.nodes[0].type(f"pcs resource disable {web} {address} --wait=60")
+    lab.nodes[0].type(f"pcs resource disable {web} {address}")
+    lab.nodes[0].type("crm_resource --wait --timeout=60s")
     for node in lab.nodes:
         node.type(f"ip address add {lab.vip}/{lab.prefix} dev {cheats.interface(node)}")
         node.type("systemctl enable --now nginx")
@@ -138,7 +142,7 @@ def by_hand(lab: Lab, address: str, web: str) -> None:
 def the_wrong_way_round(lab: Lab, address: str, web: str) -> None:
     first = lab.nodes[0]
     first.type(f"pcs constraint colocation remove {web} {address}")
-    first.type(f"pcs constraint colocation add {address} with {web} INFINITY")
+    first.type(f"pcs constraint colocation add {address} with {web} score=INFINITY")
     first.type(f"pcs constraint order remove {address} {web}")
     first.type(f"pcs constraint order {web} then {address}")
     first.type(f"pcs resource update {address} ip={lab.vip + 50}")  # which nobody has

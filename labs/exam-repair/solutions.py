@@ -18,7 +18,7 @@ MENDS = {
         "pcs host auth {names} -u hacluster -p {hacluster}",
     ),
     "netmask": ("pcs resource update virtual_ip cidr_netmask={prefix}",),
-    "colocation": ("pcs constraint colocation add webserver with virtual_ip INFINITY",),
+    "colocation": ("pcs constraint colocation add webserver with virtual_ip score=INFINITY",),
     "order": (
         "pcs constraint order remove webserver virtual_ip",
         "pcs constraint order virtual_ip then webserver",
@@ -54,7 +54,7 @@ WRONG = (
         "netmask": ("pcs resource update virtual_ip cidr_netmask=25",),
         "colocation": (
             "pcs constraint colocation remove webserver virtual_ip",
-            "pcs constraint colocation add webserver with virtual_ip 5",
+            "pcs constraint colocation add webserver with virtual_ip score=5",
         ),
         "order": ("pcs constraint order remove virtual_ip webserver",),
         "fence-address": ("pcs stonith update fence_node1 ip={bmc2}",),

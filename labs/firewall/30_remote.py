@@ -10,7 +10,7 @@ through `pcs cluster node add-remote`, which uses pcsd: that works. The connecti
 closed, and now it does show, loudly:
 
     Failed Resource Actions:
-      * node3 start on node1 could not be executed (Timed Out: No route to host ...)
+      * node3 start on node1 could not be executed (Timed out: No route to host ...)
 
 With fencing on, the cluster does what it does with any node that it cannot reach, and shoots node3
 while you work on its firewall. So fencing is off for the time of the change, and only for that.
@@ -22,7 +22,8 @@ The connection is given up after 20 s, so that you see it fail soon. In the end 
 is the default: a start that failed is not tried again by itself, and a node that was fenced needs
 its time to boot.
 
-Whatever fails to start for "Timed Out" and not for a reason of its own, think of a firewall.
+Whatever fails to start for "Timed out" and not for a reason of its own, think of a firewall. (Pacemaker 2
+writes "Timed Out".)
 """
 
 from halab.conditions import Lab, command, fencing, lets_in, online, reached, served_by_owner
@@ -36,7 +37,7 @@ def perform(lab: Lab) -> None:
     third.type(lab.distro.install("pacemaker-remote"))
     third.type("systemctl disable --now pacemaker_remote")  # some packages start it, and pcs wants to do that itself
     one.type(f"pcs cluster node add-remote {third.name} {third.lan} op start timeout=20s", within=120)
-    one.type("pcs status", expect=rf"{third.name} start on \S+ could not be executed \(Timed Out", within=120)
+    one.type("pcs status", expect=rf"{third.name} start on \S+ could not be executed \(Timed [Oo]ut", within=120)
     third.type("firewall-cmd --permanent --add-port=3121/tcp")
     third.type("firewall-cmd --reload")
     one.type(f"pcs resource cleanup {third.name}")

@@ -9,8 +9,10 @@ with `ip address show`; ifconfig does not tell of it. `op monitor interval=30s` 
 cluster look at it every 30 s. Without a monitor it would not notice a loss.
 
 Pacemaker starts nothing while fencing is enabled and no fence device exists, and says so:
-"Resource start-up disabled since no STONITH resources have been defined". To see the pieces
-one by one, fencing is turned off for now; the last step builds it and turns it on.
+"Resource start-up disabled since no STONITH resources have been defined"; from 3.0.2 on it
+calls them fencing resources, and the property stonith-enabled has the new name
+fencing-enabled, beside the old one. To see the pieces one by one, fencing is turned off for
+now; the last step builds it and turns it on.
 
 Know what "for now" risks. When a node falls silent, the other cannot tell dead from cut off.
 Without fencing it does not find out but takes over, and if the silent one lives, both hold

@@ -12,6 +12,12 @@ and looks every 10 s. Know what it looks at: that the process is there, no more,
 `systemd:nginx`, the distro's own unit, would do as well for that. An nginx that hangs is fine
 to both. `op monitor OCF_CHECK_LEVEL=10` has the agent ask nginx for its status page, as a
 client would; level 20 reads a page of yours. See `pcs resource describe ocf:heartbeat:nginx`.
+status10url is the address of that status page. Without it the agent guesses one that it then
+calls invalid itself.
+
+pcs 0.12 has the agent look at its own parameters first, and prints all that it says under the
+word Warning. Read it: a line with ocf-exit-reason or ERROR tells what is wrong. INFO lines, and
+`ls` on folders that hold no configuration yet, do not.
 
 The page tells which node served it, to make a failover visible. That is for the lab only:
 in production the content must be the same on every node, and keeping it so (replication,
@@ -35,7 +41,10 @@ def perform(lab: Lab) -> None:
     for node in lab.nodes:
         node.type(f"echo 'Served by {node.name}' > {page}")
     first = lab.nodes[0]
-    first.type(f"pcs resource create webserver ocf:heartbeat:nginx configfile={config} op monitor interval=10s")
+    first.type(
+        f"pcs resource create webserver ocf:heartbeat:nginx configfile={config} "
+        "status10url=http://127.0.0.1/nginx_status op monitor interval=10s"
+    )
     first.type("pcs status", expect=r"webserver\s+\(ocf:+heartbeat:nginx\):\s+Started", within=30)
 
 
@@ -48,7 +57,8 @@ def verify(lab: Lab) -> None:
         hint=(
             "pcs status; Failed Resource Actions quotes what the agent said",
             "is nginx installed on every node, and what does nginx -t say there?",
-            f"pcs resource create webserver ocf:heartbeat:nginx configfile={config}; once mended, pcs resource cleanup",
+            f"pcs resource create webserver ocf:heartbeat:nginx configfile={config} "
+            "status10url=http://127.0.0.1/nginx_status; once mended, pcs resource cleanup",
         ),
     )
     lab.check("nginx runs only where the cluster started it", only_by_cluster("webserver", "nginx"))

@@ -38,7 +38,8 @@ def fencing_left_on(lab: Lab) -> None:
 
 def by_systemd(lab: Lab) -> None:
     """Beside that, the page is the same on every node, and the firewall is open for now only."""
-    lab.nodes[0].type("pcs resource disable webserver --wait=30")
+    lab.nodes[0].type("pcs resource disable webserver")
+    lab.nodes[0].type("crm_resource --wait --timeout=30s")
     lab.type_on_all(
         [
             "systemctl enable --now nginx",
@@ -58,7 +59,8 @@ def as_a_unit(lab: Lab) -> None:
             f"uname -n > {lab.distro.paths.web_page}",
         ]
     )
-    lab.nodes[0].type("pcs resource create webserver service:nginx op monitor interval=10s --wait=30")
+    lab.nodes[0].type("pcs resource create webserver service:nginx op monitor interval=10s")
+    lab.nodes[0].type("crm_resource --wait --timeout=30s")
 
 
 def in_standby_without_address(lab: Lab) -> None:
@@ -114,7 +116,7 @@ SOLUTIONS = {
         Solution(
             "the wrong way round",
             typed(
-                "pcs constraint colocation add virtual_ip with webserver INFINITY",
+                "pcs constraint colocation add virtual_ip with webserver score=INFINITY",
                 "pcs constraint order webserver then virtual_ip",
             ),
             fails=("would follow", "would stay", "starts after"),

@@ -17,7 +17,8 @@ no-quorum-policy may also be
     freeze      keep what runs, start nothing: for cluster file systems, which cannot even be
                 unmounted without quorum (GFS2 needs it)
     demote      demote promotable resources, stop the others
-    suicide     fence all nodes of this part, oneself included
+    fence       fence all nodes of this part, oneself included. This was called suicide before
+                Pacemaker 2.1.9, and Pacemaker 2.1.5, that of Debian 12, knows it by no other name
 
 Both are set right again at the end of the step.
 """

@@ -44,7 +44,7 @@ def perform(lab: Lab) -> None:
         f"pcs resource create data ocf:heartbeat:Filesystem device={third.name}:{STORE} "
         f"directory={lab.distro.paths.counter} fstype=nfs4 op monitor interval=10s"
     )
-    one.type("pcs constraint colocation add data with virtual_ip INFINITY")
+    one.type("pcs constraint colocation add data with virtual_ip score=INFINITY")
     one.type("pcs constraint order data then webserver")
     one.type("pcs resource", expect=r"data\s+\(ocf:+heartbeat:Filesystem\):\s+Started", within=60)
     one.type("pcs resource restart webserver", within=120)

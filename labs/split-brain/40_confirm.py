@@ -35,7 +35,7 @@ def perform(lab: Lab) -> None:
     survivor.type("pcs status", expect=rf"{lost.name}: UNCLEAN \(offline\)", within=60)
     survivor.type("pcs stonith history", expect=r"failed|pending|attempting", within=60)
     lab.workstation.type(f"! curl --silent --max-time 3 http://{lab.vip}/")
-    survivor.type(f"pcs stonith confirm {lost.name} --force")
+    survivor.type(f"pcs stonith confirm {lost.name}", answers={r"to proceed, anything else to cancel: ": "yes"})
     survivor.type("pcs resource", expect=rf"virtual_ip[^\n]+Started {survivor.name}\b", within=200)
     lab.workstation.type(f"curl --silent --max-time 2 http://{lab.vip}/", within=60)
     lab.heal()

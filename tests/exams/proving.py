@@ -19,14 +19,17 @@ from halab.proof import Proof, Solution
 from halab.proof.exams import NOTHING, Draw, Prover, begun
 from halab.spec import labs
 from tests.labs.conftest import SESSION
+from tests.labs.walking import Reading, outdated
 
 __all__ = [
     "proof",
     "prover",
     "pytest_generate_tests",
     "pytestmark",
+    "reading",
     "test_a_solution_is_graded_as_it_should_be",
     "test_in_the_end_every_check_has_found_a_wrong_solution",
+    "test_no_tool_warns_of_what_the_solutions_typed",
 ]
 pytestmark = [
     pytest.mark.timeout(1800),  # the first test makes the image, and walks through the lab that comes before
@@ -35,8 +38,10 @@ pytestmark = [
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    exam = labs.load(metafunc.module.EXAM)
+    if "distro" in metafunc.fixturenames:
+        metafunc.parametrize("distro", exam.spec.proven_on, scope="module")
     if "solution" in metafunc.fixturenames:
-        exam = labs.load(metafunc.module.EXAM)
         solutions = [NOTHING, *_module(exam.name).solutions(_draw(metafunc.module)[1])]
         if only := getattr(metafunc.module, "ONLY", ()):
             solutions = [solution for solution in solutions if solution.name in only]
@@ -55,17 +60,23 @@ def _module(exam: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def proof(request: pytest.FixtureRequest) -> Proof:
-    return Proof(request.module.EXAM)
+def proof(request: pytest.FixtureRequest, distro: str) -> Proof:
+    return Proof(f"{request.module.EXAM} on {distro}")
 
 
 @pytest.fixture(scope="module")
-def prover(request: pytest.FixtureRequest) -> Iterator[Prover]:
+def reading(distro: str) -> Reading:
+    """What the solutions have typed, and what that has printed."""
+    return Reading()
+
+
+@pytest.fixture(scope="module")
+def prover(request: pytest.FixtureRequest, distro: str, reading: Reading) -> Iterator[Prover]:
     exam = labs.load(request.module.EXAM)
     draw = _draw(request.module)
-    chosen = Selection(lab=exam.name, instance=f"t{SESSION}-{exam.name}", provider="podman", distro="debian12")
+    chosen = Selection(lab=exam.name, instance=f"t{SESSION}-{exam.name}", provider="podman", distro=distro)
     with begun(instance_to_make(chosen), draw, RichAudience(sys.stdout)) as instance:
-        yield Prover(instance, "the draw", _module(exam.name).solutions(draw[1]))
+        yield Prover(instance, "the draw", _module(exam.name).solutions(draw[1]), reading)
 
 
 def test_a_solution_is_graded_as_it_should_be(prover: Prover, proof: Proof, solution: Solution) -> None:
@@ -80,3 +91,8 @@ def test_a_solution_is_graded_as_it_should_be(prover: Prover, proof: Proof, solu
 def test_in_the_end_every_check_has_found_a_wrong_solution(proof: Proof) -> None:
     assert proof.cells
     assert not proof.unproven, proof.unproven
+
+
+def test_no_tool_warns_of_what_the_solutions_typed(reading: Reading) -> None:
+    assert "[root@" in reading.text
+    assert outdated(reading.text) == []

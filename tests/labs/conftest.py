@@ -11,6 +11,7 @@ import pytest
 
 from halab.conditions import fencing, online, served_by_owner
 from halab.conditions.checks import Outcome, evaluate
+from halab.providers.images import FALLBACK
 from halab.walk.lab import Lab
 from tests.cli import Cli, addresses_of_host
 
@@ -31,8 +32,8 @@ def instances() -> Iterator[Callable[..., Cli]]:
     """A function that makes an instance by name. All are taken down at the end: even idle nodes take processor time."""
     made: dict[str, Cli] = {}
 
-    def make(name: str, lab: str = "ha-web", *options: str) -> Cli:
-        what = ("--name", lab, "--provider", "podman", "--distro", "debian12")
+    def make(name: str, lab: str = "ha-web", *options: str, distro: str = FALLBACK) -> Cli:
+        what = ("--name", lab, "--provider", "podman", "--distro", distro)
         cli = Cli(f"t{SESSION}-{name}", *what, *options)
         return made.setdefault(name, cli)
 

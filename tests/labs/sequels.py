@@ -13,7 +13,7 @@ import pytest
 
 from halab.spec import labs
 from tests.cli import Cli
-from tests.labs.walking import prove_step, steps_of
+from tests.labs.walking import prove_step, proven_steps
 
 __all__ = [
     "cli",
@@ -29,13 +29,12 @@ pytestmark = [
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "step" in metafunc.fixturenames:
-        metafunc.parametrize("step", steps_of(metafunc.module.LAB))
+    proven_steps(metafunc, metafunc.module.LAB)
 
 
 @pytest.fixture(scope="module")
-def cli(instances: Callable[..., Cli], request: pytest.FixtureRequest) -> Cli:
-    return instances(request.module.LAB, request.module.LAB)
+def cli(instances: Callable[..., Cli], distro: str, request: pytest.FixtureRequest) -> Cli:
+    return instances(f"{request.module.LAB}-{distro}", request.module.LAB, distro=distro)
 
 
 @pytest.mark.timeout(1800)  # the first test makes the image, and walks through the lab that comes before

@@ -321,6 +321,16 @@ def test_what_is_wrong_with_a_step_is_told_with_its_line(place: Path, old: str, 
             "lab.toml: needs.distros: there is no distro",
         ),
         ("[networks.lan]", '[needs]\nproviders = ["docker"]\n[networks.lan]', "needs.providers: there is no provider"),
+        (
+            "[networks.lan]",
+            '[needs]\npackages = ["lsyncd", "lsyncf"]\n[networks.lan]',
+            "lab.toml: needs.packages: no distro has lsyncd and lsyncf in its pool",
+        ),
+        (
+            'cluster = "t',
+            'proven_on = "debain13"\ncluster = "t',
+            'lab.toml: proven_on: the lab cannot run on "debain13", did you mean "debian13"?',
+        ),
         ("[networks.lan]", "[needs]\nnodes = [99]\n[networks.lan]", "tiny/lab.toml cannot have 99 nodes: "),
     ],
 )

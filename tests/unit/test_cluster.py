@@ -52,6 +52,13 @@ def test_a_cluster_without_resources() -> None:
     assert seen.options["no-quorum-policy"] == "stop"
 
 
+@pytest.mark.parametrize(("since", "fencing"), [("true", True), ("false", False)])
+def test_the_new_name_of_the_option_counts_where_pacemaker_knows_it(since: str, fencing: bool) -> None:
+    told = captured("no-resources").replace("stonith-enabled=", f'fencing-enabled="{since}" stonith-enabled=')
+
+    assert parse_status(told).fencing is fencing
+
+
 def test_a_started_resource() -> None:
     seen = status("started")
 

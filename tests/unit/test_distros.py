@@ -7,6 +7,7 @@ import pytest
 from halab.kit.errors import LabError
 from halab.providers.images import Recipe
 from halab.spec import distros
+from halab.spec.models import Needs
 
 
 @pytest.fixture
@@ -18,10 +19,10 @@ def broken_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
-def test_the_four_distros_are_known() -> None:
+def test_the_five_distros_are_known() -> None:
     names = distros.names()
 
-    assert names == ("alma9", "debian12", "rocky10", "rocky9")
+    assert names == ("alma9", "debian12", "debian13", "rocky10", "rocky9")
 
 
 @pytest.mark.parametrize("name", distros.names())
@@ -56,10 +57,25 @@ def test_a_distro_knows_its_name() -> None:
     assert distro.title == "Rocky Linux 9"
 
 
-def test_debian_destroys_the_cluster_that_its_packages_start() -> None:
-    distro = distros.load("debian12")
+@pytest.mark.parametrize("name", ["debian12", "debian13"])
+def test_debian_destroys_the_cluster_that_its_packages_start(name: str) -> None:
+    distro = distros.load(name)
 
-    assert distro.commands.install_cluster[-1].startswith("pcs cluster destroy")
+    assert distro.commands.install_cluster[-1] == "pcs cluster destroy </dev/null"  # it warns of --force
+
+
+@pytest.mark.parametrize(
+    ("needs", "fit"),
+    [
+        (Needs(), ("alma9", "debian12", "debian13", "rocky10", "rocky9")),
+        (Needs(packages=("lsyncd", "sshfs")), ("alma9", "debian12", "debian13", "rocky9")),  # some call it fuse-sshfs
+        (Needs(distros=("rocky10", "rocky9"), packages=("lsyncd",)), ("rocky9",)),
+        (Needs(distros=("rocky9", "alma9")), ("rocky9", "alma9")),
+        (Needs(packages=("lsyncd", "no-such-package")), ()),
+    ],
+)
+def test_a_lab_runs_on_the_distros_that_pool_what_it_installs(needs: Needs, fit: tuple[str, ...]) -> None:
+    assert distros.fit_for(needs) == fit
 
 
 def test_an_unknown_distro_is_refused_with_the_nearest_one() -> None:

@@ -13,7 +13,7 @@ from halab.kit.paths import ROOT
 from halab.kit.toml import read
 from halab.spec import labs
 from halab.spec.models import LabSpec
-from tests.fakes import LAB_TOML, STEP, write_lab
+from tests.fakes import LAB_TOML, STEP, write_lab, write_sequel
 
 
 def refusal(folder: Path, toml: str) -> str:
@@ -62,6 +62,33 @@ def test_every_lab_that_containers_will_do_for_is_walked_in_a_test() -> None:
     here = {lab.name for lab in sequels if "podman" in (lab.spec.needs.providers or ("podman",))}
 
     assert set(re.findall(r'^LAB = "(.*)"$', tests, re.MULTILINE)) == here
+
+
+def test_every_lab_that_containers_will_do_for_says_where_it_is_proven_and_both_debians_have_their_turn() -> None:
+    here = [lab for lab in map(labs.load, labs.names()) if "podman" in (lab.spec.needs.providers or ("podman",))]
+
+    proven = {lab.name: lab.spec.proven_on for lab in here}
+
+    assert proven.pop("ha-web") == ("debian12", "debian13")
+    assert set(proven.values()) == {("debian12",), ("debian13",)}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [('"debian13"', ("debian13",)), ('["debian12", "debian13"]', ("debian12", "debian13"))]
+)
+def test_a_lab_says_on_which_distros_it_is_proven(tmp_path: Path, written: str, read: tuple[str, ...]) -> None:
+    write_lab(tmp_path, toml=f"proven_on = {written}\n{LAB_TOML}")
+    write_sequel(tmp_path, needs=f"proven_on = {written}\n")
+
+    assert labs.load("tiny", tmp_path).spec.proven_on == read
+    assert labs.load("sequel", tmp_path).spec.proven_on == read
+
+
+def test_a_sequel_does_not_inherit_where_it_is_proven(tmp_path: Path) -> None:
+    write_lab(tmp_path, toml=f'proven_on = "debian13"\n{LAB_TOML}')
+    write_sequel(tmp_path)
+
+    assert labs.load("sequel", tmp_path).spec.proven_on == ()
 
 
 def test_the_grader_of_every_exam_is_proven_in_a_test() -> None:

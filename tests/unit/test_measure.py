@@ -401,6 +401,8 @@ def test_a_measurement_counts_when_it_is_as_it_is_wanted() -> None:
     assert not seen(eight_seconds, "freeze")
     assert not seen(eight_seconds, below=7)
     assert not seen(eight_seconds, outages=0)
+    assert seen(eight_seconds, at_least=1)
+    assert not seen(eight_seconds, at_least=2)
     assert not seen(eight_seconds, fencing=False)
     assert not seen(eight_seconds, split_brain=True)
 

@@ -90,6 +90,16 @@ def test_another_lab_file_or_image_is_walked_to_anew_and_replaces_what_was_kept(
     assert len({before, between, after}) == 3
 
 
+def test_labs_that_are_proven_on_different_distros_share_what_was_kept(world: World, tmp_path: Path) -> None:
+    up(an_instance("first"))
+    toml = tmp_path / "labs" / "sequel" / "lab.toml"
+    toml.write_text(f'{toml.read_text()}proven_on = "debian13"\n[needs]\nnodes = [2]\n')
+    world.power, world.done = {}, []
+
+    assert up(an_instance("second")) == ""
+    assert len(kept()) == 1
+
+
 def test_where_nothing_can_be_kept_every_instance_walks(world: World) -> None:
     world.lineage = None
 
@@ -156,6 +166,11 @@ def test_a_wrong_sequel_is_refused(tmp_path: Path, toml: str, reason: str) -> No
         ("nodes = [2]", {"nodes": 3}, "cannot have 3 nodes: the lab is about 2 nodes"),
         ('providers = ["vagrant"]', {"provider": "fake"}, "lab needy is for provider vagrant, not fake"),
         ('distros = ["rocky9"]', {"distro": "debian12"}, "lab needy is for distro rocky9, not debian12"),
+        (
+            'packages = ["lsyncd"]',
+            {"distro": "rocky10"},
+            "for distro alma9 or debian12 or debian13 or rocky9, not rocky10: it installs lsyncd",
+        ),
     ],
 )
 def test_what_a_lab_is_not_for_is_refused(tmp_path: Path, needs: str, asked: dict[str, object], reason: str) -> None:

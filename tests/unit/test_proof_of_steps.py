@@ -10,6 +10,7 @@ from halab.instance.instance import Instance
 from halab.kit.errors import Exit, LabError
 from halab.proof import REFERENCE, UNTOUCHED, Cell, Proof, Solution
 from halab.proof.steps import Prover
+from halab.walk.lab import Typed
 from halab.walk.walk import Walk
 from tests.fakes import FakeAudience, World
 from tests.inv import Inv
@@ -58,6 +59,15 @@ def test_a_step_is_proven_by_what_fails_and_what_passes(instance: Instance, worl
     ]
     assert (found.wrong, found.unproven) == ([], [])
     assert world.done == ["one"]
+
+
+def test_an_audience_reads_what_solutions_type(instance: Instance) -> None:
+    audience = FakeAudience()
+    said = Solution("said", lambda lab: lab.fault("power-cut", lab.nodes[0]), fails=("one is done",))
+
+    Prover(instance, instance.folder.steps[0], (said,), audience).before()
+
+    assert "$ inv fault power-cut --node node1\n" in [event.text for event in audience.told(Typed)]
 
 
 def test_a_wrong_solution_that_passes_is_told(instance: Instance) -> None:

@@ -21,7 +21,7 @@ def cases() -> Iterator[Case]:
     for name in labs.names():
         needs = labs.load(name).spec.needs
         counts = needs.nodes or (1, 2, 3, 16)
-        for distro, nodes, driver in product(needs.distros or distros.names(), counts, ("kvm", "qemu")):
+        for distro, nodes, driver in product(distros.fit_for(needs), counts, ("kvm", "qemu")):
             yield name, distro, nodes, driver
 
 
