@@ -12,15 +12,12 @@ def crashed_without_fencing(lab: Lab) -> None:
     lab.nodes[0].type(STANDBY)
 
 
-def never_seen(lab: Lab) -> None:
-    """The points are given before anything is measured, so that no second outage is seen."""
-    lab.nodes[0].type("pcs resource defaults update resource-stickiness=1")
-    lab.measure("reboot")
-
-
 def sticky_address(lab: Lab) -> None:
-    lab.measure("reboot", repeat=2)
-    lab.nodes[0].type("pcs resource meta virtual_ip resource-stickiness=50")
+    home = lab.where("virtual_ip")
+    other = lab.others(home)[0]
+    other.type(f"pcs constraint location virtual_ip prefers {home.name}=20")
+    lab.measure("power-cut")
+    other.type("pcs resource meta virtual_ip resource-stickiness=50")
     lab.measure("power-cut")
 
 
@@ -40,7 +37,11 @@ SOLUTIONS = {
         ),
     ),
     "stickiness": (
-        Solution("one point from the beginning", never_seen, fails=("when the node came back",)),
+        Solution(
+            "points from the beginning",
+            typed("pcs resource defaults update resource-stickiness=100"),
+            fails=("second outage",),
+        ),
         Solution(
             "no points, left in standby",
             typed("pcs resource defaults update resource-stickiness=0", STANDBY),

@@ -16,6 +16,8 @@ from tests.cli import Cli
 
 # What the cluster's tools print where they no longer like what was typed
 OUTDATED = re.compile(r"[Dd]eprecat|will be removed|\bWarning:")
+# What pcs says each time that defaults of resources are changed
+OF_DEFAULTS = "Warning: Defaults do not apply to resources which override them with their own defined values"
 # Above all that an agent says when pcs 0.12 has it look at its parameters, be it content or not
 AGENT_ASKED = "Warning: Validating resource options using the resource agent itself is enabled by default"
 AGENT_SAYS = "Warning: Validation result from agent:"
@@ -38,7 +40,7 @@ def outdated(shown: str) -> list[str]:
 
 
 def _warnings(command: str) -> Iterator[str]:
-    lines = [line.strip() for line in command.splitlines()[1:] if OUTDATED.search(line)]
+    lines = [line.strip() for line in command.splitlines()[1:] if OUTDATED.search(line) and OF_DEFAULTS not in line]
     if AGENT_SAYS in lines and "ocf-exit-reason" not in command:  # the agent is content, and has said what it looked at
         lines = [line for line in lines if line != AGENT_SAYS and not line.startswith(AGENT_ASKED)]
     yield from lines

@@ -27,8 +27,11 @@ def test_a_warning_is_told_with_the_command_above_it(line: str) -> None:
     assert outdated(shown) == [f"[root@node2 ~]# pcs one: {line}"]
 
 
-def test_what_a_command_has_in_it_is_no_warning_and_neither_is_one_of_a_package_manager() -> None:
-    shown = "[root@node1 ~]# echo Warning: deprecated\nupdate-alternatives: warning: skip creation\nWARNING: no entry\n"
+def test_what_a_command_has_in_it_and_what_is_said_each_time_is_no_warning() -> None:
+    shown = (
+        "[root@node1 ~]# echo Warning: deprecated\nupdate-alternatives: warning: skip creation\nWARNING: no entry\n"
+        "Warning: Defaults do not apply to resources which override them with their own defined values\n"
+    )
 
     assert outdated(shown) == []
 
