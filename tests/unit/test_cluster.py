@@ -1,4 +1,7 @@
-"""What crm_mon and stonith_admin of Pacemaker 2.1.5 printed on real clusters, and how it is parsed."""
+"""What crm_mon and stonith_admin of Pacemaker 2.1.5 printed on real clusters, and how it is parsed.
+
+One of them, pacemaker-3, is of Pacemaker 3.0.0.
+"""
 
 from pathlib import Path
 
@@ -205,6 +208,18 @@ def test_fencing_devices_are_resources() -> None:
 
     devices = seen.of_agent("stonith:fence_ipmilan")
     assert {device.id: device.nodes for device in devices} == {"fence_node1": ("node2",), "fence_node2": ("node1",)}
+
+
+def test_pacemaker_3_tells_the_same_as_pacemaker_2() -> None:
+    seen = status("pacemaker-3")
+
+    assert (seen.quorate, seen.dc, seen.online, seen.fencing) == (True, "node2", ("node1", "node2"), True)
+    assert {name: resource.nodes for name, resource in seen.resources.items() if resource.started} == {
+        "virtual_ip": ("node2",),
+        "webserver": ("node2",),
+        "fence_node1": ("node2",),
+        "fence_node2": ("node1",),
+    }
 
 
 def test_agents_are_named_alike_whatever_the_version_of_pacemaker() -> None:

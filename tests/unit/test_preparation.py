@@ -9,6 +9,7 @@ from halab.cli.selection import Selection, instance_to_make, select
 from halab.instance.instance import Instance
 from halab.kit.errors import LabError
 from halab.kit.paths import cache_dir
+from halab.providers import images
 from halab.spec import labs
 from halab.walk import bringup, checkpoints
 from halab.walk.lab import Lab
@@ -188,3 +189,15 @@ def test_a_lab_begins_with_what_it_is_limited_to(tmp_path: Path, monkeypatch: py
     made = instance_to_make(Selection(lab="needy"))
 
     assert (made.state.provider, made.state.distro) == ("fake", "rocky9")
+
+
+@pytest.mark.parametrize(("package", "distro"), [("lsyncd", "rocky9"), ("glusterfs-server", "debian12")])
+def test_a_lab_that_needs_packages_begins_with_a_distro_that_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, distro: str
+) -> None:
+    write_sequel(tmp_path / "labs", "needy", needs=f'[needs]\nproviders = ["fake"]\npackages = ["{package}"]\n')
+    monkeypatch.setattr(images, "available", lambda distro: None)
+
+    made = instance_to_make(Selection(lab="needy"))
+
+    assert made.state.distro == distro
