@@ -86,7 +86,8 @@ def names() -> tuple[str, ...]:
 
 def fit_for(needs: Needs) -> tuple[str, ...]:
     """Return the names of the distros on which a lab with these needs can run, in the order in which it names them."""
-    return tuple(name for name in needs.distros or names() if load(name).pools(*needs.packages))
+    named = needs.distros or names()
+    return tuple(name for name in named if not needs.packages or load(name).pools(*needs.packages))
 
 
 def load(name: str) -> Distro:
