@@ -141,6 +141,7 @@ class World:
     ipmi: str | None = None  # what ipmitool prints; None: the real one runs
     unreachable: bool = False
     saves_memory: bool = True
+    make_image: Callable[[str], str | None] = lambda distro: None  # given a distro: what is made for it; None: no trial
     before_perform: Callable[[str], None] = lambda name: None
     before_call: Callable[[str], None] = lambda call: None
     looks_broken: bool = False
@@ -207,6 +208,9 @@ class FakeProvider:
 
     def problems(self) -> list[str]:
         return World.current.problems
+
+    def make_image(self, say: Callable[[str], None]) -> str | None:
+        return World.current.make_image(self._site.distro)
 
     def up(self) -> None:
         World.current.told("up")

@@ -19,7 +19,7 @@ from halab.kit.frozen import Frozen
 from halab.kit.paths import state_dir
 from halab.kit.toml import suggestion
 from halab.kit.typed import shown
-from halab.providers import host, images
+from halab.providers import host, images, verdicts
 from halab.spec import distros, labs
 from halab.spec.labs import LabFolder
 from halab.spec.models import Needs
@@ -214,23 +214,37 @@ def _readable_state(instance: str) -> State | None:
 def _new_state(selection: Selection) -> State:
     folder = labs.load(selection.lab)
     spec = folder.spec if selection.nodes is None else folder.with_nodes(selection.nodes).spec
-    distro = selection.distro or _default_distro(folder)
     provider = selection.provider or _default_provider(folder)
-    disk_only = bool(selection.disk_only)
-    state = State(lab=selection.lab, provider=provider, distro=distro, spec=spec, disk_only=disk_only)
+    distro, *fallbacks = [selection.distro] if selection.distro else _default_distros(folder, provider)
+    state = State(
+        lab=selection.lab,
+        provider=provider,
+        distro=distro,
+        fallbacks=tuple(fallbacks),
+        spec=spec,
+        disk_only=bool(selection.disk_only),
+    )
     if folder.paper is None:
         return state
     spec, sitting = draw(folder, spec, selection.instance_name, selection.seed)
     return state.model_copy(update={"spec": spec, "sitting": sitting})
 
 
-def _default_distro(folder: LabFolder) -> str:
-    """Return the distro for all labs if it will do, or else the first available one of those that the lab is for."""
+def _default_distros(folder: LabFolder, provider: str) -> tuple[str, ...]:
+    """Return the distro for all labs if it will do, or else the first available one of those that the lab is for; and
+    after it those to go on with when it fails.
+    """
     needs = folder.spec.needs
     wanted = distros.fit_for(needs)
     if not needs.distros and {images.PREFERRED, images.FALLBACK} <= set(wanted):
-        return images.choose_default(print).name
-    return next((name for name in wanted if images.available(distros.load(name)) is None), wanted[0])
+        chosen, fallback = images.choose_default(print), distros.load(images.FALLBACK)
+        if chosen != fallback and (reason := verdicts.failure(chosen, provider)):
+            again = f"to try it again: inv lab --distro {chosen.name} up"
+            print(f"using {fallback.title} instead of {chosen.title}, which failed before: {reason}; {again}")
+            return (fallback.name,)
+        return tuple(dict.fromkeys((chosen.name, fallback.name)))
+    first = next((name for name in wanted if images.available(distros.load(name)) is None), wanted[0])
+    return wanted[wanted.index(first) :]
 
 
 def _default_provider(folder: LabFolder) -> str:

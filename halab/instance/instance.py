@@ -79,6 +79,12 @@ class Instance:
         self.state = state
         write_state(self.directory, state)
 
+    def fall_back(self) -> None:
+        """Have the nodes, none of which is made yet, be of the next distro. Needs the lock."""
+        distro, *others = self.state.fallbacks
+        self.remember(self.state.model_copy(update={"distro": distro, "fallbacks": tuple(others)}))
+        vars(self).pop("provider", None)  # that of the other distro
+
     def up(self) -> None:
         """Make what is missing and power on what is off. Needs the lock."""
         self.remember(self.state)

@@ -61,6 +61,7 @@ class State(Frozen):
     provider: str
     distro: str
     spec: LabSpec  # as it was when the instance was made, even if the lab file changes later
+    fallbacks: tuple[str, ...] = ()  # the distros to go on with, in turn, as nobody asked for this one
     disk_only: bool = False  # whether checkpoints of virtual machines are without memory
     steps: dict[str, StepRecord] = Field(default_factory=dict)
     faults: tuple[InjectedFault, ...] = ()

@@ -88,6 +88,13 @@ class Provider(Protocol):
     def problems(self) -> list[str]:
         """Return a sentence for each reason why this host cannot run the lab. There are none when it can."""
 
+    def make_image(self, say: Callable[[str], None]) -> str | None:
+        """Make what new nodes are made from, unless it is there, and return what tells it from any other.
+
+        Return None when it need not be tried: nodes were made of it already, or what it is made from was tried. Raises
+        LabError with the path of a log.
+        """
+
     def up(self) -> None:
         """Make what is missing, and power on every node that is off. Does not wait for their systems to start."""
 

@@ -107,5 +107,6 @@ def _reason(output: str) -> str:
     """
     if sentences := re.findall(r"^npm error (?!code |syscall |errno )(.+)", output, re.MULTILINE):
         return str(sentences[0])
-    errors = re.findall(r"^(?:E|Error): (?!building at STEP).+", output, re.MULTILINE)
-    return (errors or output.strip().splitlines() or [""])[-1]
+    own = r"^(?:E|Error): (?!building at STEP).+"
+    lines = [line for line in output.strip().splitlines() if not line.startswith("Error: building at STEP")]
+    return (re.findall(own, output, re.MULTILINE) or lines or output.strip().splitlines() or [""])[-1]

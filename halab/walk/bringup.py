@@ -12,7 +12,8 @@ from halab.kit.errors import LabError
 from halab.kit.parallel import for_each
 from halab.kit.wait import TimedOut, wait
 from halab.providers import REBOOTS
-from halab.walk import checkpoints, preparation
+from halab.spec import distros
+from halab.walk import checkpoints, preparation, trial
 from halab.walk.checkpoints import GRADING, START
 
 STOPS_WITHIN = 90  # seconds that systemd gives a service to stop
@@ -27,6 +28,7 @@ def up(instance: Instance, audience: Audience) -> None:
         instance.up()
         checkpoints.wait_booted(instance)
     else:
+        _have_an_image(instance, audience)
         preparation.make(instance, saying(audience))
     instance.start_bmcs()
     healed, unhealed = registry.try_to_heal(instance, instance.state.faults[::-1])
@@ -35,6 +37,20 @@ def up(instance: Instance, audience: Audience) -> None:
     for sentence in unhealed:
         audience.tell(Said(f"{sentence}."))
     _finish(instance, audience)
+
+
+def _have_an_image(instance: Instance, audience: Audience) -> None:
+    """Make, and try, what the nodes are made from. Where nobody asked for the distro, another one does as well."""
+    while True:
+        try:
+            return trial.ensure(instance, saying(audience))
+        except LabError as error:
+            if not instance.state.fallbacks:
+                raise
+            failed = distros.load(instance.state.distro)
+            instance.fall_back()
+            instead = distros.load(instance.state.distro)
+            audience.tell(Said(f"Using {instead.title} instead of {failed.title}: {error}"))
 
 
 def settle(instance: Instance, audience: Audience) -> None:

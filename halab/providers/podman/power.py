@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 
 from filelock import FileLock
@@ -85,6 +85,26 @@ class Power:
                 self._wait_cleaned(node, monitor)
             self._unmount(node)
             self._containers.cgroups.release(self._containers.of[node])
+
+    def freeze(self, nodes: Sequence[str]) -> None:
+        """Stop nodes in the middle of what they do. Raises LabError when one of them has no power."""
+        for name in nodes:
+            self._network.silence(self._nodes[name], True)
+        running, cgroups = self._containers.running(), self._network.cgroups()
+        if off := [name for name in nodes if name not in running]:
+            raise LabError(f"{', '.join(off)} cannot be frozen without power")
+        for name in nodes:
+            running[name].freeze(cgroups)
+
+    def thaw(self, nodes: Sequence[str]) -> None:
+        """Let nodes that have power go on."""
+        if not nodes:
+            return
+        running, cgroups = self._containers.running(), self._network.cgroups()
+        for name in (name for name in nodes if name in running):
+            running[name].thaw(cgroups)
+        for name in nodes:
+            self._network.silence(self._nodes[name], False)
 
     def _kill(self, node: str) -> int | None:
         """Kill all that runs in a node; return the pid of the conmon that has podman clean up in the end.

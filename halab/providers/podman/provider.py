@@ -70,6 +70,11 @@ class Podman:
         broken = None if self._made_before else host.podman_problem()
         return [*found, broken] if broken else found
 
+    def make_image(self, say: Callable[[str], None]) -> str | None:
+        if self._begun.exists():
+            return None
+        return (self._made_before or images.ensure(load(self._site.distro), say)).image_id
+
     def up(self) -> None:
         begun = self._begun.exists()
         image = self._image()
@@ -220,22 +225,10 @@ class Podman:
                 self.run(node, ["systemctl", "poweroff"])
 
     def freeze(self, nodes: Sequence[str]) -> None:
-        for name in nodes:
-            self._network.silence(self._nodes[name], True)
-        running, cgroups = self._running(), self._network.cgroups()
-        if off := [name for name in nodes if name not in running]:
-            raise LabError(f"{', '.join(off)} cannot be frozen without power")
-        for name in nodes:
-            running[name].freeze(cgroups)
+        self._power.freeze(nodes)
 
     def thaw(self, nodes: Sequence[str]) -> None:
-        if not nodes:
-            return
-        running, cgroups = self._running(), self._network.cgroups()
-        for name in (name for name in nodes if name in running):
-            running[name].thaw(cgroups)
-        for name in nodes:
-            self._network.silence(self._nodes[name], False)
+        self._power.thaw(nodes)
 
     def port(self, node: str, network: str) -> str:
         return port_name(self._nodes[node], network)

@@ -15,6 +15,7 @@ from halab.providers.vagrant import boxes, libvirtd
 from halab.providers.vagrant.domains import Domains
 from halab.providers.vagrant.shells import Shells
 from halab.providers.vagrant.vagrantfile import VAGRANTFILE, Names, render, render_script
+from halab.providers.workshop import Say
 from halab.spec.distros import load
 
 UEFI_SAVED_SINCE = (10, 10, 0)  # libvirt's news: internal snapshots of machines with UEFI firmware
@@ -47,6 +48,15 @@ class Machines:
     def are_whole(self) -> bool:
         """Return whether all machines were made completely."""
         return self._whole.exists()
+
+    def make_box(self, say: Say) -> str | None:
+        """Make what machines start from. Return its name where that is a public box.
+
+        One that is made here has the image's own packages, which are tried on a container, and a kernel.
+        """
+        distro = load(self._site.distro)
+        folder = boxes.ensure(distro, host.vagrant_public_key(), say)
+        return f"{distro.box} with {folder.name}" if distro.box else None
 
     def make(self) -> None:
         """Make all machines, from nothing. Raises LabError when libvirt cannot save their memory."""

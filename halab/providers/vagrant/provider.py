@@ -74,6 +74,9 @@ class Vagrant:
         plug_in = None if self._machines.are_whole() else host.vagrant_problem()
         return [*found, plug_in] if plug_in else found
 
+    def make_image(self, say: Callable[[str], None]) -> str | None:
+        return None if self._machines.were_begun() else self._machines.make_box(say)
+
     def up(self) -> None:
         if not self._machines.are_whole():
             self._machines.make()
