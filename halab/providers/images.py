@@ -19,6 +19,7 @@ from halab.kit.files import let_read, readable
 from halab.kit.paths import PROVISION, cache_dir
 from halab.kit.process import run
 from halab.providers import host, pools, tools_root
+from halab.providers.volumes import volume
 from halab.providers.workshop import Say, Workshop, workshop
 from halab.spec.distros import Distro, load
 
@@ -201,7 +202,7 @@ class _Build:
         shop.say("installing a bare node and downloading what the labs install")
         containerfile = shop.folder / "Containerfile"
         containerfile.write_text(recipe.containerfile())
-        options = (f"--from={self._base}", f"--volume={pool}:/srv/pool", f"--label=halab.recipe={recipe.digest}")
+        options = (f"--from={self._base}", volume(pool, "/srv/pool"), f"--label=halab.recipe={recipe.digest}")
         context = shop.folder / "context"
         shutil.copytree(FILES, context / FILES.name)
         let_read(context)

@@ -18,6 +18,7 @@ from halab.kit.errors import LabError
 from halab.kit.paths import cache_dir
 from halab.kit.process import run
 from halab.providers import limits
+from halab.providers.volumes import volume
 
 Say = Callable[[str], None]
 
@@ -73,7 +74,11 @@ class Workshop:
         file.write_text(script)
         containerfile.write_text(f"FROM {reference}\nRUN sh /script.sh\n")
         tag = f"localhost/halab/{place.name}:{pool.name}"
-        volumes = [f"--volume={place}:/{place.name}", f"--volume={file}:/script.sh:ro", f"--volume={pool}:/srv/pool:ro"]
+        volumes = [
+            volume(place, f"/{place.name}"),
+            volume(file, "/script.sh", read_only=True),
+            volume(pool, "/srv/pool", read_only=True),
+        ]
         try:
             self.build(containerfile, tag, self.folder, *volumes)
         finally:

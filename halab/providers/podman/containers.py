@@ -18,6 +18,7 @@ from halab.providers.podman.cgroups import Cgroups
 from halab.providers.podman.inside import RUNTIME, Container, KnownContainers
 from halab.providers.podman.layers import Layers
 from halab.providers.podman.network import Network
+from halab.providers.volumes import volume
 from halab.spec.models import NodeSpec
 
 # The host's user that a node's root is: above the ranges of login users, systemd-nspawn and subordinate ids.
@@ -74,7 +75,7 @@ class Containers:
             *journals.podman_options(self._site.directory, node.name),
             *limits.ulimits(),
             *quotas.podman_options(self._site.directory),
-            f"--volume={image.pool}:/srv/pool:ro",
+            volume(image.pool, "/srv/pool", read_only=True),
             image.image_id,
         )
         if run(create).ok:

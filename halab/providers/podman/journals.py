@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 from halab.kit.process import run
+from halab.providers.volumes import volume
 
 JOURNAL = "/var/log/journal"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -16,7 +17,7 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 def podman_options(directory: Path, node: str) -> list[str]:
     """Return options for `podman create`. `directory` is the instance's."""
     begin_boot(directory, node)
-    return [f"--tmpfs={JOURNAL}:rw,notmpcopyup,size=1m", f"--volume={_boot_id(directory, node)}:{BOOT_ID}:ro"]
+    return [f"--tmpfs={JOURNAL}:rw,notmpcopyup,size=1m", volume(_boot_id(directory, node), BOOT_ID, read_only=True)]
 
 
 def begin_boot(directory: Path, node: str) -> None:

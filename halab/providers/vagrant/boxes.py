@@ -18,6 +18,7 @@ from halab.providers import host, images
 from halab.providers.pools import added
 from halab.providers.vagrant.libvirtd import asking, connection
 from halab.providers.vagrant.vagrantfile import Box
+from halab.providers.volumes import volume
 from halab.providers.workshop import Say, Workshop, workshop
 from halab.spec.distros import Distro
 
@@ -82,7 +83,7 @@ def _make_box(
     boxfile.write_text(templates.render(TEMPLATE, **values))
     mine = hashlib.sha256(str(shop.folder).encode()).hexdigest()[:12]  # podman's tags are the whole machine's
     tag = f"localhost/halab/box-{distro.name}:{mine}"
-    shop.build(boxfile, tag, shop.folder, f"--volume={image.pool}:/srv/pool:ro")
+    shop.build(boxfile, tag, shop.folder, volume(image.pool, "/srv/pool", read_only=True))
     raw, disk = shop.folder / "disk.raw", shop.folder / "box.img"
     try:
         root = Path(must(["podman", "image", "mount", tag]).stdout.strip())
