@@ -18,7 +18,7 @@ from halab.kit.errors import LabError
 from halab.kit.files import let_read, readable
 from halab.kit.paths import PROVISION, cache_dir
 from halab.kit.process import run
-from halab.providers import host, pools, tools_root
+from halab.providers import host, pools, processor, tools_root
 from halab.providers.volumes import volume
 from halab.providers.workshop import Say, Workshop, workshop
 from halab.spec.distros import Distro, load
@@ -50,6 +50,8 @@ def ensure(distro: Distro, say: Say) -> Image:
     That takes minutes and the Internet. If only the tools root is missing, it takes seconds and no Internet.
     Raises LabError with the reason that the failing tool gave, and the path of the build's log.
     """
+    if refusal := processor.refusal(distro):
+        raise LabError(f"{distro.name}: {refusal}")
     recipe = Recipe(distro)
     if image := recipe.made():
         return image
@@ -88,6 +90,8 @@ def add_to_pool(distro: Distro, packages: Sequence[str], say: Say) -> int:
 
 def available(distro: Distro) -> str | None:
     """Return None when the image of `distro` exists or can be made, otherwise a sentence that says why not."""
+    if refusal := processor.refusal(distro):
+        return refusal
     if Recipe(distro).made():
         return None
     if distro.container is None:
@@ -136,7 +140,7 @@ class Recipe:
 
     def _digest(self) -> str:
         """Return twelve hexadecimal digits, which change with anything that an image or its pool is made from."""
-        made_from = self.distro.model_dump_json(exclude={"title", "commands", "paths"})
+        made_from = self.distro.model_dump_json(exclude={"title", "commands", "paths", "box_url", "processor"})
         digest = hashlib.sha256(f"{made_from}\0{self._root_password}".encode())
         for path in sorted(path for path in (TEMPLATE, *FILES.rglob("*")) if path.is_file()):
             digest.update(f"\0{path.relative_to(PROVISION)} {stat.S_IFREG | readable(path):o}\0".encode())

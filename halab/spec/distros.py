@@ -50,6 +50,8 @@ class DistroFile(Frozen):
     container: str | None = None  # a public container image; either this or `bootstrap` is given
     bootstrap: str | None = None  # a Debian suite, which mmdebstrap bootstraps
     box: str | None = None  # a public Vagrant box; without it, a box is made here from the container image
+    box_url: str = ""  # where that box is; without it, Vagrant's catalogue tells
+    processor: Literal["x86-64-v2", "x86-64-v3"] | None = None  # what its programs need; None: any that is 64 bit
     release_packages: tuple[str, ...] = ()  # packages that add further repositories, such as EPEL
     repositories: tuple[str, ...] = ()  # ids of the repositories to enable
     packages: tuple[str, ...] = Field(min_length=1)  # the packages of a bare server

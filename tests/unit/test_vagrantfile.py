@@ -74,6 +74,13 @@ def test_kvm_is_used_where_it_is_and_qemu_emulates_where_it_is_not(spec: LabSpec
     assert 'libvirt.driver = "qemu"' in vagrantfile(spec, driver="qemu")
 
 
+@pytest.mark.parametrize(
+    ("distro", "model"), [("debian12", "Nehalem"), ("rocky9", "Nehalem"), ("rocky10", "Haswell-noTSX")]
+)
+def test_a_processor_is_emulated_that_the_distro_s_programs_run_on(spec: LabSpec, distro: str, model: str) -> None:
+    assert f'libvirt.cpu_model = "{model}"' in vagrantfile(spec, distro, driver="qemu")
+
+
 def test_the_kernel_spares_an_emulated_processor_what_is_dear_there(spec: LabSpec) -> None:
     emulated, real = vagrantfile(spec, driver="qemu"), vagrantfile(spec, driver="kvm")
 
@@ -88,6 +95,17 @@ def test_a_public_box_boots_by_itself_and_is_provisioned(spec: LabSpec) -> None:
     assert f'config.vm.provision "shell", path: "{SCRIPT}"' in text
     assert "libvirt.kernel" not in text
     assert "box_url" not in text
+
+
+@pytest.mark.parametrize(("distro", "release"), [("rocky9", "9"), ("rocky10", "10")])
+def test_the_box_of_rocky_is_the_distribution_s_own(spec: LabSpec, distro: str, release: str) -> None:
+    known = distros.load(distro)
+
+    text = vagrantfile(spec, distro, box=Box(str(known.box), known.box_url, "/pool.iso"))
+
+    place = f"https://dl.rockylinux.org/pub/rocky/{release}/images/x86_64"
+    assert f'config.vm.box_url = "{place}/Rocky-{release}-Vagrant-Libvirt.latest.x86_64.box"' in text
+    assert distros.load("alma9").box_url == ""  # its catalogue is kept up, and Rocky's box is none of Alma's
 
 
 def test_a_box_made_here_is_told_its_kernel_and_needs_no_provisioning(spec: LabSpec) -> None:
@@ -116,7 +134,9 @@ def test_a_public_box_gets_the_cluster_repository_the_pool_and_keeps_selinux_enf
     assert '[ "$(getenforce)" = Enforcing ]' in script
     assert "setenforce" not in script
     assert "mkdir -p /var/log/journal" in script  # or it would not outlive a boot
-    assert "pacemaker" not in script
+    assert "install pacemaker" not in script
+    assert script.index("destdir=/var/lib/halab-pool pacemaker") < script.index("--set-disabled '*'")
+    assert "baseurl=file:///var/lib/halab-pool" in script[script.index("--set-disabled '*'") :]
 
 
 def test_ports_have_names_that_linux_allows_and_no_two_instances_share() -> None:

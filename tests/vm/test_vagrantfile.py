@@ -28,7 +28,7 @@ def cases() -> Iterator[Case]:
 def rendered(case: Case, script: Path) -> str:
     lab, name, nodes, driver = case
     distro = distros.load(name)
-    box = Box(distro.box, None, PUBLIC.pool) if distro.box else MADE_HERE
+    box = Box(distro.box, distro.box_url or None, PUBLIC.pool) if distro.box else MADE_HERE
     return render(labs.load(lab).with_nodes(nodes).spec, Names("x"), distro, box, driver, script)
 
 

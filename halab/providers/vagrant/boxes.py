@@ -49,7 +49,7 @@ def upload(distro: Distro, folder: Path) -> Box:
     for_libvirt = [file for file in folder.iterdir() if file.suffix not in (".box", ".json")]
     uploaded = {file.name: _upload(file) for file in for_libvirt}
     if distro.box:
-        return Box(distro.box, None, uploaded["pool.iso"])
+        return Box(distro.box, distro.box_url or None, uploaded["pool.iso"])
     url = f"file://{folder}/metadata.json"
     return Box(f"halab/{folder.name}", url, uploaded["pool.iso"], uploaded["vmlinuz"], uploaded["initrd"])
 

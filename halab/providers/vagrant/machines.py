@@ -50,13 +50,13 @@ class Machines:
         return self._whole.exists()
 
     def make_box(self, say: Say) -> str | None:
-        """Make what machines start from. Return its name where that is a public box.
+        """Make what machines start from. Return all that tells it from others where that is a public box.
 
         One that is made here has the image's own packages, which are tried on a container, and a kernel.
         """
         distro = load(self._site.distro)
         folder = boxes.ensure(distro, host.vagrant_public_key(), say)
-        return f"{distro.box} with {folder.name}" if distro.box else None
+        return f"{distro.box} {folder.name} {render_script(distro, ROOT_PASSWORD)}" if distro.box else None
 
     def make(self) -> None:
         """Make all machines, from nothing. Raises LabError when libvirt cannot save their memory."""

@@ -8,6 +8,7 @@ from typing import Self
 
 from halab.kit import templates
 from halab.kit.paths import PROVISION, ROOT, name_on_host
+from halab.providers.processor import emulated
 from halab.spec.distros import Distro
 from halab.spec.models import LabSpec, NodeSpec, mac
 
@@ -15,12 +16,13 @@ TEMPLATE = ROOT / "Vagrantfile.j2"
 VAGRANTFILE = "Vagrantfile"  # in the instance's directory
 SCRIPT = PROVISION / "vm.sh.j2"
 REPOSITORY = PROVISION / "files/dnf/etc/yum.repos.d/halab-pool.repo"
+OWN_POOL = "/var/lib/halab-pool"  # on a machine of a public box: what labs install, as this machine needs it
 SERIAL_LOGS = Path("/var/log/libvirt/qemu")  # where libvirt may write on hosts with SELinux or AppArmor
 
 
 @dataclass(frozen=True)
 class Box:
-    """A Vagrant box. `url` is None for a public one.
+    """A Vagrant box. `url` is None for one that Vagrant's catalogue has.
 
     `pool`, `kernel` and `initrd` are paths that libvirt can read. `pool` is the package pool, an ISO 9660 image. A box
     without a boot loader is started with `kernel` and `initrd`.
@@ -78,6 +80,7 @@ def render(spec: LabSpec, names: Names, distro: Distro, box: Box, driver: str, s
         TEMPLATE,
         box=box,
         driver=driver,
+        processor=emulated(distro),
         spec=spec,
         prefix=names.prefix,
         nodes=[_node(node, spec, names) for node in spec.nodes],
@@ -88,7 +91,7 @@ def render(spec: LabSpec, names: Names, distro: Distro, box: Box, driver: str, s
 def render_script(distro: Distro, root_password: str) -> str:
     """Return the script that runs once on a machine from a public box."""
     repository = REPOSITORY.read_text().splitlines()
-    return templates.render(SCRIPT, distro=distro, root_password=root_password, pool_repo=repository)
+    return templates.render(SCRIPT, distro=distro, root_password=root_password, pool_repo=repository, own_pool=OWN_POOL)
 
 
 def _node(node: NodeSpec, spec: LabSpec, names: Names) -> dict[str, object]:
