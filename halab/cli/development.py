@@ -9,7 +9,7 @@ from halab.cli.report import Report
 from halab.kit.errors import CheckFailed, LabError
 from halab.kit.paths import LABS, ROOT
 from halab.providers import host, images, rights
-from halab.providers.vagrant import boxes, packages
+from halab.providers.vagrant import boxes, command, packages
 from halab.spec import distros, labs
 
 # Files of tests are given out to processes (pytest-xdist), in this order: the longest first
@@ -84,7 +84,7 @@ def _prepare_machines(report: Report) -> None:
         raise LabError("virtual machines on a host of their own need root; become root and type the same again")
     host.ensure((*host.TOOLS, *host.MACHINE_TOOLS), report.say)
     packages.ensure(report.say)
-    boxes.ensure(distros.load(images.FALLBACK), host.vagrant_public_key(), report.say)
+    boxes.ensure(distros.load(images.FALLBACK), command.public_key(), report.say)
 
 
 def lint() -> None:

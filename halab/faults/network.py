@@ -94,7 +94,8 @@ def _delay(scene: Scene) -> None:
     argv = ["tc", "qdisc", "replace", "dev", port, "root", "netem", "delay", f"{scene.asked.options['ms']}ms"]
     done = run(scene.instance.provider.bridge_argv(argv))
     if not done.ok:
-        raise LabError(f"this host's kernel cannot delay frames, as it has no netem: {done.cause()}")
+        advice = "on Enterprise Linux: dnf install kernel-modules-extra"
+        raise LabError(f"this host's kernel cannot delay frames, as it has no netem: {done.cause()} ({advice})")
 
 
 def _hurry(scene: Scene) -> None:

@@ -2,9 +2,9 @@
 
 import json
 import os
-import re
 import shlex
 import shutil
+import sys
 import sysconfig
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,14 +17,16 @@ from halab.providers import rights
 
 INSTALL_TIMEOUT = 1800  # seconds; a slow mirror is not a broken one
 GIB = 2**30
-PYTHON_HEADERS = ("python3-dev", "python3-devel")
+# Enterprise Linux's python3 is another Python than halab runs on, and each has headers of its own
+PYTHON_HEADERS = ("python3-dev", f"python3.{sys.version_info.minor}-devel")
 VAGRANT_BY_HAND = """\
 this distribution has no package of Vagrant; as root, run:
+    dnf install -y dnf-plugins-core
     dnf config-manager --add-repo https://rpm.releases.hashicorp.com/RHEL/hashicorp.repo
-    dnf install -y vagrant gcc make ruby-devel libvirt-devel libvirt-daemon-kvm qemu-kvm
+    dnf config-manager --set-enabled crb
+    dnf install -y vagrant gcc make ruby-devel libvirt-devel libvirt-daemon-kvm libvirt-client qemu-kvm
     vagrant plugin install vagrant-libvirt
-    systemctl enable --now libvirtd"""
-OLDEST_PLUG_IN = (0, 11)  # of vagrant-libvirt: tried with 0.11.2
+    systemctl enable --now virtqemud.socket virtnetworkd.socket virtstoraged.socket"""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ TOOLS = (
     Tool("nsenter", "enters the namespaces of an instance", "util-linux", "util-linux"),
     Tool("unshare", "makes the namespaces of an instance", "util-linux", "util-linux"),
     Tool("ip", "makes the networks of an instance", "iproute2", "iproute"),
+    Tool("bridge", "lets frozen nodes answer nothing", "iproute2", "iproute"),
+    Tool("tc", "delays frames, when that is asked for", "iproute2", "iproute-tc"),
     Tool("nft", "loses frames and silences BMCs, when that is asked for", "nftables", "nftables"),
     Tool("mke2fs", "makes the file systems that limit what nodes may write", "e2fsprogs", "e2fsprogs"),
     Tool("tar", "saves and restores checkpoints", "tar", "tar"),
@@ -71,9 +75,10 @@ BROWSER = (Tool("chromium", "shows the page to its tests", "chromium", "chromium
 
 MACHINE_TOOLS = (
     Tool("vagrant", "makes virtual machines (with its plug-in vagrant-libvirt)", "vagrant-libvirt", None),
-    # one daemon, or a daemon for each driver (libvirt's "Daemons", Modular driver daemons)
-    Tool("libvirtd", "runs virtual machines", "libvirt-daemon-system", "libvirt-daemon", instead="virtqemud"),
-    Tool("/usr/share/qemu", "is what virtual machines run in", "qemu-system-x86", "qemu-kvm"),
+    # one daemon, or a daemon for each driver (libvirt's "Daemons", Modular driver daemons), as on Enterprise Linux
+    Tool("libvirtd", "runs virtual machines", "libvirt-daemon-system", "libvirt-daemon-kvm", instead="virtqemud"),
+    # Enterprise Linux's QEMU is none of PATH's programs
+    Tool("/usr/share/qemu", "is what machines run in", "qemu-system-x86", "qemu-kvm", instead="/usr/libexec/qemu-kvm"),
     Tool("dnsmasq", "gives machines addresses on Vagrant's own network", "dnsmasq-base", "dnsmasq"),
     Tool("gcc", "compiles libvirt-python", "gcc", "gcc"),
     Tool("pkg-config", "tells libvirt's version", "pkg-config", "pkgconf-pkg-config"),
@@ -109,10 +114,15 @@ APT = Manager(
     ("apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"),
     ("apt-get", "update"),
 )
-# Fence agents may be in a disabled repository. --enablerepo would be an error where there is no such repository.
+# Fence agents may be in a disabled repository, and so may libvirt-devel, which is in CRB (Rocky, Alma) or in CodeReady
+# Builder (RHEL). --enablerepo would be an error where there is no such repository.
+MAY_BE_DISABLED = ("*highavailability*", "crb", "codeready-builder-*-rpms")
 DNF = Manager(
     "dnf",
-    ("dnf", "install", "-y", "--setopt=install_weak_deps=False", "--setopt=*highavailability*.enabled=1"),
+    (
+        *("dnf", "install", "-y", "--setopt=install_weak_deps=False"),
+        *(f"--setopt={name}.enabled=1" for name in MAY_BE_DISABLED),
+    ),
     None,
 )
 
@@ -209,31 +219,6 @@ def no_machines_because(*, kvm: Path = Path("/dev/kvm"), run_dir: Path = Path("/
     if not any((run_dir / name).is_socket() for name in ("libvirt-sock", "virtqemud-sock")):
         return "libvirt does not run on this host"
     return None
-
-
-def vagrant_problem() -> str | None:
-    """Return one sentence when Vagrant does not work, or when its plug-in vagrant-libvirt is missing or too old."""
-    listed = run(["vagrant", "plugin", "list", "--machine-readable"])
-    if not listed.ok:
-        return f"vagrant is broken: `vagrant plugin list` says: {listed.cause()}"
-    found = re.search(r"vagrant-libvirt,plugin-version,([0-9.]+)", listed.stdout)
-    if not found:
-        return "vagrant lacks its plug-in vagrant-libvirt; try: vagrant plugin install vagrant-libvirt"
-    if tuple(map(int, found[1].split(".")))[:2] < OLDEST_PLUG_IN:
-        return f"vagrant-libvirt {found[1]} is older than 0.11; try: vagrant plugin update vagrant-libvirt"
-    return None
-
-
-def vagrant_public_key() -> str:
-    """Return the public half of the key with which Vagrant opens new machines. ssh-keygen computes it."""
-    home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
-    key = home / "insecure_private_key"
-    if not key.exists():
-        run(["vagrant", "global-status"])  # any command makes Vagrant lay out its home
-    told = run(["ssh-keygen", "-y", "-f", str(key)])
-    if not told.ok:
-        raise LabError(f"Vagrant's key {key} cannot be read: {told.cause()}")
-    return told.stdout.strip()
 
 
 def _search_path() -> str:

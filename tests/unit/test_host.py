@@ -10,6 +10,7 @@ import pytest
 from halab.kit.errors import LabError
 from halab.providers import host
 from halab.providers.host import Tool
+from halab.providers.vagrant import command
 
 FROB = Tool("halab-frob", "frobs the nodes", "frob-deb", "frob-rpm")
 VAGRANT = Tool("vagrant", "makes machines", "vagrant-libvirt", None)
@@ -247,7 +248,7 @@ def test_where_vagrant_has_no_package_the_exact_steps_are_told(stub: Stub) -> No
 def test_vagrant_needs_its_plug_in(stub: Stub, listed: str, problem: str | None) -> None:
     stub("vagrant", listed)
 
-    found = host.vagrant_problem()
+    found = command.problem()
 
     assert re.match(problem, found or "") if problem else found is None
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
 from halab.kit.process import end_daemons
-from halab.providers import Site, host
+from halab.providers import Site
 from halab.providers.images import ROOT_PASSWORD
-from halab.providers.vagrant import boxes, libvirtd
+from halab.providers.vagrant import boxes, command, libvirtd
 from halab.providers.vagrant.domains import Domains
 from halab.providers.vagrant.shells import Shells
 from halab.providers.vagrant.vagrantfile import VAGRANTFILE, Names, render, render_script
@@ -55,7 +55,7 @@ class Machines:
         One that is made here has the image's own packages, which are tried on a container, and a kernel.
         """
         distro = load(self._site.distro)
-        folder = boxes.ensure(distro, host.vagrant_public_key(), say)
+        folder = boxes.ensure(distro, command.public_key(), say)
         return f"{distro.box} {folder.name} {render_script(distro, ROOT_PASSWORD)}" if distro.box else None
 
     def make(self) -> None:
@@ -63,7 +63,7 @@ class Machines:
         distro, spec = load(self._site.distro), self._site.spec
         self.remove()
         driver = "kvm" if libvirtd.has_kvm() else "qemu"
-        folder = boxes.ensure(distro, host.vagrant_public_key(), print)
+        folder = boxes.ensure(distro, command.public_key(), print)
         box = boxes.upload(distro, folder)
         script = self._site.directory / "provision.sh"
         if distro.box:

@@ -16,7 +16,7 @@ from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult, must, run
 from halab.providers import SWITCHED_OFF, SYSTEM_PATH, BmcDaemon, Followed, Outside, Site, host, rights, sandbox
 from halab.providers.namespaces import Namespaces
-from halab.providers.vagrant import packages
+from halab.providers.vagrant import command, packages
 from halab.providers.vagrant.domains import Domains
 from halab.providers.vagrant.machines import Machines
 from halab.providers.vagrant.shells import UNREACHABLE, Shells, followed, quoted
@@ -71,7 +71,7 @@ class Vagrant:
         memory = 0 if self._machines.are_whole() else needed * self._site.spec.machine.memory * MIB
         found = host.shortage(memory, needed * DISK_PER_NODE, Path("/var/lib/libvirt/images"))
         found += [f"there is a virtual machine {name} already, which is not halab's; rename it" for name in strangers]
-        plug_in = None if self._machines.are_whole() else host.vagrant_problem()
+        plug_in = None if self._machines.are_whole() else command.problem()
         return [*found, plug_in] if plug_in else found
 
     def make_image(self, say: Callable[[str], None]) -> str | None:
