@@ -163,11 +163,11 @@ def status(c: Context, json: bool = False) -> None:
     _commands().status(json)
 
 
-@task
+@task(help={"distro": "the distro that nodes would have, if it is not the selected one"})
 @_guarded
-def doctor(c: Context, json: bool = False) -> None:
+def doctor(c: Context, distro: str | None = None, json: bool = False) -> None:
     """Tell what keeps labs from running on this host."""
-    _commands().doctor(json)
+    _commands().doctor(distro, json)
 
 
 @task

@@ -13,6 +13,7 @@ from halab.cli.report import Report
 from halab.cli.selection import (
     SETTING,
     current,
+    default_provider,
     instance_to_make,
     instance_to_remove,
     obstacle,
@@ -32,8 +33,8 @@ from halab.kit.errors import LabError
 from halab.kit.paths import short
 from halab.kit.recording import Recording
 from halab.kit.toml import suggestion
-from halab.providers import host, rights
-from halab.spec import labs
+from halab.providers import foreseen, host, rights
+from halab.spec import distros, labs
 from halab.spec.lab_code import apart
 from halab.spec.models import NodeSpec
 from halab.walk import actions, checkpoints, show
@@ -199,14 +200,20 @@ def list_labs(json: bool) -> None:
         raise LabError(f"what is wrong with {', '.join(broken)} is told above; the other labs can be used")
 
 
-def doctor(json: bool) -> None:
-    """Tell everything that keeps the selected lab from running here, and what its nodes could use up of this host."""
+def doctor(distro: str | None, json: bool) -> None:
+    """Tell everything that keeps the selected lab from running here, and what its nodes could use up of this host.
+
+    `distro` is asked about in place of the one that is selected.
+    """
     missing = [
         f"{tool.command} is missing, which {tool.why}; `inv up` installs it" for tool in host.missing(host.TOOLS)
     ]
     instance = None if missing else instance_to_make(current())
     reason = rights.no_nodes_because()
     problems = instance.provider.problems() if instance else [*([reason] if reason else []), *missing]
+    if asked := distro or current().distro:
+        provider = instance.state.provider if instance else current().provider or default_provider()[0]
+        problems = [*problems, *foreseen.obstacles(distros.load(asked), provider)]
     if instance and not problems and instance.directory.exists():
         problems = [f"the BMC of {node} does not run; `inv up` starts it again" for node in instance.dead_bmcs()]
     Report(json).problems(problems, instance.provider.not_limited() if instance else [])

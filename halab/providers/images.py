@@ -97,7 +97,7 @@ def available(distro: Distro) -> str | None:
     if distro.container is None:
         return None if shutil.which("mmdebstrap") else "mmdebstrap, which bootstraps it, is not installed"
     registry = distro.container.partition("/")[0]
-    if _is_local(distro.container) or _answers(f"https://{registry}/v2/"):
+    if _is_local(distro.container) or answers(f"https://{registry}/v2/"):
         return None
     return f"its image {distro.container} is not on this machine, and {registry} does not answer"
 
@@ -152,8 +152,8 @@ def _is_local(reference: str) -> bool:
     return run(["podman", "image", "exists", reference]).ok
 
 
-def _answers(url: str) -> bool:
-    """Return whether a registry answers in time.
+def answers(url: str) -> bool:
+    """Return whether a registry, or another server, answers in time.
 
     401 counts, as a registry answers so to a stranger (OCI Distribution Spec, "Determining Support"). Any other error
     comes from a proxy, or a portal, that is in the way.

@@ -72,6 +72,7 @@ def chosen(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     """`inv`, with the lab `tiny` selected, and not up."""
     monkeypatch.setattr("halab.cli.commands.host.ensure", lambda tools, say: None)
     monkeypatch.setattr("halab.cli.commands.host.missing", lambda tools: ())
+    monkeypatch.setattr("halab.cli.commands.foreseen.obstacles", lambda distro, provider: [])
     inv = Inv(capsys, monkeypatch)
     assert inv("lab", "--name", "tiny", "--provider", "fake", "--distro", "debian12") == Exit.GOOD
     return inv

@@ -13,6 +13,7 @@ from halab.instance.state import locked
 from halab.kit import typed
 from halab.kit.errors import Exit
 from halab.providers import CRASHED, REBOOTS, SWITCHED_OFF, host
+from halab.spec.distros import Distro
 from halab.spec.models import mac
 from tests.fakes import World, write_sequel
 from tests.inv import Inv
@@ -445,6 +446,29 @@ def test_a_doctor_who_finds_problems_ends_with_3(inv: Inv, world: World) -> None
 
     assert code == Exit.LAB_BROKEN
     assert json.loads(inv.out)["problems"] == ["this host has 1 MiB of free memory"]
+
+
+def test_a_doctor_is_asked_about_a_distro_that_is_not_selected(inv: Inv, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def obstacles(distro: Distro, provider: str) -> list[str]:
+        asked.append((distro.name, provider))
+        return ["rocky10 cannot be made"] if distro.name == "rocky10" else []
+
+    monkeypatch.setattr("halab.cli.commands.foreseen.obstacles", obstacles)
+
+    code = inv("doctor", "--distro", "rocky10")
+    told, selected = inv.out, inv("doctor")
+
+    assert code == Exit.LAB_BROKEN
+    assert "rocky10 cannot be made" in told
+    assert selected == Exit.GOOD
+    assert asked == [("rocky10", "fake"), ("debian12", "fake")]
+
+
+def test_a_doctor_does_not_know_a_distro_that_there_is_not(inv: Inv) -> None:
+    assert inv("doctor", "--distro", "rocky99") == Exit.LAB_BROKEN
+    assert 'distro "rocky99" does not exist' in inv.err
 
 
 def test_up_on_a_host_with_problems_ends_with_3(inv: Inv, world: World) -> None:
