@@ -92,6 +92,7 @@ MACHINE_TOOLS = (
 BOX_TOOLS = (
     Tool("xorriso", "makes a CD-ROM of the package pool", "xorriso", "xorriso"),
     Tool("mke2fs", "makes the file system of a Debian machine", "e2fsprogs", "e2fsprogs"),
+    Tool("debugfs", "writes the labels of SELinux into it", "e2fsprogs", "e2fsprogs"),
     Tool("qemu-img", "makes the disk of a Debian machine", "qemu-utils", "qemu-img"),
 )
 """What making the box of a distro needs in addition."""

@@ -140,7 +140,8 @@ class Recipe:
 
     def _digest(self) -> str:
         """Return twelve hexadecimal digits, which change with anything that an image or its pool is made from."""
-        made_from = self.distro.model_dump_json(exclude={"title", "commands", "paths", "box_url", "processor"})
+        apart = {"title", "commands", "paths", "box_url", "processor", "selinux"}
+        made_from = self.distro.model_dump_json(exclude=apart)
         digest = hashlib.sha256(f"{made_from}\0{self._root_password}".encode())
         for path in sorted(path for path in (TEMPLATE, *FILES.rglob("*")) if path.is_file()):
             digest.update(f"\0{path.relative_to(PROVISION)} {stat.S_IFREG | readable(path):o}\0".encode())

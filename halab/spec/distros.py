@@ -31,6 +31,7 @@ class Commands(Frozen):
     open_web_port: tuple[str, ...]
     take_writes: tuple[str, ...]  # lets nginx take PUT at /counter/
     let_web_use_shares: tuple[str, ...]  # the SELinux boolean for that, where SELinux is
+    extend_web_site: tuple[str, ...]  # lets nginx read what is in the folder `web_site`, where it does not yet
 
 
 class Paths(Frozen):
@@ -38,8 +39,14 @@ class Paths(Frozen):
 
     web_page: str
     web_config: str
+    web_site: str  # a folder: *.conf in it is part of the server on port 80
     counter: str  # the folder that is served as /counter/
     lsyncd_config: str
+
+    @property
+    def web_pages(self) -> str:
+        """The folder that is served as /."""
+        return self.web_page.rpartition("/")[0]
 
 
 class DistroFile(Frozen):
@@ -56,6 +63,7 @@ class DistroFile(Frozen):
     repositories: tuple[str, ...] = ()  # ids of the repositories to enable
     packages: tuple[str, ...] = Field(min_length=1)  # the packages of a bare server
     pool: tuple[str, ...] = Field(min_length=1)  # the packages that labs install later, without the Internet
+    selinux: tuple[str, ...] = ()  # what a box made here needs besides, for its machines to enforce SELinux
     commands: Commands
     called: dict[str, str] = Field(default_factory=dict)  # most distros' name of a package -> this one's
     paths: Paths
@@ -69,6 +77,11 @@ class DistroFile(Frozen):
 
 class Distro(DistroFile):
     name: str
+
+    @property
+    def can_enforce(self) -> bool:
+        """Whether its machines can enforce SELinux. Those of a public box do: they are of Enterprise Linux."""
+        return bool(self.box or self.selinux)
 
     def install(self, *packages: str) -> str:
         """Return the command that installs packages. They are given by the names that most distros use."""

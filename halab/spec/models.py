@@ -114,6 +114,7 @@ class Needs(Frozen):
     distros: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()  # which a distro must have in its pool, by the names that most distros use
     nodes: tuple[int, ...] = ()
+    enforcing: bool = False  # SELinux, from the machines' boot on
 
 
 class LabSpec(Frozen):

@@ -1,7 +1,7 @@
 """Let nginx listen on another port
 
-Ports have types as well. A program of httpd_t may listen on those of http_port_t (80, 443, 8443,
-9000 ...) and of a few others; `semanage port -l` lists them. 8888 is in none: it has the type of all
+Ports have types as well. A program of httpd_t may listen on those of http_port_t (80, 443, 8443
+...) and of a few others; `semanage port -l` lists them. 8888 is in none: it has the type of all
 ports above 1023 that nobody named, unreserved_port_t. The firewall is another lock on the same door.
 
     nginx -t           "test is successful": typed by hand it is a program of your own shell,
@@ -25,18 +25,21 @@ that. After "not installed" Pacemaker does not try that node again: hence `pcs r
 
 A trap on a node where nginx does not run: there `nginx -t` leaves an empty /run/nginx.pid behind,
 with a label that the cluster's nginx may not write to, and nginx does not start on that node until
-somebody types `restorecon -v /run/nginx.pid`. More: semanage-port(8).
+somebody types `rm /run/nginx.pid`. More: semanage-port(8).
 """
 
 from halab.conditions import Lab, answers_http, command, enforcing, lets_in, served_by_owner, started
 
-CONFIG = "/etc/nginx/default.d/port.conf"
 OPEN = ("firewall-cmd --permanent --add-port=8888/tcp", "firewall-cmd --reload")
 MEND = "semanage port -a -t http_port_t -p tcp 8888"
 
 
+def config_of(lab: Lab) -> str:
+    return f"{lab.distro.paths.web_site}/port.conf"
+
+
 def perform(lab: Lab) -> None:
-    lab.type_on_all([f"echo 'listen 8888;' > {CONFIG}", *OPEN])
+    lab.type_on_all([f"echo 'listen 8888;' > {config_of(lab)}", *OPEN])
     home = lab.where("virtual_ip")
     home.type("nginx -t")
     home.type("nginx -s reload")
@@ -72,7 +75,7 @@ def verify(lab: Lab) -> None:
             command(node, "grep -rhE '^[^#]*listen[^;#]*8888' /etc/nginx"),
             hint=(
                 "its configuration must be the same on every node",
-                f"on {node.name}: echo 'listen 8888;' > {CONFIG}",
+                f"on {node.name}: echo 'listen 8888;' > {config_of(lab)}",
             ),
         )
         lab.check(

@@ -40,13 +40,17 @@ ExecStart=/usr/bin/python3 -m http.server 7777 --bind 127.0.0.1 --directory /srv
 [Install]
 WantedBy=multi-user.target
 EOF"""
-PROXY = "echo 'location /app/ { proxy_pass http://127.0.0.1:7777/; }' > /etc/nginx/default.d/app.conf"
 MEND = "setsebool -P httpd_can_network_connect on"
+
+
+def proxy(lab: Lab) -> str:
+    """Return the command that has nginx pass requests on."""
+    return f"echo 'location /app/ {{ proxy_pass http://127.0.0.1:7777/; }}' > {lab.distro.paths.web_site}/app.conf"
 
 
 def perform(lab: Lab) -> None:
     lab.type_on_all(["mkdir -p /srv/app", "echo 'The application' > /srv/app/index.html", UNIT])
-    lab.type_on_all(["systemctl enable --now app", PROXY])
+    lab.type_on_all(["systemctl enable --now app", proxy(lab)])
     home = lab.where("virtual_ip")
     home.type("nginx -s reload")
     home.type("curl --silent http://127.0.0.1:7777/", expect="The application", within=30)
@@ -72,7 +76,7 @@ def verify(lab: Lab) -> None:
         lab.check(
             f"nginx of {node.name} passes requests on to it",
             command(node, "grep -rhE '^[^#]*proxy_pass[^;#]*:7777' /etc/nginx"),
-            hint=f"on {node.name}: {PROXY}",
+            hint=f"on {node.name}: {proxy(lab)}",
         )
         lab.check(
             f"nginx may connect to it on {node.name}, now and after a boot",

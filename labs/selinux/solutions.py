@@ -5,8 +5,6 @@ from collections.abc import Callable
 from halab.conditions import Lab
 from halab.proof import EVERY_CHECK, REFERENCE, Solution
 
-NEWS = "/usr/share/nginx/html/news.html"
-
 
 def on_all(*lines: str) -> Callable[[Lab], None]:
     def perform(lab: Lab) -> None:
@@ -15,11 +13,19 @@ def on_all(*lines: str) -> Callable[[Lab], None]:
     return perform
 
 
+def news(lab: Lab) -> str:
+    return f"{lab.distro.paths.web_pages}/news.html"
+
+
+def copied(lab: Lab) -> None:
+    lab.type_on_all(["echo News > /root/news.html", f"cp /root/news.html {news(lab)}"])
+
+
 def moved(lab: Lab) -> None:
     """Not to where it is served, with the label of where it was written, and SELinux is turned off to get on."""
     for node in lab.others(lab.where("virtual_ip")):
         node.type("echo News > /root/news.html")
-        node.type(f"mv /root/news.html {NEWS}")
+        node.type(f"mv /root/news.html {news(lab)}")
     lab.type_on_all(["setenforce 0"])
     lab.nodes[0].type("pcs resource disable virtual_ip")
 
@@ -30,9 +36,10 @@ def halves(lab: Lab) -> None:
     """
     lab.type_on_all(
         [
+            *lab.distro.commands.extend_web_site,
             "mkdir -p /srv/web/docs",
             "echo Manual > /srv/web/docs/index.html",
-            "echo '# location /docs/ { root /srv/web; }' > /etc/nginx/default.d/docs.conf",
+            f"echo '# location /docs/ {{ root /srv/web; }}' > {lab.distro.paths.web_site}/docs.conf",
         ]
     )
     first, *others = lab.nodes
@@ -51,7 +58,7 @@ def half_open(lab: Lab) -> None:
         [
             "setenforce 0",
             "semanage port -a -t http_port_t -p udp 8888",
-            "echo '# listen 8888;' > /etc/nginx/default.d/port.conf",
+            f"echo '# listen 8888;' > {lab.distro.paths.web_site}/port.conf",
         ]
     )
     first, *others = lab.nodes
@@ -73,7 +80,7 @@ def until_it_boots(lab: Lab) -> None:
             "setenforce 0",
             "setsebool httpd_can_network_connect on",
             "systemd-run python3 -m http.server 7777 --bind 127.0.0.1",
-            "echo '# location /app/ { proxy_pass http://127.0.0.1:7777/; }' > /etc/nginx/default.d/app.conf",
+            f"echo '# location /app/ {{ proxy_pass http://127.0.0.1:7777/; }}' > {lab.distro.paths.web_site}/app.conf",
         ]
     )
     lab.nodes[0].type("pcs resource disable virtual_ip")
@@ -82,13 +89,13 @@ def until_it_boots(lab: Lab) -> None:
 SOLUTIONS = {
     "label": (
         Solution("moved, and SELinux turned off", moved, fails=EVERY_CHECK),
-        Solution("copied", on_all("echo News > /root/news.html", f"cp /root/news.html {NEWS}")),
+        Solution("copied", copied),
     ),
     "directory": (
         Solution("chcon, or a rule and no more", halves, fails=EVERY_CHECK),
         Solution(
             "for ftp and rsync too",
-            on_all("semanage fcontext -m -t public_content_t '/srv/web(/.*)?'", "restorecon -Rv /srv/web"),
+            on_all("semanage fcontext -m -t public_content_t '/srv/web(/.*)?'", "restorecon -FRv /srv/web"),
             after=REFERENCE,
         ),
     ),

@@ -88,6 +88,13 @@ def test_the_kernel_spares_an_emulated_processor_what_is_dear_there(spec: LabSpe
     assert re.search(r'cmd_line = "[^"\n]* net.ifnames=0"', real)
 
 
+def test_the_kernel_turns_selinux_on_for_a_lab_that_needs_it_and_for_no_other(spec: LabSpec) -> None:
+    needed, other = vagrantfile(labs.load("selinux").spec), vagrantfile(spec)
+
+    assert re.search(r'cmd_line = "[^"\n]* security=selinux selinux=1 enforcing=1"', needed)
+    assert "selinux" not in other
+
+
 def test_a_public_box_boots_by_itself_and_is_provisioned(spec: LabSpec) -> None:
     text = vagrantfile(spec, "rocky9", box=Box("rockylinux/9", None, "/pool.iso"))
 

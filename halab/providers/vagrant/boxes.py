@@ -8,6 +8,7 @@ that virtual machines run as may not read the user's cache directory.
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from halab.kit.paths import PROVISION, cache_dir
 from halab.kit.process import must
 from halab.providers import host, images
 from halab.providers.pools import added
+from halab.providers.vagrant import labels
 from halab.providers.vagrant.libvirtd import asking, connection
 from halab.providers.vagrant.vagrantfile import Box
 from halab.providers.volumes import volume
@@ -23,6 +25,7 @@ from halab.providers.workshop import Say, Workshop, workshop
 from halab.spec.distros import Distro
 
 TEMPLATE = PROVISION / "Boxfile.j2"
+CLUSTER_POLICY = PROVISION / "cluster.cil"
 DISK = "10G"
 STORAGE_POOL = "default"  # vagrant-libvirt's own default
 STORAGE_POOL_XML = """\
@@ -44,6 +47,11 @@ def ensure(distro: Distro, public_key: str, say: Say) -> Path:
     return folder
 
 
+def render(distro: Distro, image_id: str, public_key: str) -> str:
+    """Return the Containerfile that makes of an image what the disk of its machines has."""
+    return templates.render(TEMPLATE, image=image_id, public_key=public_key, selinux=distro.selinux)
+
+
 def upload(distro: Distro, folder: Path) -> Box:
     """Upload to libvirt what it is to read, unless it has it already. Return the box."""
     for_libvirt = [file for file in folder.iterdir() if file.suffix not in (".box", ".json")]
@@ -55,7 +63,8 @@ def upload(distro: Distro, folder: Path) -> Box:
 
 
 def _folder(distro: Distro, image: images.Image, public_key: str) -> Path:
-    made_from = f"{image.image_id}{public_key}{TEMPLATE.read_text()}".encode() + added(image.pool)
+    recipe = "".join(file.read_text() for file in (TEMPLATE, CLUSTER_POLICY, labels.SCRIPT))
+    made_from = f"{image.image_id}{public_key}{recipe}{' '.join(distro.selinux)}".encode() + added(image.pool)
     digest = hashlib.sha256(made_from).hexdigest()[:12]
     return cache_dir() / "boxes" / f"{distro.name}-{digest}"
 
@@ -79,8 +88,8 @@ def _make_box(
     distro: Distro, image: images.Image, public_key: str, shop: Workshop, result: Path, name: str, url: str
 ) -> None:
     boxfile = shop.folder / "Boxfile"
-    values = {"image": image.image_id, "public_key": public_key}
-    boxfile.write_text(templates.render(TEMPLATE, **values))
+    boxfile.write_text(render(distro, image.image_id, public_key))
+    shutil.copy(CLUSTER_POLICY, shop.folder)
     mine = hashlib.sha256(str(shop.folder).encode()).hexdigest()[:12]  # podman's tags are the whole machine's
     tag = f"localhost/halab/box-{distro.name}:{mine}"
     shop.build(boxfile, tag, shop.folder, volume(image.pool, "/srv/pool", read_only=True))
@@ -91,6 +100,8 @@ def _make_box(
             (result / file).write_bytes((root / "boot" / file).read_bytes())
         shop.run("truncate", f"--size={DISK}", str(raw))
         shop.run("mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", str(root), str(raw))
+        if distro.selinux:
+            labels.write(shop, tag, image.pool, raw)
     finally:
         must(["podman", "image", "unmount", "--force", tag])
         must(["podman", "rmi", "--force", tag])

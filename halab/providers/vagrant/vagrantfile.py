@@ -85,6 +85,7 @@ def render(spec: LabSpec, names: Names, distro: Distro, box: Box, driver: str, s
         prefix=names.prefix,
         nodes=[_node(node, spec, names) for node in spec.nodes],
         provision=str(script) if distro.box else None,
+        enforcing=spec.needs.enforcing,
     )
 
 
