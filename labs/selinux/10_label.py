@@ -52,7 +52,9 @@ def perform(lab: Lab) -> None:
     home.type(f"ls -lZ {page}", expect=":(admin|user)_home_t:", within=10)
     home.type("ps -C nginx -o label,args", expect=":httpd_t:", within=10)
     home.type("id -Z")
-    home.type("ausearch -m AVC -ts recent -c nginx -i", expect=r"denied[^\n]+:httpd_t:[^\n]+:(admin|user)_home_t:", within=30)
+    home.type(
+        "ausearch -m AVC -ts recent -c nginx -i", expect=r"denied[^\n]+:httpd_t:[^\n]+:(admin|user)_home_t:", within=30
+    )
     lab.type_on_all([f"restorecon -v {page}"])
     lab.workstation.type(f"curl --silent --fail --max-time 2 {url}", within=10)
 

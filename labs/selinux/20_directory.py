@@ -11,10 +11,10 @@ the label is what the policy says. So the policy has to learn.
     restorecon -Rv /srv/web                                         the files: make it so
 
 It takes both. The rule alone changes no file. `chcon -t` alone changes files, and lasts until
-somebody types restorecon, or the disk is relabelled, when nobody remembers. (A few types are left
-alone by a restorecon without -F: /etc/selinux/*/contexts/customizable_types. On Debian some of nginx
-are among them.) `matchpathcon -V` compares a file with the policy. The path in the rule is a regular
-expression; the quotes are for the shell.
+somebody types restorecon, or the disk is relabelled, when nobody remembers. (A few types restorecon
+leaves alone without -F: those in /etc/selinux/*/contexts/customizable_types, on Debian also
+public_content_t.) `matchpathcon -V` compares a file with the policy. The path in the rule is a
+regular expression; the quotes are for the shell.
 
 In a cluster it takes more: every node has a policy of its own, and nothing carries rules from one
 to the other. Here the node that serves is mended first, and clients are content. Then the address

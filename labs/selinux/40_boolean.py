@@ -63,9 +63,10 @@ def perform(lab: Lab) -> None:
     home.type("semanage boolean -l | grep -w httpd_can_network_connect", expect=r"\(on *, *off\)", within=30)
     lab.type_on_all([MEND])
     home.type("semanage boolean -l | grep -w httpd_can_network_connect", expect=r"\(on *, *on\)", within=30)
-    for node in [*lab.others(home), home]:
-        home.type(f"pcs resource move virtual_ip {node.name}", within=120)
-        lab.workstation.type(f"curl --silent --fail --max-time 2 {url}", within=30)
+    for peer in lab.others(home):
+        for node in (peer, home):
+            home.type(f"pcs resource move virtual_ip {node.name}", within=120)
+            lab.workstation.type(f"curl --silent --fail --max-time 2 {url}", within=30)
 
 
 def verify(lab: Lab) -> None:

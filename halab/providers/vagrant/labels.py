@@ -18,7 +18,7 @@ MADE_BY_MKE2FS = "/lost+found\tsystem_u:object_r:lost_found_t:s0\n"
 
 
 def write(shop: Workshop, tag: str, pool: Path, disk: Path) -> None:
-    """Label the files on `disk`, an ext4 file system with the root of the image `tag`. Raises LabError as `run` does."""
+    """Label the files on `disk`, an ext4 file system with the root of the image `tag`. Raises LabError."""
     place = shop.folder / "labels"
     place.mkdir()
     shop.run_inside(tag, SCRIPT.read_text(), pool, place)
