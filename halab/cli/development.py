@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from halab.cli.report import Report
 from halab.kit.errors import CheckFailed, LabError
@@ -93,9 +94,10 @@ def lint() -> None:
     _pass_on([sys.executable, "-m", "mypy", "halab", "tasks.py"])
     for lab in labs.names():  # one at a time, as each has a file solutions.py
         _pass_on([sys.executable, "-m", "mypy", *map(str, sorted((LABS / lab).glob("*.py")))])
+    _pass_on([str(Path(sys.executable).with_name("actionlint"))])
 
 
 def _pass_on(argv: list[str]) -> None:
     """Run a program of the project on this terminal. Raises LabError when it fails."""
     if code := subprocess.run(argv, cwd=ROOT, check=False).returncode:
-        raise CheckFailed(f"`{' '.join(argv[2:])}` ended with exit status {code}")
+        raise CheckFailed(f"`{' '.join(argv[2:]) or Path(argv[0]).name}` ended with exit status {code}")
