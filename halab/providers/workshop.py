@@ -108,10 +108,12 @@ def workshop(name: str, say: Say) -> Iterator[Workshop]:
 def _reason(output: str) -> str:
     """Return the last error that a tool printed, or its last line.
 
-    Podman's own line only repeats the command it ran. npm prints codes before its sentence, and advice after it.
+    Podman's own lines only repeat the command that it ran, and dnf ends with advice. npm prints codes before its
+    sentence, and advice after it.
     """
     if sentences := re.findall(r"^npm error (?!code |syscall |errno )(.+)", output, re.MULTILINE):
         return str(sentences[0])
     own = r"^(?:E|Error): (?!building at STEP).+"
-    lines = [line for line in output.strip().splitlines() if not line.startswith("Error: building at STEP")]
+    no_reason = re.compile(r"Error: building at STEP|subprocess exited with status|\(try to add '")
+    lines = [line.strip() for line in output.strip().splitlines() if not no_reason.match(line)]
     return (re.findall(own, output, re.MULTILINE) or lines or output.strip().splitlines() or [""])[-1]

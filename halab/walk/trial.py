@@ -96,7 +96,7 @@ def _prove(instance: Instance, distro: Distro, shown: TextIO) -> None:
             node.type(command, answers=answers)
     except LabError:
         with suppress(LabError):
-            show(node.run("journalctl", "--boot", "--no-pager", "--priority=warning").stdout)
+            show(node.run("journalctl", "--boot", "--no-pager", "--lines=300").stdout)
         raise
     finally:
         node.close()
