@@ -25,7 +25,7 @@ from halab.providers.workshop import Say, Workshop, workshop
 from halab.spec.distros import Distro
 
 TEMPLATE = PROVISION / "Boxfile.j2"
-CLUSTER_POLICY = PROVISION / "cluster.cil"
+POLICY = PROVISION / "halab.cil"
 DISK = "10G"
 STORAGE_POOL = "default"  # vagrant-libvirt's own default
 STORAGE_POOL_XML = """\
@@ -63,7 +63,7 @@ def upload(distro: Distro, folder: Path) -> Box:
 
 
 def _folder(distro: Distro, image: images.Image, public_key: str) -> Path:
-    recipe = "".join(file.read_text() for file in (TEMPLATE, CLUSTER_POLICY, labels.SCRIPT))
+    recipe = "".join(file.read_text() for file in (TEMPLATE, POLICY, labels.SCRIPT))
     made_from = f"{image.image_id}{public_key}{recipe}{' '.join(distro.selinux)}".encode() + added(image.pool)
     digest = hashlib.sha256(made_from).hexdigest()[:12]
     return cache_dir() / "boxes" / f"{distro.name}-{digest}"
@@ -89,7 +89,7 @@ def _make_box(
 ) -> None:
     boxfile = shop.folder / "Boxfile"
     boxfile.write_text(render(distro, image.image_id, public_key))
-    shutil.copy(CLUSTER_POLICY, shop.folder)
+    shutil.copy(POLICY, shop.folder)
     mine = hashlib.sha256(str(shop.folder).encode()).hexdigest()[:12]  # podman's tags are the whole machine's
     tag = f"localhost/halab/box-{distro.name}:{mine}"
     shop.build(boxfile, tag, shop.folder, volume(image.pool, "/srv/pool", read_only=True))
