@@ -16,10 +16,12 @@ from tests.cli import Cli
 
 # What the cluster's tools print where they no longer like what was typed
 OUTDATED = re.compile(r"[Dd]eprecat|will be removed|\bWarning:")
-# What pcs says each time that somebody changes defaults of resources, or has it copy corosync.conf to all nodes
+# What pcs says each time that somebody changes defaults of resources, or has it copy corosync.conf to all nodes; and
+# what ssh says of a server that it meets for the first time
 EACH_TIME = (
     "Warning: Defaults do not apply to resources which override them with their own defined values",
     "Warning: Corosync configuration has been synchronized, please reload corosync daemon using",
+    "Warning: Permanently added ",
 )
 # Above all that an agent says when pcs 0.12 has it look at its parameters, be it content or not
 AGENT_ASKED = "Warning: Validating resource options using the resource agent itself is enabled by default"

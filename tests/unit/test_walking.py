@@ -30,6 +30,7 @@ def test_a_warning_is_told_with_the_command_above_it(line: str) -> None:
 def test_what_a_command_has_in_it_and_what_is_said_each_time_is_no_warning() -> None:
     shown = (
         "[root@node1 ~]# echo Warning: deprecated\nupdate-alternatives: warning: skip creation\nWARNING: no entry\n"
+        "Warning: Permanently added 'node2' (ED25519) to the list of known hosts.\n"
         "Warning: Defaults do not apply to resources which override them with their own defined values\n"
     )
 
