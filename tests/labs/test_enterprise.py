@@ -181,3 +181,9 @@ def test_a_node_is_made_tried_and_installs_from_the_pool_without_a_network(cli: 
     assert "pacemaker-1-1.noarch\npacemaker-libs-1-1.noarch\npcs-1-1.noarch" in installed
     listed = cli("ssh", "node1", "--", "dnf", "--quiet", "repolist")
     assert [line.split()[0] for line in listed.splitlines() if line.split()[1:2] == ["Packages"]] == ["halab-pool"]
+
+    added = cli("pool", "add", "tcpdump", timeout=300)
+
+    assert "The pool of Rocky Linux 9 has tcpdump now; that took 2 new packages." in added
+    cli("ssh", "node1", "--", "dnf", "install", "-y", "tcpdump")  # whose metadata were read before
+    assert cli("ssh", "node1", "--", "rpm", "--query", "libpcap").startswith("libpcap-1-1.noarch")

@@ -159,7 +159,7 @@ def test_rocky_enables_high_availability_and_then_has_no_repository_but_the_pool
     assert lines.index(enable) < lines.index(download) < lines.index(disable) < lines.index("COPY files/dnf/ /")
     repository = (images.FILES / "dnf/etc/yum.repos.d/halab-pool.repo").read_text()
     assert "baseurl=file:///srv/pool" in repository
-    assert "gpgcheck=0" in repository
+    assert {"gpgcheck=0", "metadata_expire=1"} <= set(repository.splitlines())
 
 
 @pytest.mark.parametrize(("name", "other"), [("debian12", "dnf"), ("rocky9", "apt")])
