@@ -12,9 +12,10 @@ counts. The policy lists what each type may do; all else is refused, to root as 
 As a rule a new file gets the label of the directory that it is made in, and keeps it. So `cp` makes
 a page with the label of its new place, and `mv` brings the old one along. Here a page, news.html, is
 written in root's home directory and moved to the others, where nginx has them. Clients get "403
-Forbidden". The file's permissions are right, and error.log says "Permission denied", which may be
-anything. The cluster says that all is well: the agent's monitor looks whether nginx lives. To ask
-for a page it has to be told so (OCF_CHECK_LEVEL=20, test20url, test20regex).
+Forbidden" (on Debian, whose nginx looks for a file before it opens it, "404 Not Found"). The file's
+permissions are right, and error.log says "Permission denied", which may be anything. The cluster
+says that all is well: the agent's monitor looks whether nginx lives. To ask for a page it has to be
+told so (OCF_CHECK_LEVEL=20, test20url, test20regex).
 
 The audit log has the answer, in an entry called AVC, after the cache of such decisions:
 
@@ -45,7 +46,7 @@ def perform(lab: Lab) -> None:
         node.type(f"echo 'News, served by {node.name}' > /root/news.html")
         node.type(f"mv /root/news.html {page}")
     url = f"http://{lab.vip}/news.html"
-    lab.workstation.type(f"curl --silent --head --max-time 2 {url} | grep '403 Forbidden'", within=10)
+    lab.workstation.type(f"curl --silent --head --max-time 2 {url} | grep -E '403 Forbidden|404 Not Found'", within=10)
     home = lab.where("virtual_ip")
     home.type("pcs resource", expect=r"webserver[^\n]+Started", within=10)
     home.type("tail -n 1 /var/log/nginx/error.log", expect="Permission denied", within=10)
