@@ -102,7 +102,11 @@ def names() -> tuple[str, ...]:
 def fit_for(needs: Needs) -> tuple[str, ...]:
     """Return the names of the distros on which a lab with these needs can run, in the order in which it names them."""
     named = needs.distros or names()
-    return tuple(name for name in named if not needs.packages or load(name).pools(*needs.packages))
+    return tuple(name for name in named if not (needs.packages or needs.enforcing) or _fits(load(name), needs))
+
+
+def _fits(distro: Distro, needs: Needs) -> bool:
+    return distro.pools(*needs.packages) and (distro.can_enforce or not needs.enforcing)
 
 
 def load(name: str) -> Distro:

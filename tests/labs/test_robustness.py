@@ -128,7 +128,7 @@ def test_up_killed_at_any_moment_can_be_run_again(cli: Cli, seconds: float) -> N
     cli("down")
     kill_after(cli, seconds, "up")
 
-    cli("up")
+    cli("up", timeout=1800)  # where this test is the first, the image is not made yet
 
     status = cli.json("status")
     assert [node["power"] for node in status["nodes"]] == ["on", "on"]

@@ -1,5 +1,6 @@
 """The distro files: those that exist, and broken ones."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,23 @@ def test_debian_destroys_the_cluster_that_its_packages_start(name: str) -> None:
         (Needs(distros=("rocky10", "rocky9"), packages=("lsyncd",)), ("rocky9",)),
         (Needs(distros=("rocky9", "alma9")), ("rocky9", "alma9")),
         (Needs(packages=("lsyncd", "no-such-package")), ()),
+        (Needs(enforcing=True), ("alma9", "debian12", "debian13", "rocky10", "rocky9")),
     ],
 )
 def test_a_lab_runs_on_the_distros_that_pool_what_it_installs(needs: Needs, fit: tuple[str, ...]) -> None:
     assert distros.fit_for(needs) == fit
+
+
+def test_a_lab_that_needs_selinux_does_not_run_where_no_machine_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("debian12", "rocky9"):
+        (tmp_path / f"{name}.toml").write_text(
+            re.sub(r"(?m)^selinux = .*", "", (distros.FOLDER / f"{name}.toml").read_text())
+        )
+    monkeypatch.setattr(distros, "FOLDER", tmp_path)
+
+    assert distros.fit_for(Needs(enforcing=True)) == ("rocky9",)
 
 
 def test_an_unknown_distro_is_refused_with_the_nearest_one() -> None:

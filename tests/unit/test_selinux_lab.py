@@ -95,7 +95,7 @@ def test_it_is_for_machines_that_have_selinux(provider: str, distro: str | None,
         select("selinux", None, provider, distro, None)
 
 
-@pytest.mark.parametrize("name", LAB.spec.needs.distros)
+@pytest.mark.parametrize("name", distros.fit_for(LAB.spec.needs))
 def test_what_it_installs_is_in_the_pool(name: str) -> None:
     typed = [entry.text for step in LAB.steps for entry in record(step, LAB.spec, name)]
 
@@ -105,12 +105,6 @@ def test_what_it_installs_is_in_the_pool(name: str) -> None:
 
     assert installed
     assert installed <= {*distro.pool, *distro.selinux}
-
-
-@pytest.mark.parametrize("name", LAB.spec.needs.distros)
-def test_the_machines_of_its_distros_can_enforce(name: str) -> None:
-    assert LAB.spec.needs.enforcing
-    assert distros.load(name).can_enforce
 
 
 @pytest.mark.parametrize("step", STEPS)
