@@ -130,7 +130,7 @@ class Recipe:
 
     def image_id(self) -> str | None:
         """Return the image's id, or None when the image or its pool is missing."""
-        if not self.pool.is_dir():
+        if not self.pool.is_dir() or not _has_podman():
             return None
         found = run(["podman", "image", "inspect", "--format", "{{.Id}}", self.reference])
         return found.stdout.strip() if found.ok else None
@@ -150,7 +150,12 @@ class Recipe:
 
 
 def _is_local(reference: str) -> bool:
-    return run(["podman", "image", "exists", reference]).ok
+    return _has_podman() and run(["podman", "image", "exists", reference]).ok
+
+
+def _has_podman() -> bool:
+    """Return whether there is a podman to ask; `inv labs` tells of hosts, too, on which nothing is installed yet."""
+    return shutil.which("podman") is not None
 
 
 def answers(url: str) -> bool:

@@ -558,3 +558,14 @@ def test_debian_is_available_where_mmdebstrap_is(debian: Distro, here: Path, mon
 
     assert with_it is None
     assert without_it == "mmdebstrap, which bootstraps it, is not installed"
+
+
+def test_a_host_without_podman_is_told_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(images, "answers", lambda url: False)
+    monkeypatch.setattr(images.processor, "refusal", lambda distro: None)
+
+    told = images.available(distros.load("rocky9"))
+
+    assert told
+    assert "is not on this machine" in told
