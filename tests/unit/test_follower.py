@@ -322,9 +322,8 @@ def test_nothing_of_a_follower_is_left_once_it_is_stopped(world: World, instance
 
     follow(instance, story)
 
-    assert [call for call in world.calls if call.startswith("end what")] == [
-        *("end what follows node1", "end what follows node2"),
-    ]
+    ended = sorted(call for call in world.calls if call.startswith("end what"))  # nodes are left in any order
+    assert ended == ["end what follows node1", "end what follows node2"]
 
 
 def test_a_message_without_an_end_does_not_hold_up_the_map() -> None:
