@@ -265,7 +265,15 @@ def faults(c: Context, json: bool = False) -> None:
     _commands().list_faults(json)
 
 
-@task(help=FAULT_HELP | {"name": "a fault", "repeat": "how many times", "writes": "folder to PUT a counter into"})
+@task(
+    help=FAULT_HELP
+    | {
+        "name": "a fault",
+        "repeat": "how many times, at most where --below is given",
+        "below": "seconds: the last run is the first with less",
+        "writes": "folder to PUT a counter into",
+    }
+)
 @_guarded
 def measure(
     c: Context,
@@ -277,11 +285,12 @@ def measure(
     percent: str | None = None,
     ms: str | None = None,
     writes: str = "",
+    below: str | None = None,
     json: bool = False,
 ) -> None:
     """Inject a fault, watch the service through the VIP, heal the fault, and tell how long the outage was."""
     options = {"network": network, "groups": groups, "percent": percent, "ms": ms}
-    _commands().measure(name, node, options, repeat, writes, json)
+    _commands().measure(name, node, options, repeat, writes, below, json)
 
 
 @task(name="new-lab")

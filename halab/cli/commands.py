@@ -8,7 +8,7 @@ from contextlib import nullcontext, redirect_stdout
 from halab.cli import last_used, shell
 from halab.cli.acting import acting, acting_on_selected, ask_first
 from halab.cli.audience import RichAudience, audience_for
-from halab.cli.refusals import fault_options, number_of_nodes, number_of_runs
+from halab.cli.refusals import fault_options, number_of_nodes, number_of_runs, number_of_seconds
 from halab.cli.report import Report
 from halab.cli.selection import (
     SETTING,
@@ -164,9 +164,18 @@ def list_faults(json: bool) -> None:
     Report(json).all_faults(list(registry.FAULTS.values()), state.faults if state else ())
 
 
-def measure(name: str, node: str, options: Mapping[str, str | None], repeat: str, writes: str, json: bool) -> None:
+def measure(
+    name: str,
+    node: str,
+    options: Mapping[str, str | None],
+    repeat: str,
+    writes: str,
+    below: str | None,
+    json: bool,
+) -> None:
     with acting_on_selected("measure", json) as (instance, audience):
-        actions.measure(instance, audience, name, node, fault_options(options), number_of_runs(repeat), writes)
+        runs, limit = number_of_runs(repeat), number_of_seconds(below)
+        actions.measure(instance, audience, name, node, fault_options(options), runs, writes, limit)
 
 
 def ssh(name: str) -> None:

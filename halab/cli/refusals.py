@@ -33,6 +33,16 @@ def number_of_runs(given: str) -> int:
     return whole("--repeat", given, 1, MOST_RUNS)
 
 
+def number_of_seconds(given: str | None) -> float | None:
+    """Return what --below says, if it is given. Raises LabError when that is no number."""
+    if given is None:
+        return None
+    try:
+        return float(given)
+    except ValueError:
+        raise LabError(f"--below must be a number of seconds, such as 5, not {shown(given)}") from None
+
+
 def number_of_attempt(given: str) -> int:
     return whole("--attempt", given, 1, 999_999)
 
@@ -111,7 +121,7 @@ def _fault(given: Given) -> None:
 
 
 def _measure(given: Given) -> None:
-    run.refuse(number_of_runs(given["repeat"]), given["writes"])
+    run.refuse(number_of_runs(given["repeat"]), given["writes"], number_of_seconds(given["below"]))
     _fault(given)
 
 

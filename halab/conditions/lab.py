@@ -137,7 +137,14 @@ class Lab(Protocol):
         """Heal all faults, as `inv heal` does."""
 
     def measure(
-        self, name: str, node: Node | None = None, *, repeat: int = 1, writes: str = "", **options: str
+        self,
+        name: str,
+        node: Node | None = None,
+        *,
+        repeat: int = 1,
+        writes: str = "",
+        below: float | None = None,
+        **options: str,
     ) -> None:
         """Measure the outage that a fault causes, and the writes that it loses, as `inv measure` does; keep that."""
 

@@ -45,8 +45,8 @@ def measured(
             and (not now or found.configuration == configuration)
             and (split_brain is None or bool(found.split_brain) == split_brain)
             and any(
-                (below is None or run.seconds < below)
-                and (run.ended or (not ended and below is None))
+                (below is None or run.below(below))
+                and (run.ended or not ended)
                 and (outages is None or len(run.outages) <= outages)
                 and (at_least is None or len(run.outages) >= at_least)
                 and (lost is None or (bool(run.acknowledged) and len(run.lost) in lost))

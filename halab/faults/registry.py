@@ -156,9 +156,16 @@ def typed(command: str, name: str, node: str | None, options: dict[str, str]) ->
     return " ".join(["inv", command, name, *place, *(f"--{option} {value}" for option, value in options.items())])
 
 
-def typed_measurement(name: str, node: str | None, repeat: int, writes: str, options: dict[str, str]) -> str:
+def typed_measurement(
+    name: str, node: str | None, repeat: int, writes: str, below: float | None, options: dict[str, str]
+) -> str:
     """Return what a person types to measure it."""
-    given = {**options, **({"repeat": str(repeat)} if repeat > 1 else {}), **({"writes": writes} if writes else {})}
+    given = {
+        **options,
+        **({"repeat": str(repeat)} if repeat > 1 else {}),
+        **({"below": f"{below:g}"} if below is not None else {}),
+        **({"writes": writes} if writes else {}),
+    }
     return typed("measure", name, node, given)
 
 

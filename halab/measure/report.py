@@ -39,6 +39,10 @@ class Run(BaseModel):
     def ended(self) -> bool:
         return all(outage.ended for outage in self.outages)
 
+    def below(self, seconds: float) -> bool:
+        """Tell whether all outages ended, and took less than that together."""
+        return self.ended and self.seconds < seconds
+
     @property
     def acknowledged(self) -> tuple[int, ...]:
         return tuple(write.number for write in self.writes if write.acknowledged)

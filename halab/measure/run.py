@@ -4,7 +4,7 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,10 +49,14 @@ class RunBegins(Event):
     places: dict[str, tuple[str, ...]]
 
 
-def refuse(repeat: int, writes: str) -> None:
+def refuse(repeat: int, writes: str, below: float | None = None) -> None:
     """Raise LabError when this cannot be measured, whatever the cluster is like."""
     if not 1 <= repeat <= MOST_RUNS:
         raise LabError(f"--repeat must be a whole number from 1 to {MOST_RUNS}, not {repeat}")
+    if below is not None and not 0 < below <= LIMIT:
+        raise LabError(f"--below must be a number of seconds, at most {LIMIT:g}, not {below:g}")
+    if below is not None and repeat == 1:
+        raise LabError("--below ends a series of runs early; say with --repeat how many there are at most")
     if writes and not re.fullmatch(r"/([\w.-]+/)*", writes, re.ASCII):
         raise LabError(f"--writes must be the path of a folder, such as /counter/, not {shown(writes)}")
 
@@ -65,14 +69,17 @@ def measure(
     repeat: int = 1,
     writes: str = "",
     audience: Audience = NOBODY,
+    below: float | None = None,
 ) -> Measurement:
     """Inject a fault, watch, and heal it, `repeat` times; ends with the cluster whole again. Needs the lock.
+
+    `below` is in seconds: after a run whose outages ended and took less together, there is no further one.
 
     `writes` is the path of a folder that takes PUT: there a counter is written, from some time before the fault on.
 
     When this is killed, or raises LabError, the fault is still remembered, and `inv heal` heals it.
     """
-    refuse(repeat, writes)
+    refuse(repeat, writes, below)
     registry.refuse(name, node, options, [spec.name for spec in instance.spec.nodes])
     if left := [fault for fault in instance.state.faults[::-1] if fault.measured]:
         audience.tell(Said(f"The measurement of {left[-1].words} was interrupted; healing it."))
@@ -82,18 +89,29 @@ def measure(
         causes = " and ".join(fault.words for fault in broken)
         raise LabError(f"the cluster is broken on purpose, by {causes}; try: inv heal")
     before = _whole(instance, "before the fault")
-    runs: list[Run] = []
-    for number in range(1, repeat + 1):
-        runs.append(_run(instance, name, node, options, writes, audience, (number, repeat)))
+
+    def one(number: int) -> Run:
+        run = _run(instance, name, node, options, writes, audience, (number, repeat))
         _whole(instance, f"after {name} was healed", before)
-        audience.tell(Said(f"Run {number} of {repeat}: {summary(runs[-1])}."))
+        audience.tell(Said(f"Run {number} of {repeat}: {summary(run)}."))
+        return run
+
+    runs = tuple(until_below(map(one, range(1, repeat + 1)), below))
     return Measurement(
         fault=name,
         at=datetime.now().astimezone(),
         fencing=before.fencing,
         configuration=configuration(instance),
-        runs=tuple(runs),
+        runs=runs,
     )
+
+
+def until_below(runs: Iterable[Run], below: float | None) -> Iterator[Run]:
+    """Yield runs, up to the first one that is below so many seconds, if there is one."""
+    for run in runs:
+        yield run
+        if below is not None and run.below(below):
+            return
 
 
 def once(instance: Instance, name: str, node: str, limit: float, audience: Audience = NOBODY) -> Measurement:

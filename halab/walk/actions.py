@@ -140,15 +140,22 @@ def heal(instance: Instance, audience: Audience, name: str | None) -> None:
 
 
 def measure(
-    instance: Instance, audience: Audience, name: str, node: str, options: dict[str, str], repeat: int, writes: str
+    instance: Instance,
+    audience: Audience,
+    name: str,
+    node: str,
+    options: dict[str, str],
+    repeat: int,
+    writes: str,
+    below: float | None = None,
 ) -> None:
     """Measure the outage that a fault causes, keep report and pictures, and verify that all is as it was."""
-    run.refuse(repeat, writes)
+    run.refuse(repeat, writes, below)
     registry.refuse(name, node, options, [spec.name for spec in instance.spec.nodes])
     with instance.lock():
         bringup.settle(instance, audience)
         with progress(audience, f"Measuring {name}"):
-            measurement = run.measure(instance, name, node, options, repeat, writes, audience)
+            measurement = run.measure(instance, name, node, options, repeat, writes, audience, below)
             directory = records.keep(instance, measurement, audience)
         audience.tell(Measured(measurement, directory))
         _verify_where_it_is(instance, audience)

@@ -165,11 +165,18 @@ class Lab:
         registry.heal(self._instance)
 
     def measure(
-        self, name: str, node: Node | None = None, *, repeat: int = 1, writes: str = "", **options: str
+        self,
+        name: str,
+        node: Node | None = None,
+        *,
+        repeat: int = 1,
+        writes: str = "",
+        below: float | None = None,
+        **options: str,
     ) -> None:
         """Measure the outage that a fault causes, and the writes that it loses, as `inv measure` does; keep that."""
         where = node.name if node else None
-        self._show(f"$ {registry.typed_measurement(name, where, repeat, writes, options)}\n")
+        self._show(f"$ {registry.typed_measurement(name, where, repeat, writes, below, options)}\n")
         measurement = run.measure(
             self._instance,
             name,
@@ -178,6 +185,7 @@ class Lab:
             repeat=repeat,
             writes=writes,
             audience=_Typing(self._audience),
+            below=below,
         )
         records.keep(self._instance, measurement, self._audience)
 

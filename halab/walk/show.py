@@ -75,9 +75,16 @@ class Recorder:
         self._type("inv heal")
 
     def measure(
-        self, name: str, node: Node | None = None, *, repeat: int = 1, writes: str = "", **options: str
+        self,
+        name: str,
+        node: Node | None = None,
+        *,
+        repeat: int = 1,
+        writes: str = "",
+        below: float | None = None,
+        **options: str,
     ) -> None:
-        self._type(typed_measurement(name, node.name if node else None, repeat, writes, options))
+        self._type(typed_measurement(name, node.name if node else None, repeat, writes, below, options))
 
     def _type(self, command: str) -> None:
         self.entries.append(Entry("command", "the host", command))

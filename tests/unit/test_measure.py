@@ -484,6 +484,16 @@ def test_an_outage_that_did_not_end_is_no_short_one() -> None:
     assert not seen(cut_off, ended=True)
 
 
+def test_runs_end_with_the_first_one_that_is_below_what_is_wanted() -> None:
+    eight = a_run(CUT, [])
+    unended = a_run(samples((-1, 0, "node1"), (0, 3, None)), [])
+    two = a_run(samples((-1, 0, "node1"), (0, 2, None), (2, 4, "node2")), [])
+
+    assert list(run.until_below(iter([eight, unended, two, eight]), 5)) == [eight, unended, two]
+    assert list(run.until_below(iter([eight, unended]), 5)) == [eight, unended]
+    assert list(run.until_below(iter([two, eight]), None)) == [two, eight]
+
+
 @pytest.mark.parametrize("fencing", [True, False])
 def test_a_report_on_the_terminal_and_as_json_say_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], fencing: bool
