@@ -141,3 +141,18 @@ def test_nodes_that_are_off_start_at_the_same_moment_and_those_that_run_are_left
         "podman start halab-node1 halab-node3",
         *(f"begun {node}" for node in ("node1", "node2", "node3", "node2")),
     ]
+
+
+def test_a_node_has_power_once_its_first_process_is_its_systems(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Power, "_make_ready", lambda power, node: True)
+    runtime = shutil.copy("/bin/sh", rig.place / "crun")
+    with subprocess.Popen([runtime, "-c", "sleep 0.5; exec sleep 60"]) as system:
+        (rig.place / "pidfile").write_text(str(system.pid))
+        wait(rig.container.is_starting, bool, within=5, successes=1, interval=0.01)
+
+        switch(rig).on(["node1"])
+        running = rig.container.running()
+        system.kill()
+
+    assert running
+    assert running.first_process == system.pid

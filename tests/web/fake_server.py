@@ -9,7 +9,7 @@ import mimetypes
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from halab.kit.paths import ROOT
+from halab.kit.wait import TimedOut, wait
 from halab.web import assets
 from tests.web import canned
 
@@ -304,6 +305,12 @@ class Fake:
         done = threading.Event()
         self.loop.call_soon_threadsafe(lambda: (act(), done.set()))
         assert done.wait(10)
+
+    def asked(self, number: int) -> list[tuple[str, dict[str, Any]]]:
+        """Return all actions that pages have asked for, once there are so many, or after ten seconds."""
+        with suppress(TimedOut):
+            wait(lambda: len(self.world.actions), lambda count: count >= number, within=10, successes=1, interval=0.02)
+        return self.world.actions
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send every page a message. The next page that connects is told the same."""

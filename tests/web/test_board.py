@@ -76,7 +76,7 @@ def test_an_instance_is_reset_healed_and_its_reports_are_read(fake: Fake, page: 
         "href", "/instances/bob/attempts/1/report.html"
     )
     expect(page.get_by_role("link", name="20261127-1-standby")).to_be_visible()
-    assert fake.world.actions == [("reset", {"to": "vip"}), ("heal", {}), ("help", {"asked": False})]
+    assert fake.asked(3) == [("reset", {"to": "vip"}), ("heal", {}), ("help", {"asked": False})]
     page.get_by_role("button", name="carol").click()
     expect(page.get_by_role("button", name="Reset", exact=True)).to_be_disabled()
 

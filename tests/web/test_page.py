@@ -65,7 +65,7 @@ def test_a_learner_reads_types_and_checks_by_keyboard(fake: Fake, page: Page) ->
     fake.event("command_ends", status=1, reason="step vip is not passed")
 
     expect(page.get_by_role("heading", name="1 of 3 checks passed")).to_be_visible()
-    assert fake.world.actions == [("check", {})]
+    assert fake.asked(1) == [("check", {})]
     assert shell_on(fake, "node1").typed == "pcs status\r"
     results = page.locator(".results .check")
     assert [re.sub(r"\s+", " ", text) for text in results.all_inner_texts()] == [
@@ -382,7 +382,7 @@ def test_a_fault_is_asked_for_with_its_options(fake: Fake, page: Page) -> None:
     expect(page.get_by_label("Groups")).to_be_visible()
 
     options = {"name": "packet-loss", "node": "node2", "network": "lan", "percent": "40"}
-    assert fake.world.actions == [
+    assert fake.asked(5) == [
         ("fault", options),
         ("measure", {**options, "repeat": 3}),
         ("fault", {"name": "partition", "groups": "node1/node2"}),
@@ -398,7 +398,7 @@ def test_checkpoints_are_saved_and_gone_back_to(fake: Fake, page: Page) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
 
     expect(page.locator("#actions")).to_be_visible()
-    assert fake.world.actions == [("reset", {"to": "install"}), ("save", {"name": "my-work"})]
+    assert fake.asked(2) == [("reset", {"to": "install"}), ("save", {"name": "my-work"})]
 
 
 def test_a_learner_is_told_who_watches_and_may_ask_for_help(fake: Fake, page: Page) -> None:
@@ -409,7 +409,7 @@ def test_a_learner_is_told_who_watches_and_may_ask_for_help(fake: Fake, page: Pa
     fake.tell({"kind": "help", "asked": True})
 
     expect(page.get_by_role("button", name="Help is asked for")).to_have_attribute("aria-pressed", "true")
-    assert fake.world.actions == [("help", {"asked": True})]
+    assert fake.asked(1) == [("help", {"asked": True})]
 
 
 def test_an_exam_shows_its_sheet_and_the_time_that_is_left(fake: Fake, page: Page) -> None:
@@ -420,7 +420,7 @@ def test_an_exam_shows_its_sheet_and_the_time_that_is_left(fake: Fake, page: Pag
     expect(page.get_by_role("timer")).to_contain_text(re.compile(r"(20|21) min \d\d s left of 30 min"))
     expect(page.get_by_role("heading", name="Task 1 (6 points)")).to_be_visible()
     page.get_by_role("button", name="Grade").click()
-    assert fake.world.actions == [("grade", {})]
+    assert fake.asked(1) == [("grade", {})]
 
 
 def test_closing_is_guarded_once_something_was_typed(fake: Fake, page: Page) -> None:
@@ -502,4 +502,4 @@ def test_an_instance_that_is_not_up_says_so_and_can_be_brought_up(fake: Fake, pa
 
     expect(page.get_by_text("instance alice is not up")).to_be_visible()
     page.get_by_role("button", name="Bring it up").click()
-    assert fake.world.actions == [("up", {})]
+    assert fake.asked(1) == [("up", {})]

@@ -121,14 +121,21 @@ class Container:
 
     def running(self) -> Running | None:
         """Return None when the container does not run, whatever an old file says, or does not run yet."""
+        pid, program = self._first()
+        return Running(self.identity, pid, self.config) if pid and not program.startswith(STARTING) else None
+
+    def is_starting(self) -> bool:
+        """Return whether its first process is there, and is not its system's yet."""
+        pid, program = self._first()
+        return bool(pid) and program.startswith(STARTING)
+
+    def _first(self) -> tuple[int | None, str]:
+        """Return pid and name of its first process; None and nothing when it has none."""
         pid = self.first_process()
         try:
-            program = Path(f"/proc/{pid}/comm").read_text().strip()
+            return pid, Path(f"/proc/{pid}/comm").read_text().strip()
         except OSError:
-            return None
-        if pid is None or program.startswith(STARTING):
-            return None
-        return Running(self.identity, pid, self.config)
+            return None, ""
 
 
 class KnownContainers:

@@ -18,6 +18,8 @@ from halab.providers.podman.containers import Containers
 from halab.providers.podman.endings import CLEAN, Endings
 from halab.providers.podman.network import Network
 
+START = 30  # seconds that the runtime may take to start a node's system once it was told to
+
 
 class Power:
     """The power of an instance's nodes."""
@@ -48,6 +50,7 @@ class Power:
             if waiting := [self._containers.of[node] for node, ready in made_ready.items() if ready]:
                 must(self._podman("start", *waiting))
             for node in names:
+                self._wait_started(node)
                 self._endings.note_begun(node)
 
     def _make_ready(self, node: str) -> bool:
@@ -72,6 +75,14 @@ class Power:
         os.chown(container.pid_file.with_name("hostname"), 0, 0)
         self._network.plug(self._nodes[node], pid)
         return True
+
+    def _wait_started(self, node: str) -> None:
+        """Wait until a node's first process is its system's: podman only tells the runtime to go on, and ends."""
+        container = self._containers.find(node)
+        try:
+            wait(container.is_starting, lambda starting: not starting, within=START, successes=1, interval=0.005)
+        except TimedOut:
+            raise LabError(f"{node} has power, but its system has not started within {START} s") from None
 
     def off(self, node: str) -> None:
         """Cut a node's power, as if the plug was pulled."""
