@@ -18,11 +18,11 @@ Case = tuple[str, str, int, str]  # lab, distro, count of nodes, driver
 
 
 def cases() -> Iterator[Case]:
-    for name in labs.names():
-        needs = labs.load(name).spec.needs
-        counts = needs.nodes or (1, 16)
-        for distro, nodes, driver in product(distros.fit_for(needs), counts, ("kvm", "qemu")):
-            yield name, distro, nodes, driver
+    """Each distro with the fewest and the most nodes and both drivers, and each other lab as it comes."""
+    yield from product(["ha-web"], distros.fit_for(labs.load("ha-web").spec.needs), (1, 16), ("kvm", "qemu"))
+    for lab in map(labs.load, labs.names()):
+        if lab.name != "ha-web":
+            yield lab.name, "debian12", len(lab.spec.nodes), "qemu"
 
 
 def rendered(case: Case, script: Path) -> str:
