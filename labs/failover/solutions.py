@@ -16,7 +16,7 @@ def sticky_address(lab: Lab) -> None:
     home = lab.where("virtual_ip")
     other = lab.others(home)[0]
     other.type(f"pcs constraint location virtual_ip prefers {home.name}=20")
-    lab.measure("power-cut")
+    lab.measure("power-cut", repeat=2)
     other.type("pcs resource meta virtual_ip resource-stickiness=50")
     lab.measure("power-cut")
 
