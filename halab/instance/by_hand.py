@@ -6,6 +6,8 @@ from pathlib import Path
 from halab.instance.instance import Instance
 from halab.kit.process import find_daemons
 
+TICK = 0.01  # seconds; a file has the time of the kernel's last tick, which is that much before now, or less
+
 
 def shell_mark(instance: Instance, node: str) -> str:
     """Return the mark by which a shell on a node is found (see process.start_daemon)."""
@@ -36,7 +38,7 @@ def may_have_worked(instance: Instance, since: datetime | None = None) -> bool:
         at = noted(instance).stat().st_mtime
     except FileNotFoundError:
         return False
-    return since is None or at > since.timestamp()
+    return since is None or at > since.timestamp() - TICK
 
 
 def noted(instance: Instance) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from halab.kit.process import end_daemons, find_daemons
+from halab.kit.wait import wait
 from halab.web.terminals import shelld, shells
 from halab.web.terminals.attached import WINDOW, Attached
 from halab.web.terminals.replay import CHARACTERS, SLACK, Replay
@@ -98,7 +99,8 @@ class Page:
         shells.run_daemon({**told, **more}, f"{self.mark}/{shell.place}/{shell.identity}")
 
     def pid(self) -> int:
-        (pid,) = find_daemons(self.mark)
+        """Return the pid of the shell's process, once there is only one: another that finds it there ends."""
+        (pid,) = wait(lambda: find_daemons(self.mark), lambda found: len(found) == 1, within=10, successes=1)
         return pid
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pytest
 
@@ -296,6 +297,14 @@ def test_a_shell_that_stays_open_is_asked_about_once_in_a_walk(
 
     assert len(audience.said) == 1
     assert world.calls.count("restore") == 1
+
+
+def test_a_shells_end_is_not_before_what_it_came_after_within_a_tick_of_the_kernel(instance: Instance) -> None:
+    by_hand.note(instance)
+    at = by_hand.noted(instance).stat().st_mtime
+
+    assert by_hand.may_have_worked(instance, datetime.fromtimestamp(at + 0.004, UTC))
+    assert not by_hand.may_have_worked(instance, datetime.fromtimestamp(at + 0.1, UTC))
 
 
 @pytest.mark.parametrize("killed", ["grading", "step"])
