@@ -146,7 +146,10 @@ class Lab(Protocol):
         below: float | None = None,
         **options: str,
     ) -> None:
-        """Measure the outage that a fault causes, and the writes that it loses, as `inv measure` does; keep that."""
+        """Measure the outage that a fault causes, and the writes that it loses, as `inv measure` does; keep that.
+
+        The first run that is below so many seconds is the last of them.
+        """
 
     def check(
         self, sentence: str, condition: Condition, *, within: float = 0, hint: str | tuple[str, ...] = ()
