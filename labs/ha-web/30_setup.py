@@ -8,7 +8,9 @@ prefer to look at it first.
 
 Look in `pcs status` for "partition with quorum" and for every node after "Online:". A few
 seconds pass: the nodes find each other, then they elect one of them coordinator (DC), and
-only the coordinator decides. "UNCLEAN" means "I do not know what that node is doing".
+only the coordinator decides. "UNCLEAN" means "I do not know what that node is doing". Change
+nothing before: the first coordinator writes options of its own, and of two who begin the
+same section of an empty configuration one is refused ("Unable to update cib").
 
 Quorum is more than half of the votes, so that of a cluster cut in two only one part goes on.
 With two nodes half is one, and one vote must do: corosync.conf then has two_node: 1, which
@@ -35,8 +37,8 @@ def perform(lab: Lab) -> None:
     first.type("pcs cluster start --all")
     first.type("pcs cluster enable --all")
     first.type("pcs status", expect=r"Cluster name: " + lab.cluster, within=30)
-    first.type("pcs property set dc-deadtime=1s")
     first.type("pcs status", expect=r"Online: \[ " + names + r" \]", within=60)
+    first.type("pcs property set dc-deadtime=1s")
 
 
 def verify(lab: Lab) -> None:
