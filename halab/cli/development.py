@@ -43,11 +43,10 @@ ALL = (*CLUSTERS, "tests/labs/test_walk.py", "tests/unit", *ON_CLUSTERS)
 REST = (*CLUSTERS, "-m", "not core", *ON_CLUSTERS)
 # Six files of the core have clusters, and all of these are begun at once
 CORE = ("--numprocesses=8", *IN_ORDER, "-m", "core", "tests/labs", "tests/exams", "tests/web", "tests/unit")
-# Each process has a host of its own, as one mostly waits for one machine. The second gets the longest file, so the
-# first may not hold it up.
+# Each process has a host of its own, as one mostly waits for one machine
 HOST = f"unshare --net --mount --propagation private {sys.executable} {ROOT}/tests/vm/host.py {sys.executable}"
-HOSTS = (f"--tx=popen//python=nice {HOST}", f"--tx=popen//python={HOST}")
-MACHINES = (*HOSTS, *IN_ORDER, "tests/vm/test_vagrantfile.py", "tests/vm/test_machines.py", "tests/vm")
+HOSTS = ("--tx", f"2*popen//python={HOST}")
+MACHINES = (*HOSTS, *IN_ORDER, "tests/vm/test_machines.py", "tests/vm")
 
 PARTS = {
     "core": CORE,

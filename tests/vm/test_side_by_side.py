@@ -23,12 +23,12 @@ from tests.cli import Cli, addresses_of_host
 from tests.vm.machines import boot_of, domain, leftovers, virsh
 
 pytestmark = [
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(2700),
     # a kept connection outlives the one who opened it; only in a test is that one still there to be warned
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
 ]
 ONE_SENTENCE = re.compile(r"^halab: .+$", re.MULTILINE)
-LONG = 600  # seconds that a machine may take to boot or to shut down, as it gives way to those of test_machines.py
+LONG = 900  # seconds that a machine may take to boot or to shut down, as it may have to give way to all else
 IMAGES = Path("/var/lib/libvirt/images")
 
 
@@ -84,18 +84,18 @@ def test_an_up_during_which_libvirtd_was_restarted_says_so_and_can_be_run_again(
     wait(lambda: domain("restarted", "node1") in virsh("list", "--name"), bool, within=LONG, successes=1)
 
     restart_libvirtd()
-    told, _ = process.communicate(timeout=600)
+    told, _ = process.communicate(timeout=LONG)
 
     assert process.returncode == 3
     assert len(ONE_SENTENCE.findall(told)) == 1
     assert "`vagrant up` failed: " in told
-    cli("up", timeout=600)
+    cli("up", timeout=LONG)
     assert [node["power"] for node in cli.json("status")["nodes"]] == ["on"]
 
 
 def test_a_second_instance_has_the_same_addresses_and_does_not_meet_the_first(instances: Callable[..., Cli]) -> None:
     first, second = instances("restarted", "--nodes", "1"), instances("twin", "--nodes", "1", "--disk-only")
-    second("up", timeout=900)
+    second("up", timeout=LONG)
     assert (reaches_its_node(first), reaches_its_node(second)) == (True, True)
 
     first("bmc", "node1", "off")
