@@ -450,8 +450,9 @@ class FileSwitch:
     def each_end(self, node: str) -> Iterator[None]:
         seen = 0
         while self._watched:
-            switched = self._power.stat().st_mtime_ns if self._power.exists() else 0
-            if switched != seen and self._power.read_text() == "off":
+            off = self._power.exists() and self._power.read_text() == "off"
+            # its time is asked for last, when whoever writes the file, which takes two steps, has done the second one
+            if off and (switched := self._power.stat().st_mtime_ns) != seen:
                 seen = switched
                 yield
             threading.Event().wait(0.02)  # and not time.sleep(), which other tests may have replaced
