@@ -30,6 +30,7 @@ ON_CLUSTERS = (
     "tests/labs/test_ha_web.py",
     "tests/labs/test_robustness.py",
     "tests/labs/test_data_sync.py",
+    "tests/web/test_real_cluster.py",
     "tests/labs/test_enterprise.py",
     "tests/labs/test_faults.py",
     "tests/labs/test_quorum.py",

@@ -26,13 +26,13 @@ from tests.cli import Cli, addresses_of_host
 from tests.vm.machines import boot_of, domain, leftovers, virsh
 
 pytestmark = [
-    pytest.mark.timeout(2700),
+    pytest.mark.timeout(3300),
     # a kept connection outlives the one who opened it; only in a test is that one still there to be warned
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
 ]
 LAB_ADDRESS = re.compile(r"\b192\.168\.[12]\.\d+/")
 BMCS = ["192.168.2.110", "192.168.2.111", "192.168.2.112"]
-WHOLE_WALK = 2400  # seconds
+WHOLE_WALK = 3000  # seconds, beside five clusters
 
 
 @pytest.fixture(scope="module")
