@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
 ]
 ONE_SENTENCE = re.compile(r"^halab: .+$", re.MULTILINE)
-LONG = 900  # seconds that a machine may take to boot or to shut down, as it may have to give way to all else
+LONG = 900  # seconds that a machine may take to boot or to shut down, as clusters are tested beside it
 IMAGES = Path("/var/lib/libvirt/images")
 
 
