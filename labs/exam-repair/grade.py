@@ -55,7 +55,7 @@ BAD_BMC = "192.168.2.99"
 # Broken in this order: what the cluster has to carry out is before what keeps it from doing so.
 POOL = {
     "netmask": Cause(
-        lambda lab, node: "pcs resource update virtual_ip cidr_netmask=32 --wait=60",
+        lambda lab, node: "pcs resource update virtual_ip cidr_netmask=32; crm_resource --wait --timeout=60s",
         lambda lab, node: one("the address has the right netmask", address_only_on_owner("virtual_ip")),
     ),
     "firewall": Cause(
