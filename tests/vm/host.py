@@ -21,6 +21,7 @@ from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 DAEMONS = ("virtlogd", "libvirtd")
+SHARES = 4096  # of the processors for all machines; each session of other processes has 1024 (sched(7), autogroup)
 DISKS = "/var/tmp"  # noqa: S108  # where machines have their disks; /tmp may be in memory (Debian 13: systemd decides)
 
 
@@ -47,6 +48,13 @@ def own_directories(place: Path) -> None:
         mount("--bind", "/dev/null", "/dev/kvm")
 
 
+def weigh_machines(cpu: Path = Path("/sys/fs/cgroup/cpu")) -> None:
+    """Have machines get on beside clusters: libvirt puts all of them into one group of version 1's, of usual weight."""
+    if (cpu / "tasks").exists():
+        (cpu / "machine").mkdir(exist_ok=True)
+        (cpu / "machine/cpu.shares").write_text(str(SHARES))
+
+
 def mount(*arguments: str) -> None:
     subprocess.run(["mount", *arguments], check=True)
 
@@ -67,6 +75,7 @@ def net_of(process: Path) -> Path | None:
 def main(place: Path, command: list[str]) -> int:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     own_directories(place)
+    weigh_machines()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with (place / "log").open("w") as log:
         for name in DAEMONS:
