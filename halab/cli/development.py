@@ -39,7 +39,7 @@ ON_CLUSTERS = (
 )
 # Clusters mostly wait for each other, so several are tested at once, each by a process. The first one makes the image,
 # and what needs none is tested meanwhile. With the machines that .ci/run tests beside them, two processors are busy.
-CLUSTERS = ("--numprocesses=4", *IN_ORDER)
+CLUSTERS = ("--numprocesses=3", *IN_ORDER)
 ALL = (*CLUSTERS, "tests/labs/test_walk.py", "tests/unit", *ON_CLUSTERS)
 REST = (*CLUSTERS, "-m", "not core", *ON_CLUSTERS)
 # Six files of the core have clusters, and all of these are begun at once

@@ -21,7 +21,7 @@ from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 DAEMONS = ("virtlogd", "libvirtd")
-SHARES = 4096  # of the processors for all machines; each session of other processes has 1024 (sched(7), autogroup)
+SHARES = 8192  # of the processors for all machines; each session of other processes has 1024 (sched(7), autogroup)
 DISKS = "/var/tmp"  # noqa: S108  # where machines have their disks; /tmp may be in memory (Debian 13: systemd decides)
 
 

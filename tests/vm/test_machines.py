@@ -32,7 +32,7 @@ pytestmark = [
 ]
 LAB_ADDRESS = re.compile(r"\b192\.168\.[12]\.\d+/")
 BMCS = ["192.168.2.110", "192.168.2.111", "192.168.2.112"]
-WHOLE_WALK = 3000  # seconds, beside four clusters
+WHOLE_WALK = 3000  # seconds, beside three clusters
 
 
 @pytest.fixture(scope="module")
