@@ -18,7 +18,7 @@ from halab.kit.errors import LabError
 from halab.kit.pace import pace
 from halab.kit.process import CommandResult, Runner
 from halab.kit.wait import Clock
-from halab.providers import BmcDaemon, Followed, Outside, Site
+from halab.providers import BmcDaemon, Followed, Outside, Premises
 from halab.spec.models import LabSpec
 from halab.walk import bringup
 
@@ -194,10 +194,10 @@ def done(name: str) -> Condition:
 class FakeProvider:
     """Keeps the protocol in halab.providers, and acts on `World.current`."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, premises: Premises) -> None:
+        self._premises = premises
         self.pace = pace()
-        self._names = [node.name for node in site.spec.nodes]
+        self._names = [node.name for node in premises.spec.nodes]
 
     @property
     def saves_memory(self) -> bool:
@@ -210,7 +210,7 @@ class FakeProvider:
         return World.current.problems
 
     def make_image(self, say: Callable[[str], None]) -> str | None:
-        return World.current.make_image(self._site.distro)
+        return World.current.make_image(self._premises.distro)
 
     def up(self) -> None:
         World.current.told("up")
@@ -243,7 +243,7 @@ class FakeProvider:
             case "crm_mon":
                 rc, said = 0, World.current.crm_mon
             case "cibadmin":
-                rc, said = 0, RESOURCES.replace("VIP", str(self._site.spec.vip))
+                rc, said = 0, RESOURCES.replace("VIP", str(self._premises.spec.vip))
             case _:
                 rc, said = 0, ""
         return CommandResult(tuple(argv), rc, said, "")

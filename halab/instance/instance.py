@@ -61,8 +61,8 @@ class Instance:
 
     @cached_property
     def provider(self) -> providers.Provider:
-        site = providers.Site(self.name, self.directory, self.spec, self.state.distro, self.state.disk_only)
-        return providers.provider(self.state.provider, site)
+        premises = providers.Premises(self.name, self.directory, self.spec, self.state.distro, self.state.disk_only)
+        return providers.provider(self.state.provider, premises)
 
     @property
     def pace(self) -> Pace:

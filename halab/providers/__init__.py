@@ -20,7 +20,7 @@ SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # PATH of programs that are run o
 
 
 @dataclass(frozen=True)
-class Site:
+class Premises:
     """What a provider is told of the instance: its name, its own directory, and what is to be built.
 
     `disk_only` asks for checkpoints without memory, for hosts that cannot save it.
@@ -72,7 +72,7 @@ class Provider(Protocol):
     Nodes have the names of the lab file. Every method may be called again after it was killed.
     """
 
-    def __init__(self, site: Site) -> None: ...
+    def __init__(self, premises: Premises) -> None: ...
 
     @property
     def pace(self) -> Pace:
@@ -226,11 +226,11 @@ class Provider(Protocol):
         """Forget all other saved states."""
 
 
-def provider(name: str, site: Site) -> Provider:
+def provider(name: str, premises: Premises) -> Provider:
     """Return the provider of that name for one instance. Raises LabError when there is none."""
     try:
         module, _, class_name = PROVIDERS[name].partition(":")
     except KeyError:
         raise LabError(f'there is no provider "{name}", {suggestion(name, list(PROVIDERS))}') from None
-    made: Provider = getattr(import_module(module), class_name)(site)
+    made: Provider = getattr(import_module(module), class_name)(premises)
     return made

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from halab.kit.process import CommandResult
-from halab.providers import Site
+from halab.providers import Premises
 from halab.providers.namespaces import Namespaces
 from halab.providers.podman.containers import Containers
 from halab.providers.podman.network import Network
@@ -49,6 +49,6 @@ def test_what_podman_leaves_mounted_is_no_obstacle_and_only_that_is_unmounted(
     monkeypatch.setattr(Namespaces, "mounts", lambda self: host.mounts())
     monkeypatch.setattr(Namespaces, "enter", lambda self, argv: list(argv))
 
-    Containers(Site("x", tmp_path, spec, "debian12"), Network(tmp_path, spec)).remove(CONTAINER)
+    Containers(Premises("x", tmp_path, spec, "debian12"), Network(tmp_path, spec)).remove(CONTAINER)
 
     assert host.mounted == [OTHER]

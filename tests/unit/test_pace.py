@@ -9,7 +9,7 @@ from halab.cli.selection import Selection, instance_to_make
 from halab.conditions.checks import CheckResult, Condition, Observation, Outcome
 from halab.kit.errors import LabError
 from halab.kit.pace import Pace, pace
-from halab.providers import Site
+from halab.providers import Premises
 from halab.providers.vagrant.provider import Vagrant
 from halab.providers.vagrant.vagrantfile import VAGRANTFILE
 from halab.spec.models import LabSpec
@@ -44,7 +44,7 @@ def test_a_hurry_does_not_shorten_how_long_a_program_may_hang(factor: float, slo
 @pytest.mark.parametrize(("driver", "factor"), [("kvm", 1), ("qemu", 10)])
 def test_emulated_machines_are_given_ten_times_as_long(tmp_path: Path, driver: str, factor: float) -> None:
     spec = LabSpec.model_validate(tomllib.loads(LAB_TOML))
-    machines = Vagrant(Site("here", tmp_path, spec, "debian12"))
+    machines = Vagrant(Premises("here", tmp_path, spec, "debian12"))
     before = machines.pace
 
     (tmp_path / VAGRANTFILE).write_text(f'libvirt.driver = "{driver}"\n')

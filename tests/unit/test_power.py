@@ -12,7 +12,7 @@ import pytest
 from halab.kit.errors import LabError
 from halab.kit.toml import read
 from halab.kit.wait import wait
-from halab.providers import Site
+from halab.providers import Premises
 from halab.providers.podman.inside import Container
 from halab.providers.podman.power import Power
 from halab.spec.models import LabSpec
@@ -76,7 +76,7 @@ def rig(tmp_path: Path, programs: Programs) -> Iterator[Rig]:
 
 def switch(rig: Rig) -> Power:
     (rig.place / "lab.toml").write_text(LAB_TOML)
-    site = Site("tiny", rig.place, read(rig.place / "lab.toml", LabSpec), "debian12")
+    premises = Premises("tiny", rig.place, read(rig.place / "lab.toml", LabSpec), "debian12")
     network = SimpleNamespace(unplug=lambda node: rig.note(f"unplug {node.name}"), mounts=lambda: rig.mounts)
     containers = SimpleNamespace(
         of={"node1": "halab-node1", "node2": "halab-node2", "node3": "halab-node3"},
@@ -87,7 +87,7 @@ def switch(rig: Rig) -> Power:
     endings = SimpleNamespace(
         note_cut=lambda node: rig.note(f"cut {node}"), note_begun=lambda node: rig.note(f"begun {node}")
     )
-    return Power(site, network, containers, endings)  # type: ignore[arg-type]
+    return Power(premises, network, containers, endings)  # type: ignore[arg-type]
 
 
 def reap(rig: Rig) -> None:

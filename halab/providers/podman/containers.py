@@ -12,7 +12,7 @@ from halab.kit.errors import LabError
 from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult, find_program, must, run
 from halab.kit.wait import TimedOut, wait
-from halab.providers import Site, images, limits
+from halab.providers import Premises, images, limits
 from halab.providers.podman import journals, quotas
 from halab.providers.podman.cgroups import Cgroups
 from halab.providers.podman.inside import RUNTIME, Container, KnownContainers
@@ -38,14 +38,14 @@ PODMAN = ("podman", "--cgroup-manager=cgroupfs", f"--runtime={RUNTIME}", "--stor
 class Containers:
     """Those of one instance. Podman sees each in the instance's own network namespace."""
 
-    def __init__(self, site: Site, network: Network) -> None:
-        self._site = site
+    def __init__(self, premises: Premises, network: Network) -> None:
+        self._premises = premises
         self._network = network
-        self.disks = Layers(site.directory / "layers", network)
+        self.disks = Layers(premises.directory / "layers", network)
         self.cgroups = Cgroups()
-        mine = name_on_host(site.directory)
-        self.of = {node.name: f"halab-{mine}-{node.name}" for node in site.spec.nodes}  # by node
-        self._known = KnownContainers(self.of, self.podman, site.directory / "containers.json")
+        mine = name_on_host(premises.directory)
+        self.of = {node.name: f"halab-{mine}-{node.name}" for node in premises.spec.nodes}  # by node
+        self._known = KnownContainers(self.of, self.podman, premises.directory / "containers.json")
         self.running = self._known.running
 
     def podman(self, *arguments: str) -> list[str]:
@@ -55,26 +55,26 @@ class Containers:
     def create(self, node: NodeSpec, image: images.Image) -> None:
         """Make a node's container, which has no cables and no power yet."""
         self.disks.forget(node.name)
-        file = self._site.directory / "runtime" / node.name / RUNTIME  # podman tells by its name what it can do
+        file = self._premises.directory / "runtime" / node.name / RUNTIME  # podman tells by its name what it can do
         create = self.podman(
             *self.cgroups.write_runtime(file, RUNTIME, self.of[node.name], self._network.hierarchies),
             "create",
             f"--name={self.of[node.name]}",
             f"--hostname={node.name}",
-            f"--label={INSTANCE}={self._site.directory}",
+            f"--label={INSTANCE}={self._premises.directory}",
             f"--label={NODE}={node.name}",
             "--network=none",
             "--systemd=always",
             "--no-hosts",
-            *self.cgroups.podman_options(self._site.spec.machine),
+            *self.cgroups.podman_options(self._premises.spec.machine),
             f"--uidmap=0:{FIRST_UID}:{UIDS}",
             f"--gidmap=0:{FIRST_UID}:{UIDS}",
             f"--cap-add={CAPABILITIES}",
             "--shm-size=256m",
             *([f"--device={FUSE}"] if Path(FUSE).exists() else []),
-            *journals.podman_options(self._site.directory, node.name),
+            *journals.podman_options(self._premises.directory, node.name),
             *limits.ulimits(),
-            *quotas.podman_options(self._site.directory),
+            *quotas.podman_options(self._premises.directory),
             volume(image.pool, "/srv/pool", read_only=True),
             image.image_id,
         )
@@ -142,7 +142,7 @@ class Containers:
 
     def listed(self) -> list[dict[str, Any]]:
         """Whole ones, as `podman ps` tells of them."""
-        return self._listed(f"--filter=label={INSTANCE}={self._site.directory}")
+        return self._listed(f"--filter=label={INSTANCE}={self._premises.directory}")
 
     def half_removed(self, nodes: Iterable[str]) -> list[dict[str, Any]]:
         """What `podman rm` leaves when it is killed: storage that has a container's name, and no labels any more.
@@ -162,7 +162,7 @@ class Containers:
 
     def attach_disk(self, node: str, upper: Path) -> None:
         """Let all that a node writes over its image be on a file system of its own."""
-        self.disks.attach(node, upper.parent, self._site.spec.machine.disk)
+        self.disks.attach(node, upper.parent, self._premises.spec.machine.disk)
 
     def _by_node(self) -> dict[str, dict[str, Any]]:
         return {container["Labels"][NODE]: container for container in self.listed()}

@@ -12,7 +12,7 @@ from halab.kit.files import remove_all
 from halab.kit.parallel import for_each
 from halab.kit.process import is_alive, must, run
 from halab.kit.wait import TimedOut, wait
-from halab.providers import Site
+from halab.providers import Premises
 from halab.providers.podman import journals, quotas
 from halab.providers.podman.containers import Containers
 from halab.providers.podman.endings import CLEAN, Endings
@@ -24,9 +24,9 @@ START = 30  # seconds that the runtime may take to start a node's system once it
 class Power:
     """The power of an instance's nodes."""
 
-    def __init__(self, site: Site, network: Network, containers: Containers, endings: Endings) -> None:
-        self._site = site
-        self._nodes = {node.name: node for node in site.spec.nodes}
+    def __init__(self, premises: Premises, network: Network, containers: Containers, endings: Endings) -> None:
+        self._premises = premises
+        self._nodes = {node.name: node for node in premises.spec.nodes}
         self._network = network
         self._containers = containers
         self._endings = endings
@@ -34,7 +34,7 @@ class Power:
 
     def lock(self, node: str) -> FileLock:
         """Return the lock of a node's switch: a learner, a peer that fences and a BMC may all reach for it at once."""
-        return FileLock(self._site.directory / f"power-{node}.lock", timeout=60)
+        return FileLock(self._premises.directory / f"power-{node}.lock", timeout=60)
 
     def on(self, nodes: Iterable[str]) -> None:
         """Make the nodes' containers ready, limit them, plug their cables in, and let their systems start.
@@ -57,7 +57,7 @@ class Power:
         """Make a node's container ready to start; False when its system runs. Needs the lock."""
         name, container = self._containers.of[node], self._containers.find(node)
         self._containers.attach_disk(node, container.upper)
-        journals.begin_boot(self._site.directory, node)
+        journals.begin_boot(self._premises.directory, node)
         if not run(self._podman("init", name)).ok:
             if self._containers.state(node) == "running":
                 return False
@@ -67,7 +67,7 @@ class Power:
         # Of a node that lost its power podman may leave /dev/shm mounted, until Corosync finds no more room in it
         for left in self._network.seen(container.directory / "shm").iterdir():
             remove_all(left)
-        self._containers.cgroups.confine(name, pid, self._site.spec.machine)
+        self._containers.cgroups.confine(name, pid, self._premises.spec.machine)
         self._containers.cgroups.confine_cgroups(pid, self._network.cgroups())
         quotas.confine(pid)
         journals.put_on_disk(pid)

@@ -18,7 +18,7 @@ from halab.kit.files import write_atomically
 from halab.kit.pace import pace
 from halab.kit.parallel import for_each
 from halab.kit.process import CommandResult, end_daemons, must, run
-from halab.providers import BmcDaemon, Followed, Outside, Site, host, images, limits, rights, sandbox, tools_root
+from halab.providers import BmcDaemon, Followed, Outside, Premises, host, images, limits, rights, sandbox, tools_root
 from halab.providers.podman import layers, quotas
 from halab.providers.podman.asking import Asking
 from halab.providers.podman.containers import Containers
@@ -35,21 +35,21 @@ DISK_PER_NODE = 1 * 2**30  # bytes: what the labs install, twice, and its checkp
 
 
 class Podman:
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, premises: Premises) -> None:
+        self._premises = premises
         self.pace = pace()
-        self._nodes = {node.name: node for node in site.spec.nodes}
-        self._network = Network(site.directory, site.spec)
-        self.learner_argv = sandbox.Sandbox(site.directory, site.spec, self._network).argv
-        self._containers = Containers(site, self._network)
+        self._nodes = {node.name: node for node in premises.spec.nodes}
+        self._network = Network(premises.directory, premises.spec)
+        self.learner_argv = sandbox.Sandbox(premises.directory, premises.spec, self._network).argv
+        self._containers = Containers(premises, self._network)
         self._podman = self._containers.podman
         self._cgroups = self._containers.cgroups
-        self._disks = Disks(site.directory / "disks", self._containers.upper_dirs)
+        self._disks = Disks(premises.directory / "disks", self._containers.upper_dirs)
         self._running = self._containers.running
-        self._endings = Endings(site.directory, self._containers.find, self._containers.exit_status)
-        self._power = Power(site, self._network, self._containers, self._endings)
+        self._endings = Endings(premises.directory, self._containers.find, self._containers.exit_status)
+        self._power = Power(premises, self._network, self._containers, self._endings)
         self._asking = Asking(
-            site.directory / "asking",
+            premises.directory / "asking",
             lambda: self._image().tools,
             self._network.enter,
             lambda node: self._cgroups.joined(self._containers.of[node], self._network.hierarchies),
@@ -65,7 +65,7 @@ class Podman:
         if reason := rights.no_nodes_because():
             return [reason]
         needed = len(self._nodes)
-        found = host.shortage(needed * MEMORY_PER_NODE, needed * DISK_PER_NODE, self._site.directory)
+        found = host.shortage(needed * MEMORY_PER_NODE, needed * DISK_PER_NODE, self._premises.directory)
         # Asking podman about itself takes a quarter of a second; that it finds the image says as much.
         broken = None if self._made_before else host.podman_problem()
         return [*found, broken] if broken else found
@@ -73,7 +73,7 @@ class Podman:
     def make_image(self, say: Callable[[str], None]) -> str | None:
         if self._begun.exists():
             return None
-        return (self._made_before or images.ensure(load(self._site.distro), say)).image_id
+        return (self._made_before or images.ensure(load(self._premises.distro), say)).image_id
 
     def up(self) -> None:
         begun = self._begun.exists()
@@ -83,7 +83,7 @@ class Podman:
             self._network.up()
         states = told.result() if told else self.power_states()
         if begun and "absent" in states.values() and self._containers.rename_older():
-            end_daemons(f"{self._site.directory}/bmc")  # they know the old names
+            end_daemons(f"{self._premises.directory}/bmc")  # they know the old names
             states = self.power_states()
         powered = [name for name, state in states.items() if state in ("on", "frozen")]
         # One that outlived its namespaces has lost its cables, and so has one whose power-off was killed in the middle
@@ -91,7 +91,7 @@ class Podman:
         for_each(cut_off, self.power_off)
         states |= dict.fromkeys(cut_off, "off")
         self.thaw([name for name, state in states.items() if state == "frozen"])
-        absent = [node for node in self._site.spec.nodes if states[node.name] == "absent"]
+        absent = [node for node in self._premises.spec.nodes if states[node.name] == "absent"]
         for_each(absent, lambda node: self._containers.create(node, image))
         self._power.on(name for name, state in states.items() if state in ("absent", "off"))
 
@@ -176,7 +176,7 @@ class Podman:
         return self._network.tcp_socket()
 
     def bmc_daemons(self) -> list[BmcDaemon]:
-        start = (sys.executable, "-m", "halab.instance.bmcd", self._site.instance)
+        start = (sys.executable, "-m", "halab.instance.bmcd", self._premises.instance)
         return [BmcDaemon(node, (node,), (*start, node)) for node in self._nodes]
 
     def power_states(self) -> dict[str, str]:
@@ -273,22 +273,22 @@ class Podman:
     @property
     def _begun(self) -> Path:
         """The file that names the image with which this instance was begun."""
-        return self._site.directory / "image.json"
+        return self._premises.directory / "image.json"
 
     def _image(self) -> images.Image:
         """Return the image with which this instance was begun: its checkpoints are differences to that one."""
         if self._begun.exists():
             kept = json.loads(self._begun.read_text())
             pool = Path(kept["pool"])
-            tools = tools_root.ensure(load(self._site.distro), kept["reference"], pool, print)
+            tools = tools_root.ensure(load(self._premises.distro), kept["reference"], pool, print)
             image = images.Image(kept["reference"], kept["image_id"], pool, tools)
             if kept.get("tools") == str(tools):
                 return image
         else:
-            image = self._made_before or images.ensure(load(self._site.distro), print)
+            image = self._made_before or images.ensure(load(self._premises.distro), print)
         write_atomically(self._begun, json.dumps(asdict(image), default=str))
         return image
 
     @cached_property
     def _made_before(self) -> images.Image | None:
-        return images.Recipe(load(self._site.distro)).made()
+        return images.Recipe(load(self._premises.distro)).made()

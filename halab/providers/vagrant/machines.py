@@ -9,7 +9,7 @@ from functools import cached_property
 from halab.kit.errors import LabError
 from halab.kit.files import write_atomically
 from halab.kit.process import end_daemons
-from halab.providers import Site
+from halab.providers import Premises
 from halab.providers.images import ROOT_PASSWORD
 from halab.providers.vagrant import boxes, command, libvirtd
 from halab.providers.vagrant.domains import Domains
@@ -25,15 +25,15 @@ EMULATED = 10.0  # how many times slower a machine that QEMU emulates is than on
 class Machines:
     """The machines of one instance. Once they are made, `shells` knows how to reach them."""
 
-    def __init__(self, site: Site, names: Names, domains: Domains, shells: Shells) -> None:
-        self._site = site
+    def __init__(self, premises: Premises, names: Names, domains: Domains, shells: Shells) -> None:
+        self._premises = premises
         self._names = names
         self._domains = domains
         self._shells = shells
-        self._vagrantfile = site.directory / VAGRANTFILE
-        self._whole = site.directory / "made"
-        self._log = site.directory / "vagrant.log"
-        self._mark = f"{site.directory}/vagrant"
+        self._vagrantfile = premises.directory / VAGRANTFILE
+        self._whole = premises.directory / "made"
+        self._log = premises.directory / "vagrant.log"
+        self._mark = f"{premises.directory}/vagrant"
 
     @property
     def slowness(self) -> float:
@@ -54,25 +54,25 @@ class Machines:
 
         One that is made here has the image's own packages, which are tried on a container, and a kernel.
         """
-        distro = load(self._site.distro)
+        distro = load(self._premises.distro)
         folder = boxes.ensure(distro, command.public_key(), say)
         return f"{distro.box} {folder.name} {render_script(distro, ROOT_PASSWORD)}" if distro.box else None
 
     def make(self) -> None:
         """Make all machines, from nothing. Raises LabError when libvirt cannot save their memory."""
-        distro, spec = load(self._site.distro), self._site.spec
+        distro, spec = load(self._premises.distro), self._premises.spec
         self.remove()
         driver = "kvm" if libvirtd.has_kvm() else "qemu"
         folder = boxes.ensure(distro, command.public_key(), print)
         box = boxes.upload(distro, folder)
-        script = self._site.directory / "provision.sh"
+        script = self._premises.directory / "provision.sh"
         if distro.box:
             write_atomically(script, render_script(distro, ROOT_PASSWORD))
         write_atomically(self._vagrantfile, render(spec, self._names, distro, box, driver, script))
         if driver == "qemu":
             print(f"this host has no KVM, so the machines are emulated: they take {EMULATED:g} times as long")
         self._vagrant("up")
-        if libvirtd.version() < UEFI_SAVED_SINCE and not self._site.disk_only and self._domains.boots_by_uefi():
+        if libvirtd.version() < UEFI_SAVED_SINCE and not self._premises.disk_only and self._domains.boots_by_uefi():
             raise LabError(
                 "this libvirt cannot save the memory of machines that boot by UEFI, as these do; "
                 "try: inv down, then: inv lab --disk-only up"
@@ -86,8 +86,8 @@ class Machines:
         if self.were_begun():
             with suppress(LabError):  # what Vagrant cannot remove, libvirt can
                 self._vagrant("destroy")
-        self._domains.remove([name for name, _ in self._site.spec.networks.by_name()])
-        for node in self._site.spec.nodes:
+        self._domains.remove([name for name, _ in self._premises.spec.networks.by_name()])
+        for node in self._premises.spec.nodes:
             self._names.serial_log(node.name).unlink(missing_ok=True)
         self._whole.unlink(missing_ok=True)
 
@@ -98,7 +98,7 @@ class Machines:
         self._log.touch()
         begin = self._log.stat().st_size
         out = vagrant.make_file_cm(str(self._log))
-        made = vagrant.Vagrant(str(self._site.directory), out_cm=out, err_cm=out, env=self._environment)
+        made = vagrant.Vagrant(str(self._premises.directory), out_cm=out, err_cm=out, env=self._environment)
         try:
             made.up(provider="libvirt") if what == "up" else made.destroy()
         except subprocess.CalledProcessError:
@@ -109,7 +109,7 @@ class Machines:
         """Return how Vagrant reaches a machine: options of ssh_config(5)."""
         import vagrant
 
-        made = vagrant.Vagrant(str(self._site.directory), env=self._environment)
+        made = vagrant.Vagrant(str(self._premises.directory), env=self._environment)
         known = made.conf(vm_name=node)
         return {option: known[option] for option in ("HostName", "Port", "IdentityFile")}
 

@@ -14,7 +14,7 @@ from halab.kit.pace import Pace, pace
 from halab.kit.parallel import for_each
 from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult, must, run
-from halab.providers import SWITCHED_OFF, SYSTEM_PATH, BmcDaemon, Followed, Outside, Site, host, rights, sandbox
+from halab.providers import SWITCHED_OFF, SYSTEM_PATH, BmcDaemon, Followed, Outside, Premises, host, rights, sandbox
 from halab.providers.namespaces import Namespaces
 from halab.providers.vagrant import command, packages
 from halab.providers.vagrant.domains import Domains
@@ -35,16 +35,16 @@ ip link set lo up
 
 
 class Vagrant:
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._names = Names.of(site.directory)
-        self._nodes = {node.name: node for node in site.spec.nodes}
-        self._domains = Domains(self._names, list(self._nodes), site.directory / VAGRANTFILE)
-        self._snapshots: Snapshots = (DiskSnapshots if site.disk_only else SystemSnapshots)(self._domains)
-        self._shells = Shells(site.directory)
-        self._machines = Machines(site, self._names, self._domains, self._shells)
-        self._namespaces = Namespaces(site.directory)
-        self.learner_argv = sandbox.Sandbox(site.directory, site.spec, self._namespaces).argv
+    def __init__(self, premises: Premises) -> None:
+        self._premises = premises
+        self._names = Names.of(premises.directory)
+        self._nodes = {node.name: node for node in premises.spec.nodes}
+        self._domains = Domains(self._names, list(self._nodes), premises.directory / VAGRANTFILE)
+        self._snapshots: Snapshots = (DiskSnapshots if premises.disk_only else SystemSnapshots)(self._domains)
+        self._shells = Shells(premises.directory)
+        self._machines = Machines(premises, self._names, self._domains, self._shells)
+        self._namespaces = Namespaces(premises.directory)
+        self.learner_argv = sandbox.Sandbox(premises.directory, premises.spec, self._namespaces).argv
 
     def prepare(self, say: Callable[[str], None]) -> None:
         host.ensure(host.MACHINE_TOOLS, say)
@@ -68,7 +68,7 @@ class Vagrant:
         except LabError as error:
             return [f"{error}; is libvirt running? try: systemctl start libvirtd (or virtqemud.socket)"]
         needed = len(self._nodes)
-        memory = 0 if self._machines.are_whole() else needed * self._site.spec.machine.memory * MIB
+        memory = 0 if self._machines.are_whole() else needed * self._premises.spec.machine.memory * MIB
         found = host.shortage(memory, needed * DISK_PER_NODE, Path("/var/lib/libvirt/images"))
         found += [f"there is a virtual machine {name} already, which is not halab's; rename it" for name in strangers]
         plug_in = None if self._machines.are_whole() else command.problem()
@@ -91,9 +91,9 @@ class Vagrant:
     def down(self) -> None:
         self._shells.hang_up()
         self._namespaces.down()
-        for name, _ in self._site.spec.networks.by_name():  # now, and not when the kernel gets round to it
+        for name, _ in self._premises.spec.networks.by_name():  # now, and not when the kernel gets round to it
             run(["ip", "link", "del", "dev", self._names.port(WORKSTATION, name)])
-        for name in {name_on_host(self._site.directory), self._names.instance}:
+        for name in {name_on_host(self._premises.directory), self._names.instance}:
             run(["nft", f"delete table bridge halab-{name}"])  # the rules of faults, if there are any
         if self._machines.were_begun():
             self.prepare(print)  # .venv may have been made anew since
@@ -135,7 +135,7 @@ class Vagrant:
         return self._namespaces.tcp_socket()
 
     def bmc_daemons(self) -> list[BmcDaemon]:
-        argv = [sys.executable, "-m", "halab.instance.vbmcd", self._site.instance]
+        argv = [sys.executable, "-m", "halab.instance.vbmcd", self._premises.instance]
         return [BmcDaemon("vbmcd", tuple(self._nodes), tuple(argv))]
 
     def power_states(self) -> dict[str, str]:
@@ -145,7 +145,7 @@ class Vagrant:
         return self._domains.open_process(node)
 
     def limits_met(self) -> dict[str, list[str]]:
-        return {node.name: [] for node in self._site.spec.nodes}  # a machine has what it has, and its own kernel tells
+        return {node.name: [] for node in self._premises.spec.nodes}  # its own kernel tells
 
     def not_limited(self) -> list[str]:
         return sandbox.impossible()
@@ -249,7 +249,7 @@ class Vagrant:
         """Join the workstation to the lab's networks, with its own addresses and those of the BMCs."""
         self._namespaces.hold(SETUP)
         lines = []
-        for name, network in self._site.spec.networks.by_name():
+        for name, network in self._premises.spec.networks.by_name():
             bridge, port = self._domains.bridge(name), self._names.port(WORKSTATION, name)
             if not run(["ip", "link", "show", "dev", port]).ok:
                 peer = ["peer", "name", name, "address", mac(network.workstation.packed)]
@@ -258,6 +258,6 @@ class Vagrant:
             must(["ip", "link", "set", port, "master", bridge, "up"])
             length = network.subnet.prefixlen
             lines += [f"link set {name} up", f"addr replace {network.workstation}/{length} brd + dev {name}"]
-        length = self._site.spec.networks.mgmt.subnet.prefixlen
-        lines += [f"addr replace {node.bmc}/{length} dev mgmt" for node in self._site.spec.nodes]
+        length = self._premises.spec.networks.mgmt.subnet.prefixlen
+        lines += [f"addr replace {node.bmc}/{length} dev mgmt" for node in self._premises.spec.nodes]
         must(self._namespaces.enter(["ip", "-batch", "-"]), input="\n".join(lines) + "\n")
