@@ -18,7 +18,7 @@ from halab.kit.errors import LabError
 from halab.kit.pace import pace
 from halab.kit.process import CommandResult, Runner
 from halab.kit.wait import Clock
-from halab.providers import BmcDaemon, Followed, Outside, Premises
+from halab.providers import BmcDaemon, Followed, Origin, Outside, Premises
 from halab.spec.models import LabSpec
 from halab.walk import bringup
 
@@ -353,7 +353,15 @@ class FakeProvider:
     def lineage(self) -> str | None:
         return World.current.lineage
 
-    def export(self, checkpoint: str, directory: Path) -> None:
+    def origin(self) -> Origin:
+        if World.current.lineage is None:
+            raise LabError("checkpoints cannot be taken to another machine")
+        return Origin(self._premises.distro, "recipe", World.current.lineage, "programs")
+
+    def vet(self, checkpoint: str, directory: Path, beside: Mapping[str, Path]) -> None:
+        World.current.told("vet")
+
+    def export(self, checkpoint: str, directory: Path, beside: Sequence[str] = ()) -> None:
         directory.mkdir(parents=True)
         (directory / "done.json").write_text(json.dumps(World.current.saved[checkpoint]))
 

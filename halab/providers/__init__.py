@@ -48,6 +48,19 @@ class Outside:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What saved states are differences to: the image of a distro, from a recipe, and the programs of its packages.
+
+    On two machines they can be told apart by these names.
+    """
+
+    distro: str
+    recipe: str
+    image: str
+    programs: str
+
+
+@dataclass(frozen=True)
 class Followed:
     """A program that runs on a node. `output` is what it prints, of which a read returns b"" once it has ended. `end`
     ends it, may be called again, and does not wait.
@@ -216,11 +229,26 @@ class Provider(Protocol):
         Instances with the same lineage can take over each other's saved states. With None they cannot.
         """
 
-    def export(self, checkpoint: str, directory: Path) -> None:
-        """Copy a saved state, which must be the first that was saved, to a directory that is made here."""
+    def origin(self) -> Origin:
+        """Return what saved states of this instance are, or would be, differences to.
+
+        Makes nothing. Raises LabError when it is not there yet, or when saved states cannot leave this machine.
+        """
+
+    def export(self, checkpoint: str, directory: Path, beside: Sequence[str] = ()) -> None:
+        """Copy a saved state to a directory that is made here, without what it shares with those `beside` it.
+
+        These are exported too, each to a directory of its own.
+        """
+
+    def vet(self, checkpoint: str, directory: Path, beside: Mapping[str, Path]) -> None:
+        """Raise LabError for an exported state in a form that `export` gives none: anybody may have made it.
+
+        `beside` are the directories of those that it was exported beside, which were looked at before.
+        """
 
     def adopt(self, checkpoint: str, directory: Path) -> None:
-        """Take over a saved state that another instance of the same lineage has exported."""
+        """Take over a saved state that an instance with the same origin has exported, after those beside it."""
 
     def keep_only(self, checkpoints: set[str]) -> None:
         """Forget all other saved states."""

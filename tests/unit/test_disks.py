@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from halab.kit.errors import LabError
+from halab.providers.podman import foreign
+from halab.providers.podman.archives import END
 from halab.providers.podman.disks import Disks, differences
 
 
@@ -266,9 +268,84 @@ def test_an_exported_checkpoint_is_adopted_by_disks_of_another_instance(
     assert content(other) == one
 
 
-def test_only_a_checkpoint_that_is_whole_by_itself_is_exported(disks: Disks, node: Path, tmp_path: Path) -> None:
-    disks.save("one", set())
-    disks.save("two", set())
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Disks:
+    other = tmp_path / "other"
+    (other / "etc").mkdir(parents=True)
+    (other / "etc" / "of its own").write_text("x")
+    return Disks(tmp_path / "elsewhere", lambda: {"node1": str(other)})
 
-    with pytest.raises(ValueError, match="two needs the archives of others"):
-        disks.export("two", tmp_path / "exported")
+
+def strange_files(node: Path) -> None:
+    """Give a node what archives have in ways of their own."""
+    Path(os.fsdecode(os.fsencode(str(node)) + b"/caf\xe9")).write_text("latin")
+    (node / ("long" * 60)).write_text("a name of more than 100 bytes")
+    with (node / "sparse").open("wb") as sparse:
+        sparse.seek(5_000_000)
+        sparse.write(b"end")
+    (node / "link").symlink_to("/etc/passwd")
+    os.mkfifo(node / "fifo")
+    os.setxattr(node / "etc", "user.note", b"kept")
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_checkpoint_is_exported_with_what_it_needs_of_others_archives(
+    disks: Disks, node: Path, tmp_path: Path, elsewhere: Disks, change: Callable[[Path], None]
+) -> None:
+    strange_files(node)
+    disks.save("one", set())
+    change(node)
+    disks.save("two", {"node1"})
+    two = content_but_for_pipes(node)
+
+    disks.export("two", tmp_path / "exported")
+    foreign.vet("two", tmp_path / "exported", ["node1"], {})
+    elsewhere.adopt("two", tmp_path / "exported")
+
+    assert elsewhere.restore("two") == ["node1"]
+    assert content_but_for_pipes(tmp_path / "other") == two
+
+
+def content_but_for_pipes(directory: Path) -> dict[str, str]:
+    (directory / "fifo").unlink(missing_ok=True)  # which nobody could read from
+    return content(directory)
+
+
+def test_what_checkpoints_that_are_exported_together_share_is_archived_once(
+    disks: Disks, node: Path, tmp_path: Path, elsewhere: Disks
+) -> None:
+    (node / "large").write_text("x" * 1_000_000)
+    disks.save("one", set())
+    one = content(node)
+    add_and_remove(node)
+    disks.save("two", set())
+    change_content_of_app(node)
+    disks.save("three", {"node1"})
+    three = content(node)
+    first, last = tmp_path / "first", tmp_path / "last"
+
+    disks.export("one", first)
+    disks.export("three", last, ["one"])
+
+    foreign.vet("one", first, ["node1"], {})
+    foreign.vet("three", last, ["node1"], {"one": first})
+    assert (last / "node1.tar").stat().st_size < 100_000
+    elsewhere.adopt("one", first)
+    elsewhere.adopt("three", last)
+    elsewhere.restore("three")
+    assert content(tmp_path / "other") == three
+    elsewhere.restore("one")
+    assert content(tmp_path / "other") == one
+
+
+def change_content_of_app(node: Path) -> None:
+    (node / "etc" / "app" / "a.conf").write_text("second")
+
+
+def test_an_archive_that_lacks_a_file_is_not_exported(disks: Disks, node: Path, tmp_path: Path) -> None:
+    disks.save("one", set())
+    archive = tmp_path / "disks" / "one" / "node1.tar"
+    archive.write_bytes(END)
+
+    with pytest.raises(LabError, match=r"node1.tar lacks 5 files"):
+        disks.export("one", tmp_path / "exported")

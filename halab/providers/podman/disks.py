@@ -14,7 +14,7 @@ neither saving nor restoring touches it.
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
@@ -23,12 +23,14 @@ from halab.kit.errors import LabError
 from halab.kit.files import remove_all, write_atomically
 from halab.kit.parallel import for_each
 from halab.kit.process import must
+from halab.providers.podman import archives
 
 # Hard links are archived as files: a name must be restorable without the other names of its inode. (overlayfs makes
 # all its whiteouts hard links of one inode.)
 TAR = ("tar", "--numeric-owner", "--acls", "--xattrs", "--xattrs-include=*", "--hard-dereference", "--no-recursion")
 TIMEOUT = 600  # seconds for one archive
 NAMES = "surrogateescape"  # file names are bytes, and need not be UTF-8
+NOWHERE = " - - -"  # inode, size and ctime of what was exported: no file is like that
 MOST = 1 * 2**30  # bytes of a listing: some ten million files, of which a learner may make as many as there is room for
 
 Listing = dict[str, str]  # path below the upper directory ("" for itself) -> signature: type, inode, size, ctime
@@ -69,11 +71,16 @@ class Disks:
         write_atomically(self._directory / "base", checkpoint)
         return powered
 
-    def export(self, checkpoint: str, directory: Path) -> None:
-        """Copy a checkpoint that needs no other one's archives."""
-        if self._about(checkpoint)["sources"] != [checkpoint]:
-            raise ValueError(f"{checkpoint} needs the archives of others")
-        shutil.copytree(self._directory / checkpoint, directory)
+    def export(self, checkpoint: str, directory: Path, beside: Sequence[str] = ()) -> None:
+        """Copy a checkpoint to a directory that is made here, with all content that it has not in common with those
+        `beside` it, which are exported too. Other ones' archives it needs no more.
+        """
+        directory.mkdir(parents=True)
+        nodes = sorted(archive.stem for archive in (self._directory / checkpoint).glob("*.tar"))
+        needed = for_each(nodes, lambda node: self._export(node, checkpoint, directory, beside))
+        sources = sorted(set().union(*needed))
+        about: About = {"powered": self._about(checkpoint)["powered"], "sources": sources}
+        (directory / "about.json").write_text(json.dumps(about))
 
     def adopt(self, checkpoint: str, directory: Path) -> None:
         """Take over an exported checkpoint, under the name that it has there too. May be killed and done again."""
@@ -107,6 +114,22 @@ class Disks:
         _tar(["--sparse", "--create", f"--file={archive}", f"--directory={upper}"], changed)
         (target / f"{node}.json").write_text(json.dumps(after))
         return {source for _, source in after.values()}
+
+    def _export(self, node: str, checkpoint: str, directory: Path, beside: Sequence[str]) -> set[str]:
+        """Return the exported checkpoints whose archives this one needs."""
+        others = {name: self._index(name, node) for name in beside}
+        exported: Index = {}
+        own = defaultdict(set)  # paths, by the archive that they come from
+        for path, (signature, source) in self._index(checkpoint, node).items():
+            share = (name for name in beside if path in others[name] and others[name][path][1] == source)
+            has = next(share, checkpoint)
+            exported[path] = (f"{signature[0]}{NOWHERE}", has)
+            if has == checkpoint:
+                own[source].add(path)
+        parts = [(self._directory / source / f"{node}.tar", paths) for source, paths in own.items()]
+        archives.merge(directory / f"{node}.tar", parts)
+        (directory / f"{node}.json").write_text(json.dumps(exported))
+        return {has for _, has in exported.values()}
 
     def _put_back(self, node: str, upper: str, checkpoint: str) -> None:
         index = self._index(checkpoint, node)

@@ -9,18 +9,16 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
 
 from halab.kit.errors import LabError
-from halab.kit.files import write_atomically
 from halab.kit.pace import pace
 from halab.kit.parallel import for_each
 from halab.kit.process import CommandResult, end_daemons, must, run
-from halab.providers import BmcDaemon, Followed, Outside, Premises, host, images, limits, rights, sandbox, tools_root
-from halab.providers.podman import layers, quotas
+from halab.providers import BmcDaemon, Followed, Origin, Outside, Premises, host, images, limits, rights, sandbox
+from halab.providers.podman import foreign, layers, quotas
 from halab.providers.podman.asking import Asking
+from halab.providers.podman.begun import Begun
 from halab.providers.podman.containers import Containers
 from halab.providers.podman.disks import Disks
 from halab.providers.podman.endings import Endings
@@ -38,6 +36,7 @@ class Podman:
     def __init__(self, premises: Premises) -> None:
         self._premises = premises
         self.pace = pace()
+        self._begun = Begun(premises)
         self._nodes = {node.name: node for node in premises.spec.nodes}
         self._network = Network(premises.directory, premises.spec)
         self.learner_argv = sandbox.Sandbox(premises.directory, premises.spec, self._network).argv
@@ -50,7 +49,7 @@ class Podman:
         self._power = Power(premises, self._network, self._containers, self._endings)
         self._asking = Asking(
             premises.directory / "asking",
-            lambda: self._image().tools,
+            lambda: self._begun.image().tools,
             self._network.enter,
             lambda node: self._cgroups.joined(self._containers.of[node], self._network.hierarchies),
             self.pace,
@@ -67,17 +66,17 @@ class Podman:
         needed = len(self._nodes)
         found = host.shortage(needed * MEMORY_PER_NODE, needed * DISK_PER_NODE, self._premises.directory)
         # Asking podman about itself takes a quarter of a second; that it finds the image says as much.
-        broken = None if self._made_before else host.podman_problem()
+        broken = None if self._begun.made_before else host.podman_problem()
         return [*found, broken] if broken else found
 
     def make_image(self, say: Callable[[str], None]) -> str | None:
         if self._begun.exists():
             return None
-        return (self._made_before or images.ensure(load(self._premises.distro), say)).image_id
+        return (self._begun.made_before or images.ensure(load(self._premises.distro), say)).image_id
 
     def up(self) -> None:
         begun = self._begun.exists()
-        image = self._image()
+        image = self._begun.image()
         with ThreadPoolExecutor(1) as beside:  # of what podman is asked about an instance that is new
             told = None if begun else beside.submit(self._told_states)
             self._network.up()
@@ -151,7 +150,7 @@ class Podman:
         return running
 
     def outside(self) -> Mapping[str, Outside]:
-        tools, layers = self._image().tools, self._containers.layers().items()
+        tools, layers = self._begun.image().tools, self._containers.layers().items()
 
         def first_of(node: str) -> Callable[[], int | None]:
             def first() -> int | None:
@@ -259,36 +258,19 @@ class Podman:
         self._power.on(self._disks.restore(checkpoint))
 
     def lineage(self) -> str | None:
-        return self._image().image_id
+        return self._begun.image().image_id
 
-    def export(self, checkpoint: str, directory: Path) -> None:
-        self._disks.export(checkpoint, directory)
+    def origin(self) -> Origin:
+        return self._begun.origin()
+
+    def export(self, checkpoint: str, directory: Path, beside: Sequence[str] = ()) -> None:
+        self._disks.export(checkpoint, directory, beside)
+
+    def vet(self, checkpoint: str, directory: Path, beside: Mapping[str, Path]) -> None:
+        foreign.vet(checkpoint, directory, list(self._nodes), beside)
 
     def adopt(self, checkpoint: str, directory: Path) -> None:
         self._disks.adopt(checkpoint, directory)
 
     def keep_only(self, checkpoints: set[str]) -> None:
         self._disks.keep_only(checkpoints)
-
-    @property
-    def _begun(self) -> Path:
-        """The file that names the image with which this instance was begun."""
-        return self._premises.directory / "image.json"
-
-    def _image(self) -> images.Image:
-        """Return the image with which this instance was begun: its checkpoints are differences to that one."""
-        if self._begun.exists():
-            kept = json.loads(self._begun.read_text())
-            pool = Path(kept["pool"])
-            tools = tools_root.ensure(load(self._premises.distro), kept["reference"], pool, print)
-            image = images.Image(kept["reference"], kept["image_id"], pool, tools)
-            if kept.get("tools") == str(tools):
-                return image
-        else:
-            image = self._made_before or images.ensure(load(self._premises.distro), print)
-        write_atomically(self._begun, json.dumps(asdict(image), default=str))
-        return image
-
-    @cached_property
-    def _made_before(self) -> images.Image | None:
-        return images.Recipe(load(self._premises.distro)).made()

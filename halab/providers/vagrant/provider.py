@@ -14,7 +14,18 @@ from halab.kit.pace import Pace, pace
 from halab.kit.parallel import for_each
 from halab.kit.paths import name_on_host
 from halab.kit.process import CommandResult, must, run
-from halab.providers import SWITCHED_OFF, SYSTEM_PATH, BmcDaemon, Followed, Outside, Premises, host, rights, sandbox
+from halab.providers import (
+    SWITCHED_OFF,
+    SYSTEM_PATH,
+    BmcDaemon,
+    Followed,
+    Origin,
+    Outside,
+    Premises,
+    host,
+    rights,
+    sandbox,
+)
 from halab.providers.namespaces import Namespaces
 from halab.providers.vagrant import command, packages
 from halab.providers.vagrant.domains import Domains
@@ -206,7 +217,16 @@ class Vagrant:
         """None: snapshots are inside the disks of their machines."""
         return None
 
-    def export(self, checkpoint: str, directory: Path) -> None:
+    def origin(self) -> Origin:
+        raise LabError(
+            "checkpoints of virtual machines are inside their disks, and cannot be taken to another machine; "
+            "those of containers can: inv lab --provider podman"
+        )
+
+    def export(self, checkpoint: str, directory: Path, beside: Sequence[str] = ()) -> None:
+        raise NotImplementedError
+
+    def vet(self, checkpoint: str, directory: Path, beside: Mapping[str, Path]) -> None:
         raise NotImplementedError
 
     def adopt(self, checkpoint: str, directory: Path) -> None:
