@@ -105,6 +105,10 @@ def _exams() -> Any:
     return import_module("halab.cli.exam_commands")
 
 
+def _travel() -> Any:
+    return import_module("halab.cli.travel_commands")
+
+
 def _authoring() -> Any:
     return import_module("halab.cli.authoring_commands")
 
@@ -488,6 +492,23 @@ def ssh_config(c: Context) -> None:
 def save(c: Context, name: str) -> None:
     """Save the whole cluster as a checkpoint of your own."""
     _commands().save(name)
+
+
+@task(
+    positional=["file"],
+    help={"file": "the file to write", "name": "the checkpoint; default: that of the last step that is passed"},
+)
+@_guarded
+def export_checkpoint(c: Context, file: str, name: str | None = None) -> None:
+    """Write a checkpoint to a file, of which another machine can make the instance."""
+    _travel().export_checkpoint(file, name)
+
+
+@task(positional=["file"], help={"file": "what inv export-checkpoint wrote", "instance": "default: as it was called"})
+@_guarded
+def import_checkpoint(c: Context, file: str, instance: str | None = None) -> None:
+    """Make an instance of a file with a checkpoint, bring it up there, and select it."""
+    _travel().import_checkpoint(file, instance)
 
 
 @task(help={"to": "a step, `start`, or a checkpoint of your own; default: the last step that is passed"})

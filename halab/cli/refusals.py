@@ -12,7 +12,7 @@ from halab.measure import run
 from halab.measure.run import MOST_RUNS
 from halab.spec import distros, labs
 from halab.spec.models import MOST_NODES
-from halab.walk import actions
+from halab.walk import actions, checkpoints
 
 FAULT_OPTIONS = ("network", "groups", "percent", "ms")
 LONGEST = 100  # characters of a seed
@@ -131,7 +131,16 @@ def _heal(given: Given) -> None:
 
 
 def _save(given: Given) -> None:
-    actions.refuse_checkpoint(given["name"])
+    checkpoints.refuse_name(given["name"])
+
+
+def _export_checkpoint(given: Given) -> None:
+    file_to_write("FILE", given["file"])
+
+
+def _import_checkpoint(given: Given) -> None:
+    file_to_read("FILE", given["file"])
+    _instance(given)
 
 
 def _bmc(given: Given) -> None:
@@ -186,6 +195,8 @@ COMMANDS: dict[str, Callable[[Given], None]] = {
     "measure": _measure,
     "heal": _heal,
     "save": _save,
+    "export-checkpoint": _export_checkpoint,
+    "import-checkpoint": _import_checkpoint,
     "bmc": _bmc,
     "new-lab": _new,
     "new-step": _new,

@@ -3,16 +3,16 @@
 Each function takes the instance's lock, tells the audience what happens, and raises HalabError when it ends badly.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from halab.conditions.checks import Outcome
 from halab.faults import registry
 from halab.faults.registry import Healed, Injected
 from halab.instance.instance import Instance
 from halab.instance.nodes import Workstation
-from halab.instance.state import locked
+from halab.instance.state import locked, read_state
 from halab.kit.audience import Audience, Said, progress, saying
 from halab.kit.errors import CheckFailed, LabError, NothingChecked
 from halab.kit.toml import suggestion
@@ -20,7 +20,8 @@ from halab.kit.typed import shown
 from halab.measure import records, run
 from halab.measure.records import Measured
 from halab.spec.models import NodeSpec
-from halab.walk import bringup, checkpoints, preparation
+from halab.walk import bringup, checkpoints, preparation, travel
+from halab.walk.parcels import About
 from halab.walk.walk import StepReport, Walk, WalkEnds
 
 POWER = ("status", "on", "off", "cycle", "reset", "soft")  # what ipmitool can ask of a BMC
@@ -82,23 +83,42 @@ def hint(instance: Instance, audience: Audience) -> None:
         audience.tell(Said(walk.hint(walk.current())))
 
 
-def refuse_checkpoint(name: str) -> None:
-    """Raise LabError for what cannot name a checkpoint of the learner's own."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}", name):
-        raise LabError(f"{shown(name)} cannot name a checkpoint: up to 60 letters, digits, dashes and underscores")
-
-
 def save(instance: Instance, audience: Audience, name: str) -> None:
     """Save the whole cluster as a checkpoint of the learner's own."""
     reserved = [checkpoints.START, checkpoints.GRADING, *(step.name for step in instance.folder.steps)]
     if name in reserved:
         raise LabError(f"{shown(name)} cannot name a checkpoint of your own: {', '.join(reserved)} are halab's")
-    refuse_checkpoint(name)
+    checkpoints.refuse_name(name)
     with instance.lock():
         bringup.settle(instance, audience)
         with progress(audience, f"Saving {name}"):
             checkpoints.save(instance, name)
     audience.tell(Said(f"Checkpoint {name} is saved; go back to it with: inv reset --to {name}"))
+
+
+def export_checkpoint(instance: Instance, audience: Audience, file: Path, name: str | None) -> None:
+    """Write a checkpoint, by default where the learner is, to a file that another machine can make an instance of."""
+    with instance.lock(), progress(audience, f"Writing {file}"):
+        name = name or travel.default(instance)
+        travel.export(instance, name, file)
+    megabytes = file.stat().st_size / 1e6
+    audience.tell(Said(f"Checkpoint {name} of {instance.name} is in {file}, {megabytes:.1f} MB."))
+
+
+def import_checkpoint(instance: Instance, audience: Audience, file: Path, what: About) -> None:
+    """Make an instance, of which there is nothing yet, of a file that `export_checkpoint` wrote, and bring it up."""
+    travel.refuse_another_origin(instance.provider.origin(), what.origin, file)
+    instance.provider.prepare(saying(audience))
+    if problems := instance.provider.problems():
+        raise LabError("; ".join(problems))
+    with instance.lock(), progress(audience, f"Making {instance.name} of {file}"):
+        if read_state(instance.directory):
+            raise LabError(f"instance {instance.name} is there already; try: inv down, or another one with --instance")
+        travel.adopt(instance, what, file)
+        instance.up()
+        bringup.go_back(instance, what.checkpoint)
+    names = ", ".join(node.name for node in instance.spec.nodes)
+    audience.tell(Said(f"Instance {instance.name} is up at {what.checkpoint}: {names} on {instance.state.distro}."))
 
 
 def reset(instance: Instance, audience: Audience, to: str | None) -> None:

@@ -3,8 +3,10 @@
 checkpoints/<name>.json      one file a checkpoint, written last; a saved state that no file names is garbage
 """
 
+import re
 import tempfile
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from halab.kit.files import write_atomically
 from halab.kit.frozen import Frozen
 from halab.kit.parallel import for_each
 from halab.kit.toml import suggestion
+from halab.kit.typed import shown
 
 START = "start"
 GRADING = "grading"  # of a learner's work, while it is being graded
@@ -52,6 +55,12 @@ def find(instance: Instance, name: str) -> Checkpoint:
         if checkpoint.name == name:
             return checkpoint
     raise LabError(f'there is no checkpoint "{name}", {suggestion(name, names(instance))}')
+
+
+def refuse_name(name: str) -> None:
+    """Raise LabError for what cannot name a checkpoint of the learner's own."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}", name):
+        raise LabError(f"{shown(name)} cannot name a checkpoint: up to 60 letters, digits, dashes and underscores")
 
 
 def save(instance: Instance, name: str, state: State | None = None) -> None:
@@ -110,13 +119,13 @@ def forget(instance: Instance, name: str) -> None:
     _keep_only_known(instance)
 
 
-def export(instance: Instance, name: str, directory: Path) -> None:
-    """Copy the first checkpoint of an instance to a directory, whole or not at all."""
+def export(instance: Instance, name: str, directory: Path, beside: Sequence[str] = ()) -> None:
+    """Copy a checkpoint to a directory, whole or not at all. See Provider.export for what is exported `beside` it."""
     checkpoint = find(instance, name)
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
         unfinished = Path(scratch, "whole")
-        instance.provider.export(checkpoint.saved, unfinished / "nodes")
+        instance.provider.export(checkpoint.saved, unfinished / "nodes", beside)
         (unfinished / "checkpoint.json").write_text(checkpoint.model_dump_json())
         unfinished.rename(directory)
 

@@ -11,7 +11,7 @@ from halab.instance.state import State, read_state
 from halab.kit.errors import LabError
 from halab.kit.typed import shown
 from halab.measure import run
-from halab.walk import actions
+from halab.walk import actions, checkpoints
 from halab.web.lesson import checkpoint_names
 from halab.web.taught import steps_of
 
@@ -104,7 +104,7 @@ def _reset(options: Options, state: State, directory: Path) -> list[str]:
 
 def _save(options: Options, state: State, directory: Path) -> list[str]:
     name = _needed(options, "name")
-    actions.refuse_checkpoint(name)
+    checkpoints.refuse_name(name)
     return [name]
 
 

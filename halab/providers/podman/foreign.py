@@ -6,7 +6,7 @@ be a device of the host. What is in the files only the node sees.
 
 import json
 import tarfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from tarfile import TarInfo
 from typing import Any
@@ -16,7 +16,7 @@ from halab.kit.typed import shown
 from halab.providers.podman.archives import END, path_of
 
 LARGEST = 256 * 2**20  # bytes of a listing
-KINDS = {  # find's letters (find(1), %y) for what a member can be
+KINDS: dict[str, Callable[[TarInfo], bool]] = {  # find's letters (find(1), %y) for what a member can be
     "f": TarInfo.isreg,
     "d": TarInfo.isdir,
     "l": TarInfo.issym,

@@ -1,0 +1,187 @@
+"""A checkpoint of an instance goes to another machine, and becomes an instance there.
+
+`start` comes along, to which a learner can go back, and before which an instance is not whole. Checkpoints between it
+and the one that is taken do not.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from halab.instance import event_log
+from halab.instance.instance import Instance
+from halab.instance.state import State
+from halab.kit.errors import LabError
+from halab.kit.recording import whole_lines
+from halab.kit.typed import shown
+from halab.measure import records
+from halab.providers import Origin
+from halab.walk import checkpoints, parcels
+from halab.walk.checkpoints import GRADING, START, Checkpoint
+from halab.walk.parcels import About
+
+KEPT = ("recordings", "attempts", "measurements")  # directories of an instance that go along
+EARLIER = f"{event_log.NAME}.1"  # where events are from before the log that is being written
+
+
+def default(instance: Instance) -> str:
+    """Return which checkpoint to take when nobody says which: an exam's newest, or that of the last passed step."""
+    if instance.folder.paper:
+        return [name for name in checkpoints.names(instance) if name != GRADING][-1]
+    return instance.last_passed.name if instance.last_passed else START
+
+
+def export(instance: Instance, name: str, file: Path) -> None:
+    """Write a checkpoint to a file, with all that is kept of the instance. Needs the lock.
+
+    Raises LabError when there is no such checkpoint, or when the provider's cannot be taken away.
+    """
+    if name == GRADING:
+        raise LabError("what is being graded cannot be taken away; wait for the end of the grading, or: inv up")
+    checkpoint, origin = checkpoints.find(instance, name), instance.provider.origin()
+    taken = [checkpoints.find(instance, START), *([checkpoint] if name != START else [])]
+    with _scratch(instance) as whole:
+        for number, one in enumerate(taken):
+            beside = [earlier.saved for earlier in taken[:number]]
+            checkpoints.export(instance, one.name, whole / "checkpoints" / str(number), beside)
+        _keep(instance, whole / "kept")
+        what = About(
+            made=datetime.now().astimezone(),
+            instance=instance.name,
+            checkpoint=name,
+            origin=origin,
+            state=_as_of(instance.state, checkpoint),
+        )
+        parcels.pack(whole, what, file)
+
+
+def refuse_another_origin(here: Origin, there: Origin, file: Path) -> None:
+    """Raise LabError when checkpoints here are differences to something else than those in a file."""
+    if here == there:
+        return
+    if here.recipe != there.recipe:
+        why = f"was made by recipe {there.recipe}, and here it is {here.recipe}; have the same halab on both machines"
+    elif here.image != there.image:
+        why = f"is {_short(there.image)}, and here it is {_short(here.image)}; copy that one here, with its pool"
+    else:
+        why = "is the same, but packages were added to one of the pools; add them to both: inv pool add"
+    raise LabError(f"{file} cannot be used on this machine: its image of {there.distro} {why}")
+
+
+def adopt(instance: Instance, what: About, file: Path) -> None:
+    """Make an instance, of which there is nothing yet, from a file. Its nodes are still to be made, and restored.
+
+    Needs the lock. Until all of it is there, the state says that it is to be removed. When it fails, nothing is left.
+    Raises LabError when the file is not in the form that `export` gives it.
+    """
+    final = what.state.model_copy(update={"removing": False, "restoring": what.checkpoint, "faults": ()})
+    instance.remember(final.model_copy(update={"removing": True}))
+    try:
+        with _scratch(instance) as scratch:
+            whole = scratch / "whole"
+            if parcels.unpack(file, whole) != what:
+                raise LabError(f"{file} was changed while it was read; try again")
+            try:
+                _adopt_checkpoints(instance, what, whole)
+            except LabError as error:
+                raise LabError(f"{file} is not in the form of an exported checkpoint: {error}") from None
+            for place in KEPT:
+                if (whole / "kept" / place).is_dir():
+                    (whole / "kept" / place).rename(instance.directory / place)
+            if (whole / "kept" / event_log.NAME).is_file():
+                (whole / "kept" / event_log.NAME).rename(instance.directory / EARLIER)
+    except Exception:
+        instance.down()
+        raise
+    instance.remember(final)
+
+
+def _adopt_checkpoints(instance: Instance, what: About, whole: Path) -> None:
+    names = [START, *([what.checkpoint] if what.checkpoint != START else [])]
+    before: dict[str, Path] = {}
+    for number, name in enumerate(names):
+        directory = whole / "checkpoints" / str(number)
+        checkpoint = _read(directory / "checkpoint.json")
+        if checkpoint.name != name or checkpoint.saved in before or not re.fullmatch("[0-9a-f]{32}", checkpoint.saved):
+            raise LabError(f"its checkpoint {number} is not {name}")
+        _refuse_unknown(instance, checkpoint, whole / "kept" / "measurements")
+        instance.provider.vet(checkpoint.saved, directory / "nodes", before)
+        before[checkpoint.saved] = directory / "nodes"
+    for number in range(len(names)):
+        checkpoints.adopt(instance, whole / "checkpoints" / str(number))
+
+
+def _read(file: Path) -> Checkpoint:
+    if not file.is_file() or file.stat().st_size > parcels.LARGEST:
+        raise LabError(f"{file.parent.name}/{file.name} is missing, or too large")
+    try:
+        return Checkpoint.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise LabError(f"{file.parent.name}/{file.name} has {error.error_count()} problems") from None
+
+
+def _refuse_unknown(instance: Instance, checkpoint: Checkpoint, measurements: Path) -> None:
+    """Raise LabError for a checkpoint with steps, nodes or measurements that the instance will not have."""
+    folder, nodes = instance.folder, [node.name for node in instance.spec.nodes]
+    steps = [step.name for step in folder.steps]
+    if unknown := set(checkpoint.steps) - set(steps):
+        raise LabError(f"lab {folder.name} has no step {shown(min(unknown))} here")
+    if (folder.paper is None) != (instance.state.sitting is None):
+        raise LabError(f"{folder.name} is an exam on one of the machines only")
+    if checkpoint.name not in (START, *steps):
+        checkpoints.refuse_name(checkpoint.name)
+    kept = {place.name for place in measurements.glob("*") if (place / records.REPORT).is_file()}
+    if set(checkpoint.measurements) - kept:
+        raise LabError("it lacks some of its measurements")
+    for node, log in checkpoint.events.items():
+        if node not in nodes or not all(map(_is_object, log.splitlines())):
+            raise LabError(f"it has no event log of a BMC for {shown(node)}")
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _as_of(state: State, checkpoint: Checkpoint) -> State:
+    """Return the state that an instance has which goes on at a checkpoint."""
+    known = {"steps": checkpoint.steps, "measurements": checkpoint.measurements}
+    return state.model_copy(update={**known, "faults": (), "fallbacks": (), "restoring": None})
+
+
+def _keep(instance: Instance, target: Path) -> None:
+    """Copy what is kept of an instance besides its nodes."""
+    for place in KEPT:
+        for path in (instance.directory / place).rglob("*"):
+            if path.is_file() and not path.is_symlink() and not path.name.startswith("."):  # just being written
+                copy = target / path.relative_to(instance.directory)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(whole_lines(path.read_bytes()) if path.suffix == ".cast" else path.read_bytes())
+    logs = [instance.directory / EARLIER, instance.directory / event_log.NAME]
+    events = b"".join(whole_lines(log.read_bytes()) for log in logs if log.exists())
+    target.mkdir(parents=True, exist_ok=True)
+    (target / event_log.NAME).write_bytes(events[-event_log.FULL :])
+
+
+@contextmanager
+def _scratch(instance: Instance) -> Iterator[Path]:
+    """Yield a directory of this instance to work in; one that a killed command has left is removed first."""
+    scratch = instance.directory / "travel"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _short(image: str) -> str:
+    return image.removeprefix("sha256:")[:12]
