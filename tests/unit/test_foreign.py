@@ -66,6 +66,14 @@ def test_a_path_that_leads_elsewhere_is_refused(exported: Path, path: str) -> No
         vet(exported)
 
 
+def test_a_listing_that_has_the_directory_above_is_refused(exported: Path) -> None:
+    add(exported, "d", member("..", type=tarfile.DIRTYPE))
+    add(exported, "f", member("../outside"))
+
+    with pytest.raises(LabError, match="below no directory of it"):
+        vet(exported)
+
+
 def test_a_path_below_a_link_is_refused(exported: Path) -> None:
     add(exported, "l", member("out", type=tarfile.SYMTYPE, linkname="/root"))
     add(exported, "f", member("out/x"))
