@@ -97,7 +97,16 @@ def test_a_member_that_is_not_what_the_listing_says_is_refused(
 ) -> None:
     add(exported, kind, made)
 
-    with pytest.raises(LabError, match="which its listing has not, or not so"):
+    with pytest.raises(LabError, match=r"not in its listing, or not so|is a device|of a kind that no node"):
+        vet(exported)
+
+
+def test_attributes_longer_than_any_are_not_read(exported: Path) -> None:
+    with (exported / "node1.tar").open("r+b") as archive:
+        archive.write(resealed(header("x", tarfile.XHDTYPE), 124, b"%011o" % 2**32))
+        archive.truncate(2**32 + 10_000)
+
+    with pytest.raises(LabError, match="a header has 4294967296 bytes"):
         vet(exported)
 
 
@@ -112,7 +121,67 @@ def test_a_member_that_no_listing_has_is_refused(exported: Path) -> None:
     with tarfile.open(exported / "node1.tar", "a") as tar:
         tar.addfile(member("more"))
 
-    with pytest.raises(LabError, match='"more", which its listing has not'):
+    with pytest.raises(LabError, match='"more" is in it, and not in its listing'):
+        vet(exported)
+
+
+def header(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **about: Any) -> bytes:
+    """Return a member with a right checksum, and with its content."""
+    made = member(name, type=kind, size=len(content), **about)
+    return made.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512)
+
+
+def resealed(block: bytes, at: int, text: bytes) -> bytes:
+    """Return a header with something else in it, and again with a right checksum."""
+    changed = block[:at] + text + block[at + len(text) : 512]
+    blank = changed[:148] + b" " * 8 + changed[156:]
+    return changed[:148] + b"%06o\0 " % sum(blank) + changed[156:] + block[512:]
+
+
+def record(key: str, value: str) -> bytes:
+    text = f" {key}={value}\n"
+    length = len(text) + len(str(len(text)))
+    return f"{length + (len(str(length)) - len(str(len(text))))}{text}".encode()
+
+
+DISK = header("etc/hosts", tarfile.BLKTYPE, devmajor=8)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param(b"\1" * 512 + DISK, id="after what is no header"),
+        pytest.param(bytes(512) + DISK, id="after an empty block"),
+        pytest.param(bytes(1024) + DISK, id="after the end"),
+        pytest.param(header("g", tarfile.XGLTYPE, record("path", "etc/hosts")) + DISK, id="after a global header"),
+        pytest.param(header("x", tarfile.XHDTYPE, record("path", "a") + record("path", "b")) + header("c"), id="twice"),
+        pytest.param(header("x", tarfile.XHDTYPE, record("path", "a")) * 2 + header("c"), id="two extended headers"),
+        pytest.param(header("x", tarfile.XHDTYPE, record("path", "a")), id="an extended header at the end"),
+        pytest.param(header("x", tarfile.XHDTYPE, record("GNU.sparse.name", "a")) + header("c"), id="half sparse"),
+        pytest.param(header("x", tarfile.XHDTYPE, record("comment", "a")) + header("c"), id="something unknown"),
+        pytest.param(header("x", tarfile.XHDTYPE, b"99 path=a\n") + header("c"), id="longer than it is"),
+        pytest.param(header("x", tarfile.XHDTYPE, record("path", "a\0b")) + header("c"), id="a name with an end"),
+        pytest.param(header("L", tarfile.GNUTYPE_LONGNAME, b"a\0") + header("c"), id="a long name of GNU's"),
+        pytest.param(header("a", tarfile.GNUTYPE_SPARSE), id="a sparse file of old"),
+        pytest.param(header("a", tarfile.LNKTYPE, linkname="etc/hosts"), id="a hard link"),
+        pytest.param(header("a", tarfile.DIRTYPE, b"x"), id="a directory with content"),
+        pytest.param(resealed(header("a", content=b"x"), 124, b"0000000_001"), id="a number with a dash"),
+        pytest.param(resealed(header("a"), 345, b"etc"), id="a prefix"),
+        pytest.param(resealed(header("a"), 257, b"ustar  \0"), id="another format"),
+        pytest.param(resealed(header("a", tarfile.CHRTYPE), 337, b"0000001\0"), id="a device"),
+        pytest.param(header("a")[:150] + b"1" + header("a")[151:], id="a wrong checksum"),
+        pytest.param(resealed(header("a"), 124, b"00000010000"), id="more content than there is"),
+    ],
+)
+def test_what_programs_read_in_different_ways_is_refused(exported: Path, more: bytes) -> None:
+    archive = exported / "node1.tar"
+    content = archive.read_bytes()
+    archive.write_bytes(content[: -(-len(content.rstrip(b"\0")) // 512) * 512] + more + bytes(1024))
+    change(
+        exported / "node1.json", lambda listing: listing.update({name: ["f - - -", "one"] for name in ("a", "b", "c")})
+    )
+
+    with pytest.raises(LabError, match="not as tar makes it of a node's files"):
         vet(exported)
 
 
@@ -123,7 +192,7 @@ def test_an_archive_that_is_cut_short_is_refused(exported: Path, size: int) -> N
     last = -(-len(content.rstrip(b"\0")) // 512) * 512  # where the two empty blocks begin
     archive.write_bytes(content[:size] if size >= 0 else content[: last + 1024 + size])
 
-    with pytest.raises(LabError, match=r"cut short|no archive"):
+    with pytest.raises(LabError, match=r"cut short|does not end|not as tar makes it"):
         vet(exported)
 
 
@@ -136,7 +205,12 @@ def test_an_archive_that_is_cut_short_is_refused(exported: Path, size: int) -> N
         ("node1.json", lambda listing: listing.pop(""), "has no root"),
         ("node1.json", lambda listing: listing.update({"x": ["f - - -", "two"]}), "in no archive"),
         ("node1.json", lambda listing: listing.update({"x": "f"}), "without what a listing tells"),
-        ("node1.json", lambda listing: listing.update({"x": ["f - - -", "one"]}), "cut short"),
+        ("node1.json", lambda listing: listing.update({"x": ["f - - -", "one"]}), 'node1.tar lacks "x"'),
+        (
+            "node1.json",
+            lambda listing: listing.update({"etc": ["d 1 2 3", "one"]}),
+            "nothing that a node's file can be",
+        ),
     ],
 )
 def test_a_listing_that_says_something_else_is_refused(

@@ -19,8 +19,8 @@ def merge(target: Path, parts: Iterable[tuple[Path, Set[str]]]) -> None:
             left = set(paths)
             with archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r:") as tar:
                 for member, end in _extents(tar):
-                    if path_of(member) in left:
-                        left.remove(path_of(member))
+                    if _path_of(member) in left:
+                        left.remove(_path_of(member))
                         raw.seek(member.offset)
                         _copy(raw, merged, end - member.offset)
             if left:
@@ -28,7 +28,7 @@ def merge(target: Path, parts: Iterable[tuple[Path, Set[str]]]) -> None:
         merged.write(END)
 
 
-def path_of(member: TarInfo) -> str:
+def _path_of(member: TarInfo) -> str:
     """Return a member's path as listings have it: that of the upper directory itself is empty."""
     return "" if member.name == "." else member.name
 

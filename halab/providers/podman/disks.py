@@ -31,6 +31,7 @@ TAR = ("tar", "--numeric-owner", "--acls", "--xattrs", "--xattrs-include=*", "--
 TIMEOUT = 600  # seconds for one archive
 NAMES = "surrogateescape"  # file names are bytes, and need not be UTF-8
 NOWHERE = " - - -"  # inode, size and ctime of what was exported: no file is like that
+LARGEST = 64 * 2**20  # bytes of an exported listing, which is half a million files
 MOST = 1 * 2**30  # bytes of a listing: some ten million files, of which a learner may make as many as there is room for
 
 Listing = dict[str, str]  # path below the upper directory ("" for itself) -> signature: type, inode, size, ctime
@@ -128,7 +129,10 @@ class Disks:
                 own[source].add(path)
         parts = [(self._directory / source / f"{node}.tar", paths) for source, paths in own.items()]
         archives.merge(directory / f"{node}.tar", parts)
-        (directory / f"{node}.json").write_text(json.dumps(exported))
+        listing = json.dumps(exported)
+        if len(listing) > LARGEST:
+            raise LabError(f"{node} has {len(exported)} files, too many for another machine to take")
+        (directory / f"{node}.json").write_text(listing)
         return {has for _, has in exported.values()}
 
     def _put_back(self, node: str, upper: str, checkpoint: str) -> None:

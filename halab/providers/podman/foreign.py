@@ -5,24 +5,15 @@ be a device of the host. What is in the files only the node sees.
 """
 
 import json
-import tarfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from tarfile import TarInfo
 from typing import Any
 
 from halab.kit.errors import LabError
 from halab.kit.typed import shown
-from halab.providers.podman.archives import END, path_of
+from halab.providers.podman.disks import LARGEST, NOWHERE
+from halab.providers.podman.members import KINDS, members
 
-LARGEST = 256 * 2**20  # bytes of a listing
-KINDS: dict[str, Callable[[TarInfo], bool]] = {  # find's letters (find(1), %y) for what a member can be
-    "f": TarInfo.isreg,
-    "d": TarInfo.isdir,
-    "l": TarInfo.issym,
-    "p": TarInfo.isfifo,
-    "c": lambda member: member.ischr() and member.devmajor == member.devminor == 0,  # by overlayfs, for a removed file
-}
 Listed = dict[str, tuple[str, str]]  # path -> its kind, and the checkpoint whose archive has it
 
 
@@ -59,16 +50,13 @@ def _vet_archive(archive: Path, kinds: dict[str, str]) -> None:
     """Raise LabError unless an archive has exactly these paths, each once, and of its kind."""
     left = dict(kinds)
     try:
-        with tarfile.open(archive, mode="r:") as tar:
-            for member in tar:
-                kind = left.pop(path_of(member), None)
-                if kind is None or not KINDS[kind](member):
-                    raise LabError(f"{archive.name} has {shown(member.name)}, which its listing has not, or not so")
-            end = tar.offset + len(END)
-    except (tarfile.TarError, ValueError, OverflowError) as error:
-        raise LabError(f"{archive.name} is no archive: {error}") from None
-    if left or archive.stat().st_size < end:
-        raise LabError(f"{archive.name} is cut short")
+        for path, kind in members(archive):
+            if left.pop(path, None) != kind:
+                raise LabError(f"{shown(path)} is in it, and not in its listing, or not so")
+    except LabError as error:
+        raise LabError(f"{archive.name} is not as tar makes it of a node's files: {error}") from None
+    if left:
+        raise LabError(f"{archive.name} lacks {shown(min(left))}")
 
 
 def _listed(file: Path) -> Listed:
@@ -79,8 +67,8 @@ def _listed(file: Path) -> Listed:
     for path, entry in content.items():
         if not (isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)):
             raise LabError(f"{file.name} has {shown(path)} without what a listing tells")
-        kind, _, _ = entry[0].partition(" ")
-        if kind not in KINDS:
+        kind = entry[0].removesuffix(NOWHERE)
+        if entry[0] == kind or kind not in KINDS.values():
             raise LabError(f"{file.name} has {shown(path)}, which is a device, or nothing that a node's file can be")
         found[path] = (kind, entry[1])
     return found
