@@ -34,7 +34,10 @@ def import_checkpoint(file: str, instance: str | None) -> None:
             raise LabError(f"instance {name} is there already; try: inv down, or another one with --instance")
         with acting("import-checkpoint", Instance(name, there), audience_for(False)) as audience:
             actions.remove_rest(Instance(name, there), audience)
-    with acting("import-checkpoint", made, audience_for(False)) as audience:
-        actions.import_checkpoint(made, audience, Path(file), what)
-    select(what.state.lab, name, None, None, None)
-    last_used.note(name)
+    try:
+        with acting("import-checkpoint", made, audience_for(False)) as audience:
+            actions.import_checkpoint(made, audience, Path(file), what)
+    finally:
+        if made.directory.is_dir():  # else it was refused; what is not as it should be is selected, too
+            select(what.state.lab, name, None, None, None)
+            last_used.note(name)

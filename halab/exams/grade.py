@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import AwareDatetime
+
 from halab.conditions.checks import CheckResult, Outcome
 from halab.instance.state import Sitting
 from halab.kit.audience import Event
@@ -79,8 +81,8 @@ class Grade(Frozen):
     title: str
     instance: str
     seed: str
-    began: datetime
-    at: datetime
+    began: AwareDatetime
+    at: AwareDatetime
     seconds: float  # that grading took
     late: bool  # handed in after the exam's time was over
     practice: bool

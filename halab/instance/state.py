@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from halab.kit import typed
 from halab.kit.errors import LabError, Locked
@@ -26,7 +26,7 @@ class StepRecord(Frozen):
     """The outcome of a step. `performing` remains when a command was killed in the middle of it."""
 
     outcome: str  # performing, performed, passed, failed, unknown
-    at: datetime
+    at: AwareDatetime
     hints_shown: int = 0
 
 
@@ -48,8 +48,8 @@ class Sitting(Frozen):
 
     seed: str
     drawn: dict[str, Any]
-    began: datetime | None = None
-    finished: datetime | None = None
+    began: AwareDatetime | None = None
+    finished: AwareDatetime | None = None
     attempts: int = 0
     practice: bool = False
     replaced: tuple[str, ...] = ()  # what the last grading found replaced, if it graded nothing

@@ -10,7 +10,7 @@ import stat
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Protocol
 
 from halab.kit.errors import LabError
 
@@ -23,23 +23,33 @@ MOST = 100_000  # links, and names that are left out, as they are kept in memory
 ENDED = "it ended before everything was there"
 
 
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class NoTree(LabError):
+    """A stream is no tar stream, or ends too soon."""
+
+
 def send(item: Path, out: IO[bytes], name: str, end: str) -> None:
     """Write a file or a directory as a tar stream, in which it is called `name` and is root's.
 
     The last member is an empty file called `end`: what has it has everything.
     """
 
-    def of_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
-        member.uid = member.gid = 0
-        member.uname = member.gname = "root"
-        return member
-
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.GNU_FORMAT, errors="surrogateescape") as stream:
         stream.add(item, name, filter=of_root)
         stream.addfile(tarfile.TarInfo(end))
 
 
-def receive(stream: IO[bytes], place: Path) -> list[str]:
+def of_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Make root the owner of a member that is to be written: nothing tells who has it here."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    return member
+
+
+def receive(stream: Readable, place: Path) -> list[str]:
     """Write what a tar stream of one item holds to `place`, which must not exist; return the names left out.
 
     The first member is the item itself, and others are below it. It is a file or a directory. Raises LabError when the
@@ -48,7 +58,7 @@ def receive(stream: IO[bytes], place: Path) -> list[str]:
     top: PurePosixPath | None = None
     links: dict[Path, str] = {}
     left_out: list[str] = []
-    for member in _members(stream):
+    for member in members(stream):
         name = PurePosixPath(member.name)
         if top is None:
             top = name
@@ -59,7 +69,7 @@ def receive(stream: IO[bytes], place: Path) -> list[str]:
             raise LabError(f"it has more than {MOST} links and other things that are no files")
         if below is None or (not below.parts and place.exists()):
             left_out.append(str(name))
-            _read(stream, member.size, None)
+            read(stream, member.size, None)
             continue
         target = place.joinpath(*below.parts)
         if member.isdir():
@@ -67,7 +77,7 @@ def receive(stream: IO[bytes], place: Path) -> list[str]:
         elif member.type in PLAIN:
             target.parent.mkdir(parents=True, exist_ok=True)
             with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                _read(stream, member.size, file)
+                read(stream, member.size, file)
             target.chmod(_mode(member.mode))
         elif member.issym() and _stays_inside(below, member.linkname):
             links[target] = member.linkname
@@ -75,7 +85,7 @@ def receive(stream: IO[bytes], place: Path) -> list[str]:
             left_out.append(str(name))
     stream.read(CHUNK)  # what fills the last record, so that its writer ends well
     if top is None:
-        raise LabError(ENDED)
+        raise NoTree(ENDED)
     for link, to in links.items():
         if links.keys() & set(link.parents):  # then it would not be where its name says
             left_out.append(str(link.relative_to(place)))
@@ -110,38 +120,41 @@ def _put(item: Path, final: Path) -> None:
         _put(entry, final / entry.name)
 
 
-def _members(stream: IO[bytes]) -> Iterator[tarfile.TarInfo]:
-    """Yield the members of a tar stream (GNU format). Whoever takes one reads its content."""
+def members(stream: Readable) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of a tar stream (GNU format). Whoever takes one of a file `read`s its content.
+
+    Raises NoTree.
+    """
     long: dict[str, str] = {}
     while (block := _exactly(stream, BLOCK)).strip(b"\0"):
         try:
             member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except tarfile.HeaderError as error:
-            raise LabError(f"it is no tar stream: {error}") from None
+            raise NoTree(f"it is no tar stream: {error}") from None
         if what := LONG_NAMES.get(member.type):
             if not 0 < member.size <= LONGEST:
-                raise LabError(f"it has a name of {member.size} bytes")
+                raise NoTree(f"it has a name of {member.size} bytes")
             text = _exactly(stream, _padded(member.size))[: member.size]
             long[what] = text.partition(b"\0")[0].decode("utf-8", "surrogateescape")
             continue
         if member.size < 0:
-            raise LabError("it has a file of less than nothing")
+            raise NoTree("it has a file of less than nothing")
         member.name, member.linkname = long.get("name", member.name), long.get("linkname", member.linkname)
         if member.type not in PLAIN:
             if not (member.issym() or member.islnk() or member.isdir() or member.isdev()):  # these have no content
-                _read(stream, member.size, None)
+                read(stream, member.size, None)
             member.size = 0
         long = {}
         yield member
 
 
-def _read(stream: IO[bytes], size: int, file: IO[bytes] | None) -> None:
-    """Read the content of a member, and its padding."""
+def read(stream: Readable, size: int, file: IO[bytes] | None) -> None:
+    """Read the content of a member, and its padding, into a file, or (None) into nothing. Raises NoTree."""
     left = size
     while left:
         chunk = stream.read(min(left, CHUNK))
         if not chunk:
-            raise LabError(ENDED)
+            raise NoTree(ENDED)
         left -= len(chunk)
         if file:
             file.write(chunk)
@@ -149,10 +162,10 @@ def _read(stream: IO[bytes], size: int, file: IO[bytes] | None) -> None:
         _exactly(stream, padding)
 
 
-def _exactly(stream: IO[bytes], size: int) -> bytes:
+def _exactly(stream: Readable, size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
-        raise LabError(ENDED)
+        raise NoTree(ENDED)
     return data
 
 

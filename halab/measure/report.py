@@ -1,9 +1,8 @@
 """What is kept of a measurement: plain data, written as JSON. Tables and pictures are made from it."""
 
-from datetime import datetime
 from statistics import median
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from halab.instance.state import InjectedFault
 from halab.measure.events import Event
@@ -77,7 +76,7 @@ class Measurement(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fault: str
-    at: datetime
+    at: AwareDatetime
     fencing: bool
     configuration: str
     runs: tuple[Run, ...]

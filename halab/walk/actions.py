@@ -10,6 +10,7 @@ from pathlib import Path
 from halab.conditions.checks import Outcome
 from halab.faults import registry
 from halab.faults.registry import Healed, Injected
+from halab.instance import by_hand
 from halab.instance.instance import Instance
 from halab.instance.nodes import Workstation
 from halab.instance.state import locked, read_state
@@ -22,7 +23,7 @@ from halab.measure.records import Measured
 from halab.spec.models import NodeSpec
 from halab.walk import bringup, checkpoints, preparation, travel
 from halab.walk.parcels import About
-from halab.walk.walk import StepReport, Walk, WalkEnds
+from halab.walk.walk import KEPT, StepReport, Walk, WalkEnds
 
 POWER = ("status", "on", "off", "cycle", "reset", "soft")  # what ipmitool can ask of a BMC
 
@@ -101,24 +102,31 @@ def export_checkpoint(instance: Instance, audience: Audience, file: Path, name: 
     with instance.lock(), progress(audience, f"Writing {file}"):
         name = name or travel.default(instance)
         travel.export(instance, name, file)
+        is_less = by_hand.may_have_worked(instance, checkpoints.find(instance, name).at)
     megabytes = file.stat().st_size / 1e6
     audience.tell(Said(f"Checkpoint {name} of {instance.name} is in {file}, {megabytes:.1f} MB."))
+    if is_less:
+        lost = "What was done on the nodes since then is not in it"
+        audience.tell(Said(f"{lost}; for that, save it first: inv save {KEPT} export-checkpoint {file} --name {KEPT}"))
 
 
 def import_checkpoint(instance: Instance, audience: Audience, file: Path, what: About) -> None:
-    """Make an instance, of which there is nothing yet, of a file that `export_checkpoint` wrote, and bring it up."""
+    """Make an instance, of which there is nothing yet, of a file that `export_checkpoint` wrote, bring it up, and
+    verify it."""
     travel.refuse_another_origin(instance.provider.origin(), what.origin, file)
     instance.provider.prepare(saying(audience))
     if problems := instance.provider.problems():
         raise LabError("; ".join(problems))
-    with instance.lock(), progress(audience, f"Making {instance.name} of {file}"):
+    with instance.lock():
         if read_state(instance.directory):
             raise LabError(f"instance {instance.name} is there already; try: inv down, or another one with --instance")
-        travel.adopt(instance, what, file)
-        instance.up()
-        bringup.go_back(instance, what.checkpoint)
-    names = ", ".join(node.name for node in instance.spec.nodes)
-    audience.tell(Said(f"Instance {instance.name} is up at {what.checkpoint}: {names} on {instance.state.distro}."))
+        with progress(audience, f"Making {instance.name} of {file}"):
+            travel.adopt(instance, what, file)
+            instance.up()
+            checkpoints.restore(instance, what.checkpoint)
+        names = ", ".join(node.name for node in instance.spec.nodes)
+        audience.tell(Said(f"Instance {instance.name} is up at {what.checkpoint}: {names} on {instance.state.distro}."))
+        _verify_after_restore(instance, audience)
 
 
 def reset(instance: Instance, audience: Audience, to: str | None) -> None:
@@ -135,10 +143,7 @@ def reset(instance: Instance, audience: Audience, to: str | None) -> None:
             else:
                 checkpoints.restore(instance, name)
         audience.tell(Said(f"Every node is back at {name}."))
-        try:
-            _verify_where_it_is(instance, audience)
-        finally:
-            audience.tell(WalkEnds())
+        _verify_after_restore(instance, audience)
 
 
 def fault(instance: Instance, audience: Audience, name: str, node: str, options: dict[str, str]) -> None:
@@ -209,6 +214,13 @@ def _walking(instance: Instance, audience: Audience, step: str | None = None) ->
             yield Walk(instance, audience)
         finally:
             audience.tell(WalkEnds())
+
+
+def _verify_after_restore(instance: Instance, audience: Audience) -> None:
+    try:
+        _verify_where_it_is(instance, audience)
+    finally:
+        audience.tell(WalkEnds())
 
 
 def _verify_where_it_is(instance: Instance, audience: Audience) -> None:

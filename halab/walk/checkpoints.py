@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import AwareDatetime
+
 from halab.faults import registry
 from halab.instance import by_hand
 from halab.instance.instance import Instance
@@ -30,11 +32,11 @@ class Checkpoint(Frozen):
     """`saved` is the provider's identifier; the others are what the instance knew then."""
 
     name: str
-    at: datetime
+    at: AwareDatetime
     saved: str
     steps: dict[str, StepRecord]
     measurements: tuple[str, ...]
-    began: datetime | None = None  # where an exam begins: when it did
+    began: AwareDatetime | None = None  # where an exam begins: when it did
     events: dict[str, str]
 
 

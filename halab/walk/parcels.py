@@ -7,42 +7,46 @@ kept/                                events.jsonl, recordings/, attempts/, measu
 A file is made under another name, and gets its own when it is complete. Anybody may have made one that is read here.
 """
 
+import glob
 import gzip
+import io
 import json
 import os
 import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 from halab.instance.state import State
+from halab.kit import trees
 from halab.kit.errors import LabError
 from halab.kit.frozen import Frozen
+from halab.kit.process import is_alive
 from halab.kit.typed import shown
 from halab.providers import Origin
 
 FORMAT: Literal[1] = 1
 ABOUT = "halab.json"
 LARGEST = 16 * 2**20  # bytes of what is read as a whole
-LONGEST, DEEPEST = 60, 6  # characters of a file's name, and parts of a path
+MOST = 100_000  # files
+LONGEST, DEEPEST = 100, 6  # characters of a file's name, and parts of a path
 PLACES = ("checkpoints", "kept")
-PIECE = 2**20  # bytes that are copied at once
+SPARE = 2**30  # bytes of the disk that are left to others
 FAST = 1  # how hard gzip tries: a machine waits for the file, and more makes it a tenth smaller
-NOT_WHOLE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError)
-Members = Iterator[tuple[tarfile.TarInfo, IO[bytes]]]
+NOT_WHOLE = (trees.NoTree, EOFError, zlib.error, gzip.BadGzipFile)
+Members = Iterator[tarfile.TarInfo]
 
 
 class About(Frozen):
     """What a parcel is of. `checkpoint` is where its instance goes on."""
 
     format: Literal[1] = FORMAT
-    made: datetime
+    made: AwareDatetime
     instance: str
     checkpoint: str
     origin: Origin
@@ -51,8 +55,8 @@ class About(Frozen):
 
 def about(file: Path) -> About:
     """Return what a parcel is of; only its beginning is read. Raises LabError for what is no parcel."""
-    with _members(file) as members:
-        return _about(file, members)
+    with _stream(file) as stream:
+        return _about(file, trees.members(stream), stream)
 
 
 def pack(directory: Path, what: About, file: Path) -> None:
@@ -63,15 +67,17 @@ def pack(directory: Path, what: About, file: Path) -> None:
     """
     others = sorted(path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
     (directory / ABOUT).write_text(what.model_dump_json())
-    unfinished = file.with_name(f".{file.name}.unfinished")
+    _remove_unfinished(file)
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(
-            os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb"
-        ) as written:
-            with gzip.open(written, "wb", compresslevel=FAST) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+        made = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(made, "wb") as written:
+            with (
+                gzip.open(written, "wb", compresslevel=FAST) as packed,
+                tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as tar,
+            ):
                 for path in (Path(ABOUT), *map(_safe, others)):
-                    tar.add(directory / path, str(path))
+                    tar.add(directory / path, str(path), filter=trees.of_root)
             written.flush()
             os.fsync(written.fileno())
         unfinished.replace(file)
@@ -82,9 +88,14 @@ def pack(directory: Path, what: About, file: Path) -> None:
 def unpack(file: Path, directory: Path) -> About:
     """Put what is in a parcel into a directory, which is made here. Raises LabError for what is no whole parcel."""
     directory.mkdir()
-    with _members(file) as members:
-        what = _about(file, members)
-        for member, content in members:
+    with _stream(file) as stream:
+        members = trees.members(stream)
+        what = _about(file, members, stream)
+        for number, member in enumerate(members):
+            if member.type not in trees.PLAIN:
+                raise LabError(f"{file} has {shown(member.name)}, which is no file")
+            if number >= MOST or member.size > shutil.disk_usage(directory).free - SPARE:
+                raise LabError(f"{file} has more than there is room for here, at {shown(member.name)}")
             target = directory / _safe(Path(member.name))
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -92,48 +103,49 @@ def unpack(file: Path, directory: Path) -> About:
             except (FileExistsError, NotADirectoryError):
                 raise LabError(f"{file} has {shown(member.name)} twice, or in a file") from None
             with made:
-                shutil.copyfileobj(content, made, PIECE)
+                trees.read(stream, member.size, made)
+        while stream.read(trees.CHUNK):  # to the end of what was compressed, where its checksum is
+            pass
     return what
 
 
 @contextmanager
-def _members(file: Path) -> Iterator[Members]:
-    """Yield the members of a parcel, each with its content, in order. After the last one all was read, and is whole."""
-
-    def each(packed: gzip.GzipFile) -> Members:
-        with tarfile.open(fileobj=packed, mode="r|") as tar:
-            for member in tar:
-                content = tar.extractfile(member) if member.isreg() and not member.issparse() else None
-                if content is None:
-                    raise LabError(f"{file} has {shown(member.name)}, which is no file")
-                yield member, content
-        while packed.read(PIECE):  # to the end of what was compressed, where its checksum is
-            pass
-
+def _stream(file: Path) -> Iterator[trees.Readable]:
+    """Yield what was compressed. Raises LabError when it turns out to be damaged while it is read."""
     try:
-        with gzip.open(file) as packed:
-            yield each(packed)
+        with gzip.open(file) as stream:
+            yield stream
     except NOT_WHOLE as error:
         raise LabError(f"{file} is no exported checkpoint, or is cut short or damaged: {error}") from None
 
 
-def _about(file: Path, members: Members) -> About:
-    member, content = next(members, (None, None))
-    if member is None or content is None or member.name != ABOUT or member.size > LARGEST:
+def _about(file: Path, members: Members, stream: trees.Readable) -> About:
+    member = next(members, None)
+    if member is None or member.name != ABOUT or member.size > LARGEST:
         raise LabError(f"{file} is no exported checkpoint: it does not begin with {ABOUT}")
-    text = content.read()
+    content = io.BytesIO()
+    trees.read(stream, member.size, content)
     try:
-        format = json.loads(text)["format"]
+        format = json.loads(content.getvalue())["format"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise LabError(f"{file} is no exported checkpoint: its {ABOUT} does not tell a format") from None
     if format != FORMAT:
         raise LabError(f"{file} has format {shown(str(format))}, of another version of halab; this one reads {FORMAT}")
     try:
-        return About.model_validate_json(text)
+        return About.model_validate_json(content.getvalue())
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise LabError(f"{file} is of another version of halab, or damaged: {where}: {first['msg']}") from None
+        raise LabError(f"{file} is of another version of halab, or damaged: {shown(where)}: {first['msg']}") from None
+
+
+def _remove_unfinished(file: Path) -> None:
+    """Remove what commands that were killed have left of the same file."""
+    for left in file.parent.glob(f".{glob.escape(file.name)}.*"):
+        pid = left.name.rpartition(".")[2]
+        if pid.isdecimal() and not is_alive(int(pid)):
+            with suppress(OSError):  # it is somebody else's
+                left.unlink()
 
 
 def _safe(path: Path) -> Path:

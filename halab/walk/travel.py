@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from halab.conditions.checks import Outcome
 from halab.instance import event_log
 from halab.instance.instance import Instance
 from halab.instance.state import State
@@ -21,19 +22,26 @@ from halab.kit.errors import LabError
 from halab.kit.recording import whole_lines
 from halab.kit.typed import shown
 from halab.measure import records
+from halab.measure.report import Measurement
 from halab.providers import Origin
 from halab.walk import checkpoints, parcels
 from halab.walk.checkpoints import GRADING, START, Checkpoint
 from halab.walk.parcels import About
 
 KEPT = ("recordings", "attempts", "measurements")  # directories of an instance that go along
+FILES = re.compile("recordings/[^/]+|attempts/[1-9][0-9]{0,5}/.+|measurements/[^/]+/[^/]+")  # of these
+OUTCOMES = ("performed", *Outcome)  # of a step at a checkpoint
+LATEST = 2**33  # seconds since the epoch
 EARLIER = f"{event_log.NAME}.1"  # where events are from before the log that is being written
 
 
 def default(instance: Instance) -> str:
     """Return which checkpoint to take when nobody says which: an exam's newest, or that of the last passed step."""
+    known = [name for name in checkpoints.names(instance) if name != GRADING]
+    if START not in known:
+        raise LabError(f"instance {instance.name} is only half up; try: inv up")
     if instance.folder.paper:
-        return [name for name in checkpoints.names(instance) if name != GRADING][-1]
+        return known[-1]
     return instance.last_passed.name if instance.last_passed else START
 
 
@@ -65,13 +73,15 @@ def refuse_another_origin(here: Origin, there: Origin, file: Path) -> None:
     """Raise LabError when checkpoints here are differences to something else than those in a file."""
     if here == there:
         return
+    if here.distro != there.distro:
+        raise LabError(f"{file} is of {here.distro}, and says that its image is of {shown(there.distro)}")
     if here.recipe != there.recipe:
-        why = f"was made by recipe {there.recipe}, and here it is {here.recipe}; have the same halab on both machines"
+        why = f"is of recipe {shown(there.recipe)}, here it is {here.recipe}; have the same halab on both machines"
     elif here.image != there.image:
-        why = f"is {_short(there.image)}, and here it is {_short(here.image)}; copy that one here, with its pool"
+        why = f"is {shown(_short(there.image))}, here it is {_short(here.image)}; copy that one here, with its pool"
     else:
         why = "is the same, but packages were added to one of the pools; add them to both: inv pool add"
-    raise LabError(f"{file} cannot be used on this machine: its image of {there.distro} {why}")
+    raise LabError(f"{file} cannot be used on this machine: its image of {here.distro} {why}")
 
 
 def adopt(instance: Instance, what: About, file: Path) -> None:
@@ -88,6 +98,7 @@ def adopt(instance: Instance, what: About, file: Path) -> None:
             if parcels.unpack(file, whole) != what:
                 raise LabError(f"{file} was changed while it was read; try again")
             try:
+                _refuse_other_files(whole / "kept")
                 _adopt_checkpoints(instance, what, whole)
             except LabError as error:
                 raise LabError(f"{file} is not in the form of an exported checkpoint: {error}") from None
@@ -109,8 +120,10 @@ def _adopt_checkpoints(instance: Instance, what: About, whole: Path) -> None:
         directory = whole / "checkpoints" / str(number)
         checkpoint = _read(directory / "checkpoint.json")
         if checkpoint.name != name or checkpoint.saved in before or not re.fullmatch("[0-9a-f]{32}", checkpoint.saved):
-            raise LabError(f"its checkpoint {number} is not {name}")
+            raise LabError(f"its checkpoint {number} is not {shown(name)}")
         _refuse_unknown(instance, checkpoint, whole / "kept" / "measurements")
+        if name == what.checkpoint and _as_of(what.state, checkpoint) != what.state:
+            raise LabError("its state is not that of its checkpoint")
         instance.provider.vet(checkpoint.saved, directory / "nodes", before)
         before[checkpoint.saved] = directory / "nodes"
     for number in range(len(names)):
@@ -126,6 +139,13 @@ def _read(file: Path) -> Checkpoint:
         raise LabError(f"{file.parent.name}/{file.name} has {error.error_count()} problems") from None
 
 
+def _refuse_other_files(kept: Path) -> None:
+    for path in kept.rglob("*"):
+        name = str(path.relative_to(kept))
+        if path.is_file() and name != event_log.NAME and not FILES.fullmatch(name):
+            raise LabError(f"nothing is kept as {shown(name)}")
+
+
 def _refuse_unknown(instance: Instance, checkpoint: Checkpoint, measurements: Path) -> None:
     """Raise LabError for a checkpoint with steps, nodes or measurements that the instance will not have."""
     folder, nodes = instance.folder, [node.name for node in instance.spec.nodes]
@@ -136,19 +156,30 @@ def _refuse_unknown(instance: Instance, checkpoint: Checkpoint, measurements: Pa
         raise LabError(f"{folder.name} is an exam on one of the machines only")
     if checkpoint.name not in (START, *steps):
         checkpoints.refuse_name(checkpoint.name)
+    if checkpoint.name == GRADING or any(record.outcome not in OUTCOMES for record in checkpoint.steps.values()):
+        raise LabError("it is of something unfinished")
     kept = {place.name for place in measurements.glob("*") if (place / records.REPORT).is_file()}
     if set(checkpoint.measurements) - kept:
         raise LabError("it lacks some of its measurements")
+    for name in checkpoint.measurements:
+        try:
+            Measurement.model_validate_json((measurements / name / records.REPORT).read_bytes())
+        except ValidationError as error:
+            raise LabError(f"its measurement {shown(name)} has {error.error_count()} problems") from None
     for node, log in checkpoint.events.items():
-        if node not in nodes or not all(map(_is_object, log.splitlines())):
+        if node not in nodes or not all(map(_is_order, log.splitlines())):
             raise LabError(f"it has no event log of a BMC for {shown(node)}")
 
 
-def _is_object(line: str) -> bool:
+def _is_order(line: str) -> bool:
+    """Return whether a line is what a BMC was told, as `Instance.power_events` has it."""
     try:
-        return isinstance(json.loads(line), dict)
+        match json.loads(line):
+            case {"time": int() | float() as time, "action": str(), "from": str()}:
+                return 0 <= time < LATEST
     except (ValueError, RecursionError):
-        return False
+        pass
+    return False
 
 
 def _as_of(state: State, checkpoint: Checkpoint) -> State:
@@ -161,8 +192,10 @@ def _keep(instance: Instance, target: Path) -> None:
     """Copy what is kept of an instance besides its nodes."""
     for place in KEPT:
         for path in (instance.directory / place).rglob("*"):
-            if path.is_file() and not path.is_symlink() and not path.name.startswith("."):  # just being written
-                copy = target / path.relative_to(instance.directory)
+            name = path.relative_to(instance.directory)
+            being_written = path.name.startswith(".")
+            if path.is_file() and not path.is_symlink() and FILES.fullmatch(str(name)) and not being_written:
+                copy = target / name
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(whole_lines(path.read_bytes()) if path.suffix == ".cast" else path.read_bytes())
     logs = [instance.directory / EARLIER, instance.directory / event_log.NAME]

@@ -349,3 +349,13 @@ def test_an_archive_that_lacks_a_file_is_not_exported(disks: Disks, node: Path, 
 
     with pytest.raises(LabError, match=r"node1.tar lacks 5 files"):
         disks.export("one", tmp_path / "exported")
+
+
+def test_a_listing_that_another_machine_would_not_read_is_not_exported(
+    disks: Disks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disks.save("one", set())
+    monkeypatch.setattr("halab.providers.podman.disks.LARGEST", 100)
+
+    with pytest.raises(LabError, match="node1 has 5 files, too many for another machine to take"):
+        disks.export("one", tmp_path / "exported")

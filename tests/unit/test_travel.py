@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from halab.instance import by_hand
 from halab.instance.event_log import NAME as EVENTS
 from halab.instance.instance import Instance, instances_dir
 from halab.instance.state import locked
@@ -56,7 +58,7 @@ def members(file: Path) -> Members:
 
 def write(file: Path, content: Members, more: Iterable[tarfile.TarInfo] = ()) -> None:
     """Write a parcel as anybody can."""
-    with tarfile.open(file, "w:gz") as tar:
+    with tarfile.open(file, "w:gz", format=tarfile.GNU_FORMAT) as tar:
         for name, data in content.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
@@ -157,8 +159,9 @@ def test_the_instance_that_the_command_line_selects_is_made(exported: Inv, file:
 @pytest.mark.parametrize(
     ("here", "told"),
     [
-        ({"recipe": "older"}, "its image of debian12 was made by recipe older, and here it is recipe"),
-        ({"image": "sha256:0123456789abcdef"}, "its image of debian12 is 0123456789ab, and here it is image"),
+        ({"recipe": "older"}, 'its image of debian12 is of recipe "older", here it is recipe'),
+        ({"image": "sha256:0123456789abcdef"}, 'its image of debian12 is "0123456789ab", here it is image'),
+        ({"distro": "debian13"}, 'is of debian12, and says that its image is of "debian13"'),
         ({"programs": "more"}, "packages were added to one of the pools"),
     ],
 )
@@ -223,6 +226,50 @@ def test_an_export_that_was_killed_leaves_what_was_there(up: Inv, file: Path, mo
     assert file.read_text() == "before"
     assert up("export-checkpoint", str(file)) == Exit.GOOD
     assert parcels.about(file).checkpoint == "start"
+
+
+def test_what_commands_that_were_killed_have_left_of_a_file_is_removed(up: Inv, file: Path) -> None:
+    left, being_written = file.with_name(".tiny.halab.4194305"), file.with_name(".tiny.halab.1")  # no process; init
+    for path in (left, being_written):
+        path.write_text("half")
+
+    assert up("export-checkpoint", str(file)) == Exit.GOOD
+
+    assert sorted(path.name for path in file.parent.glob("*.halab*")) == [being_written.name, file.name]
+
+
+def test_an_instance_that_is_only_half_up_cannot_be_exported(up: Inv, file: Path) -> None:
+    (Instance.open("tiny").directory / "checkpoints" / "start.json").unlink()
+
+    assert up("export-checkpoint", str(file)) == Exit.LAB_BROKEN
+
+    assert "instance tiny is only half up; try: inv up" in up.err
+
+
+def test_work_that_stays_behind_is_told(up: Inv, file: Path) -> None:
+    by_hand.note(Instance.open("tiny"))
+
+    assert up("export-checkpoint", str(file)) == Exit.GOOD
+
+    assert "What was done on the nodes since then is not in it" in up.out
+    assert up("save", "my-work", "export-checkpoint", str(file), "--name", "my-work") == Exit.GOOD
+    assert "since then" not in up.out
+
+
+def test_what_does_not_verify_is_up_and_selected_all_the_same(
+    up: Inv, file: Path, world: World, move: Callable[[], None]
+) -> None:
+    up("walk", "--to", "two")
+    world.done.remove("two")  # by a learner, who is not through
+    assert up("save", "mine", "export-checkpoint", str(file), "--name", "mine") == Exit.GOOD
+    move()
+
+    assert up("import-checkpoint", str(file), "--instance", "another") == Exit.CHECK_FAILED
+
+    assert "Instance another is up at mine: node1, node2 on debian12." in up.out
+    assert Instance.open("another").state.restoring is None
+    assert up("status") == Exit.GOOD
+    assert "another" in up.out
 
 
 @pytest.mark.parametrize("part", [0, 1, 20, 0.3, 0.6, 0.9, -1, -8, -9])
@@ -319,12 +366,17 @@ LAST = "checkpoints/1/checkpoint.json"
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"name": "three"}, "its checkpoint 1 is not two"),
-        ({"saved": "../../x"}, "its checkpoint 1 is not two"),
+        ({"name": "three"}, 'its checkpoint 1 is not "two"'),
+        ({"saved": "../../x"}, 'its checkpoint 1 is not "two"'),
         ({"steps": {"four": {"outcome": "passed", "at": "2026-01-01T00:00:00Z"}}}, 'lab tiny has no step "four" here'),
+        ({"steps": {}}, "its state is not that of its checkpoint"),
+        ({"steps": {"two": {"outcome": "performing", "at": "2026-01-01T00:00:00Z"}}}, "it is of something unfinished"),
+        ({"at": "2026-01-01T00:00:00"}, "1/checkpoint.json has 1 problems"),  # in which zone?
         ({"measurements": ["../../x"]}, "it lacks some of its measurements"),
         ({"events": {"../../x": ""}}, 'it has no event log of a BMC for "../../x"'),
         ({"events": {"node1": "[]"}}, 'it has no event log of a BMC for "node1"'),
+        ({"events": {"node1": '{"time": 1, "action": "off"}'}}, 'it has no event log of a BMC for "node1"'),
+        ({"events": {"node1": '{"time": -1, "action": "off", "from": ""}'}}, "it has no event log of a BMC"),
         ({"events": 1}, "1/checkpoint.json has 1 problems"),
     ],
 )
@@ -338,6 +390,74 @@ def test_a_checkpoint_that_says_something_else_is_refused(
 
     assert f"is not in the form of an exported checkpoint: {told}" in exported.err
     assert left() == []
+
+
+def test_what_was_being_graded_is_refused(exported: Inv, file: Path) -> None:
+    content = members(file)
+    about = changed(content["halab.json"], checkpoint="grading")
+    write(file, content | {"halab.json": about, LAST: changed(content[LAST], name="grading")})
+
+    assert exported("import-checkpoint", str(file)) == Exit.LAB_BROKEN
+
+    assert "it is of something unfinished" in exported.err
+    assert left() == []
+
+
+@pytest.mark.parametrize("name", ["kept/attempts/1x/grade.json", "kept/recordings/a/b", "kept/state.json"])
+def test_what_nothing_of_an_instance_is_kept_as_is_refused(exported: Inv, file: Path, name: str) -> None:
+    write(file, members(file) | {name: b"{}"})
+
+    assert exported("import-checkpoint", str(file)) == Exit.LAB_BROKEN
+
+    assert f'nothing is kept as "{name.removeprefix("kept/")}"' in exported.err
+    assert left() == []
+
+
+def test_a_measurement_that_cannot_be_read_is_refused(up: Inv, file: Path, move: Callable[[], None]) -> None:
+    instance = Instance.open("tiny")
+    with instance.lock():
+        records.keep(instance, a_measurement())
+    assert up("walk", "--to", "one", "export-checkpoint", str(file)) == Exit.GOOD
+    move()
+    content = members(file)
+    report = next(name for name in content if name.endswith("report.json"))
+    write(file, content | {report: b"{}"})
+
+    assert up("import-checkpoint", str(file)) == Exit.LAB_BROKEN
+
+    assert 'its measurement "' in up.err
+    assert left() == []
+
+
+def test_more_than_there_is_room_for_is_refused(exported: Inv, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr("halab.walk.parcels.shutil.disk_usage", lambda path: usage._replace(free=parcels.SPARE))
+
+    assert exported("import-checkpoint", str(file)) == Exit.LAB_BROKEN
+
+    assert "has more than there is room for here" in exported.err
+    assert left() == []
+
+
+def test_more_files_than_any_instance_has_are_refused(
+    exported: Inv, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcels, "MOST", 3)
+
+    assert exported("import-checkpoint", str(file)) == Exit.LAB_BROKEN
+
+    assert "has more than there is room for here" in exported.err
+
+
+def test_a_name_that_is_longer_than_any_is_not_read(exported: Inv, file: Path) -> None:
+    name = tarfile.TarInfo("long")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2**33
+    with gzip.open(file, "wb") as packed:
+        packed.write(name.tobuf(tarfile.GNU_FORMAT))
+
+    assert exported("import-checkpoint", str(file)) == Exit.LAB_BROKEN
+
+    assert "it has a name of 8589934592 bytes" in exported.err
 
 
 @pytest.mark.parametrize("name", ["checkpoints/0/checkpoint.json", LAST])
@@ -357,7 +477,7 @@ def test_a_checkpoint_that_is_missing_is_told(exported: Inv, file: Path, name: s
     [
         ("lab", "../tiny", "there is no lab"),
         ("provider", "nothing", 'there is no provider "nothing"'),
-        ("spec", {}, "is of another version of halab, or damaged: state.spec"),
+        ("spec", {}, 'is of another version of halab, or damaged: "state.spec'),
     ],
 )
 def test_a_state_of_what_is_not_here_is_refused(exported: Inv, file: Path, key: str, value: Any, told: str) -> None:
