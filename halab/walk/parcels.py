@@ -99,11 +99,11 @@ def unpack(file: Path, directory: Path) -> About:
             target = directory / _safe(Path(member.name))
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                made = target.open("xb")
+                made = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             except (FileExistsError, NotADirectoryError):
                 raise LabError(f"{file} has {shown(member.name)} twice, or in a file") from None
-            with made:
-                trees.read(stream, member.size, made)
+            with os.fdopen(made, "wb") as copy:
+                trees.read(stream, member.size, copy)
         while stream.read(trees.CHUNK):  # to the end of what was compressed, where its checksum is
             pass
     return what

@@ -209,7 +209,7 @@ def _scratch(instance: Instance) -> Iterator[Path]:
     """Yield a directory of this instance to work in; one that a killed command has left is removed first."""
     scratch = instance.directory / "travel"
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
+    scratch.mkdir(mode=0o700)  # recordings are nobody else's business
     try:
         yield scratch
     finally:

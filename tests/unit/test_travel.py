@@ -107,7 +107,8 @@ def test_what_is_kept_of_an_instance_goes_along(up: Inv, file: Path, move: Calla
     assert up("import-checkpoint", str(file), "--instance", "another") == Exit.GOOD
 
     there = Instance.open("another")
-    assert (there.directory / "recordings" / "20260101-120000-node1.cast").read_bytes() == b"{}\n"
+    recording = there.directory / "recordings" / "20260101-120000-node1.cast"
+    assert (recording.read_bytes(), recording.stat().st_mode & 0o777) == (b"{}\n", 0o600)
     assert [path.name for path in (there.directory / "attempts" / "1").iterdir()] == ["grade.json"]
     assert len(records.everything(there)) == 1
     assert '"command": "walk"' in (there.directory / f"{EVENTS}.1").read_text()
