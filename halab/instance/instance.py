@@ -9,9 +9,9 @@ from pathlib import Path
 
 from halab import providers
 from halab.instance.power_on_due import PowerOnDue, out_of_service
-from halab.instance.state import State, locked, read_state, write_state
+from halab.instance.state import STATE, State, locked, read_state, write_state
 from halab.kit.errors import LabError
-from halab.kit.files import write_atomically
+from halab.kit.files import remove_all, write_atomically
 from halab.kit.pace import Pace
 from halab.kit.paths import ROOT, state_dir
 from halab.kit.process import end_daemons, find_daemons, start_daemon
@@ -103,6 +103,9 @@ class Instance:
         end_daemons(f"{self.directory}/page")  # its shells, which outlive the page
         self.stop_bmcs()
         self.provider.down()
+        for path in self.directory.iterdir():
+            if path.name != STATE:  # which tells, to the end, what the rest is
+                remove_all(path)
         shutil.rmtree(self.directory)
 
     def cut_power(self, node: str) -> None:

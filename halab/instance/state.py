@@ -19,6 +19,7 @@ from halab.kit.frozen import Frozen
 from halab.kit.process import is_alive
 from halab.spec.models import LabSpec
 
+STATE = "state.json"
 OWNER = "lock-owner"
 
 
@@ -94,7 +95,7 @@ class State(Frozen):
 
 def read_state(directory: Path) -> State | None:
     """Return the state of the instance in `directory`, or None when there is no such instance."""
-    file = directory / "state.json"
+    file = directory / STATE
     try:
         return State.model_validate_json(file.read_bytes())
     except FileNotFoundError:
@@ -104,7 +105,7 @@ def read_state(directory: Path) -> State | None:
 
 
 def write_state(directory: Path, state: State) -> None:
-    write_atomically(directory / "state.json", state.model_dump_json(indent=2))
+    write_atomically(directory / STATE, state.model_dump_json(indent=2))
 
 
 def holder(directory: Path) -> str | None:

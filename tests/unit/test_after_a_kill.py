@@ -1,6 +1,9 @@
 """Whatever was killed, and whatever is typed next: work that is done after that is never undone unasked."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,3 +194,19 @@ def test_a_down_that_was_killed_leaves_no_instance(inv: Inv, world: World) -> No
     assert state is not None
     assert (state.steps, state.removing, world.done) == ({}, False, [])
     assert checkpoints.names(Instance.open("tiny")) == ["start"]
+
+
+def test_a_down_that_is_killed_says_so_as_long_as_anything_is_there(inv: Inv, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed: list[str] = []
+    unlink = os.unlink
+
+    def note(path: str | Path, **options: Any) -> None:
+        removed.append(Path(path).name)
+        unlink(path, **options)
+
+    with monkeypatch.context() as watched:
+        watched.setattr("os.unlink", note)
+        assert inv("down") == Exit.GOOD
+
+    assert {"start.json", "lock"} < set(removed)
+    assert removed[-1] == "state.json"
