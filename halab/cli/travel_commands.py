@@ -30,6 +30,8 @@ def import_checkpoint(file: str, instance: str | None) -> None:
     host.ensure(host.TOOLS, Report().say)
     made = Instance(name, what.state)
     if there := read_state(instances_dir() / name):
+        if there.restoring and not there.removing:
+            raise LabError(f"instance {name} is there, and not all of it is up; try: inv lab --instance {name} up")
         if not there.removing:
             raise LabError(f"instance {name} is there already; try: inv down, or another one with --instance")
         with acting("import-checkpoint", Instance(name, there), audience_for(False)) as audience:

@@ -196,6 +196,8 @@ def test_an_import_that_was_killed_leaves_nothing_half(exported: Inv, file: Path
 
         assert exported("import-checkpoint", str(file)) == Exit.GOOD
     else:
+        assert exported("import-checkpoint", str(file)) == Exit.LAB_BROKEN
+        assert "instance tiny is there, and not all of it is up; try: inv lab --instance tiny up" in exported.err
         assert exported("lab", "--instance", "tiny", "up") == Exit.GOOD
 
     assert world.done == ["one", "two"]
