@@ -113,7 +113,7 @@ def export_checkpoint(instance: Instance, audience: Audience, file: Path, name: 
 def import_checkpoint(instance: Instance, audience: Audience, file: Path, what: About) -> None:
     """Make an instance, of which there is nothing yet, of a file that `export_checkpoint` wrote, bring it up, and
     verify it."""
-    travel.refuse_another_origin(instance.provider.origin(), what.origin, file)
+    travel.refuse_other_nodes(instance, what, file)
     instance.provider.prepare(saying(audience))
     if problems := instance.provider.problems():
         raise LabError("; ".join(problems))

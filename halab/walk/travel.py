@@ -69,8 +69,16 @@ def export(instance: Instance, name: str, file: Path) -> None:
         parcels.pack(whole, what, file)
 
 
-def refuse_another_origin(here: Origin, there: Origin, file: Path) -> None:
-    """Raise LabError when checkpoints here are differences to something else than those in a file."""
+def refuse_other_nodes(instance: Instance, what: About, file: Path) -> None:
+    """Raise LabError when a file's nodes are not those that the instance would have here: its checkpoints are
+    differences to another image, or a node may take more of this machine.
+    """
+    _refuse_another_origin(instance.provider.origin(), what.origin, file)
+    if what.state.spec.machine != instance.folder.spec.machine:
+        raise LabError(f"{file} has nodes that may take more, or less, than those of lab {what.state.lab} here")
+
+
+def _refuse_another_origin(here: Origin, there: Origin, file: Path) -> None:
     if here == there:
         return
     if here.distro != there.distro:

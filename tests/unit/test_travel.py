@@ -480,12 +480,16 @@ def test_a_checkpoint_that_is_missing_is_told(exported: Inv, file: Path, name: s
     [
         ("lab", "../tiny", "there is no lab"),
         ("provider", "nothing", 'there is no provider "nothing"'),
+        ("spec", "MEMORY", "has nodes that may take more, or less, than those of lab tiny here"),
         ("spec", {}, 'is of another version of halab, or damaged: "state.spec'),
     ],
 )
 def test_a_state_of_what_is_not_here_is_refused(exported: Inv, file: Path, key: str, value: Any, told: str) -> None:
     content = members(file)
-    state = {**json.loads(content["halab.json"])["state"], key: value}
+    state = json.loads(content["halab.json"])["state"]
+    if value == "MEMORY":
+        value = {**state["spec"], "machine": {**state["spec"]["machine"], "memory": 2**20}}
+    state[key] = value
     write(file, content | {"halab.json": changed(content["halab.json"], state=state)})
 
     assert exported("import-checkpoint", str(file)) == Exit.LAB_BROKEN
