@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from halab.instance.state import State
 from halab.kit import trees
@@ -43,14 +43,18 @@ Members = Iterator[tarfile.TarInfo]
 
 
 class About(Frozen):
-    """What a parcel is of. `checkpoint` is where its instance goes on."""
+    """What a parcel is of: an instance with these checkpoints, of which it goes on at the last."""
 
     format: Literal[1] = FORMAT
     made: AwareDatetime
     instance: str
-    checkpoint: str
+    checkpoints: tuple[str, ...] = Field(min_length=1)
     origin: Origin
     state: State
+
+    @property
+    def checkpoint(self) -> str:
+        return self.checkpoints[-1]
 
 
 def about(file: Path) -> About:

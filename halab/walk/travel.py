@@ -1,7 +1,7 @@
 """A checkpoint of an instance goes to another machine, and becomes an instance there.
 
-`start` comes along, to which a learner can go back, and before which an instance is not whole. Checkpoints between it
-and the one that is taken do not.
+`start` comes along, to which a learner can go back, and before which an instance is not whole. So does that of the last
+step that is passed, from which the next one is done. Others do not.
 """
 
 import json
@@ -31,6 +31,7 @@ from halab.walk.parcels import About
 KEPT = ("recordings", "attempts", "measurements")  # directories of an instance that go along
 FILES = re.compile("recordings/[^/]+|attempts/[1-9][0-9]{0,5}/.+|measurements/[^/]+/[^/]+")  # of these
 OUTCOMES = ("performed", *Outcome)  # of a step at a checkpoint
+MOST = 3  # checkpoints
 LATEST = 2**33  # seconds since the epoch
 EARLIER = f"{event_log.NAME}.1"  # where events are from before the log that is being written
 
@@ -53,7 +54,9 @@ def export(instance: Instance, name: str, file: Path) -> None:
     if name == GRADING:
         raise LabError("what is being graded cannot be taken away; wait for the end of the grading, or: inv up")
     checkpoint, origin = checkpoints.find(instance, name), instance.provider.origin()
-    taken = [checkpoints.find(instance, START), *([checkpoint] if name != START else [])]
+    passed = [step.name for step in instance.folder.steps if _is_passed(checkpoint, step.name)]
+    begins = [one for one in passed[-1:] if one in checkpoints.names(instance)]
+    taken = [checkpoints.find(instance, one) for one in dict.fromkeys([START, *begins, name])]
     with _scratch(instance) as whole:
         for number, one in enumerate(taken):
             beside = [earlier.saved for earlier in taken[:number]]
@@ -62,7 +65,7 @@ def export(instance: Instance, name: str, file: Path) -> None:
         what = About(
             made=datetime.now().astimezone(),
             instance=instance.name,
-            checkpoint=name,
+            checkpoints=tuple(one.name for one in taken),
             origin=origin,
             state=_as_of(instance.state, checkpoint),
         )
@@ -122,9 +125,10 @@ def adopt(instance: Instance, what: About, file: Path) -> None:
 
 
 def _adopt_checkpoints(instance: Instance, what: About, whole: Path) -> None:
-    names = [START, *([what.checkpoint] if what.checkpoint != START else [])]
+    if what.checkpoints[0] != START or len(what.checkpoints) > MOST:
+        raise LabError(f"its checkpoints are not {START} and up to {MOST - 1} more")
     before: dict[str, Path] = {}
-    for number, name in enumerate(names):
+    for number, name in enumerate(what.checkpoints):
         directory = whole / "checkpoints" / str(number)
         checkpoint = _read(directory / "checkpoint.json")
         if checkpoint.name != name or checkpoint.saved in before or not re.fullmatch("[0-9a-f]{32}", checkpoint.saved):
@@ -134,7 +138,7 @@ def _adopt_checkpoints(instance: Instance, what: About, whole: Path) -> None:
             raise LabError("its state is not that of its checkpoint")
         instance.provider.vet(checkpoint.saved, directory / "nodes", before)
         before[checkpoint.saved] = directory / "nodes"
-    for number in range(len(names)):
+    for number in range(len(what.checkpoints)):
         checkpoints.adopt(instance, whole / "checkpoints" / str(number))
 
 
@@ -188,6 +192,10 @@ def _is_order(line: str) -> bool:
     except (ValueError, RecursionError):
         pass
     return False
+
+
+def _is_passed(checkpoint: Checkpoint, step: str) -> bool:
+    return step in checkpoint.steps and checkpoint.steps[step].outcome == Outcome.PASSED
 
 
 def _as_of(state: State, checkpoint: Checkpoint) -> State:

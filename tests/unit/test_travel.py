@@ -363,6 +363,34 @@ def test_a_name_that_is_there_twice_is_refused(exported: Inv, file: Path, name: 
     assert left() == []
 
 
+def test_work_after_a_step_goes_with_the_checkpoint_from_which_the_next_one_is_done(
+    up: Inv, file: Path, world: World, move: Callable[[], None]
+) -> None:
+    up("walk", "--to", "two")
+    world.done.append("half of three")
+    assert up("save", "mine", "export-checkpoint", str(file), "--name", "mine") == Exit.GOOD
+    move()
+
+    assert up("import-checkpoint", str(file)) == Exit.GOOD
+
+    assert world.done == ["one", "two", "half of three"]
+    assert checkpoints.names(Instance.open("tiny")) == ["start", "two", "mine"]
+    assert up("reset") == Exit.GOOD
+    assert world.done == ["one", "two"]
+    assert up("next") == Exit.GOOD
+
+
+@pytest.mark.parametrize("names", [["two"], ["two", "start"], ["start", "one", "two", "mine"], []])
+def test_other_checkpoints_than_are_exported_are_refused(exported: Inv, file: Path, names: list[str]) -> None:
+    content = members(file)
+    write(file, content | {"halab.json": changed(content["halab.json"], checkpoints=names)})
+
+    assert exported("import-checkpoint", str(file)) == Exit.LAB_BROKEN
+
+    assert exported.err.count("\n") == 1
+    assert left() == []
+
+
 LAST = "checkpoints/1/checkpoint.json"
 
 
@@ -397,7 +425,7 @@ def test_a_checkpoint_that_says_something_else_is_refused(
 
 def test_what_was_being_graded_is_refused(exported: Inv, file: Path) -> None:
     content = members(file)
-    about = changed(content["halab.json"], checkpoint="grading")
+    about = changed(content["halab.json"], checkpoints=["start", "grading"])
     write(file, content | {"halab.json": about, LAST: changed(content[LAST], name="grading")})
 
     assert exported("import-checkpoint", str(file)) == Exit.LAB_BROKEN
