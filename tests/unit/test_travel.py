@@ -299,7 +299,11 @@ def test_a_file_with_another_byte_is_refused(exported: Inv, file: Path) -> None:
     assert left() == []
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", gzip.compress(b"hello"), gzip.compress(bytes(20_000))])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", gzip.compress(b"hello"), gzip.compress(bytes(20_000))],
+    ids=["nothing", "text", "packed text", "packed zeros"],
+)
 def test_what_is_no_parcel_is_refused(exported: Inv, file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
