@@ -44,7 +44,7 @@ SOLUTIONS = {
         ),
         Solution(
             "no points, left in standby",
-            typed("pcs resource defaults update resource-stickiness=0", STANDBY),
+            typed("pcs resource defaults update resource-stickiness=", STANDBY),
             fails=("is online", "rather stay", "costs one outage"),
             after=REFERENCE,
         ),

@@ -4,12 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from halab.instance.state import OWNER
 from halab.kit.parallel import for_each
 from halab.kit.process import find_daemons, find_program, is_alive
 from halab.kit.wait import wait
@@ -291,11 +292,17 @@ def test_an_instance_whose_namespaces_were_killed_comes_back(walked: Cli) -> Non
     assert walked("bmc", "node1", "status").strip().endswith("is on")
 
 
+def wait_until_it_works(cli: Cli, process: subprocess.Popen[Any]) -> None:
+    """Wait until a command holds its instance's lock."""
+    owner = cli.instance().directory / OWNER
+    wait(lambda: f"pid {process.pid}," in owner.read_text(), bool, within=60, successes=1)
+
+
 def test_a_second_command_is_refused_with_the_owner_while_one_runs(walked: Cli) -> None:
     process = subprocess.Popen(
         walked.argv("reset", "--to", "vip"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    time.sleep(1)
+    wait_until_it_works(walked, process)
 
     refused = walked("save", "mine", expect=4)
 
@@ -307,7 +314,7 @@ def test_interrupting_a_walk_says_how_to_go_on(walked: Cli) -> None:
     process = subprocess.Popen(
         walked.argv("walk", "--to", "nginx"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    time.sleep(3)
+    wait_until_it_works(walked, process)
 
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
