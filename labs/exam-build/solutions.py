@@ -120,8 +120,9 @@ def grouped(lab: Lab, address: str, web: str) -> None:
         node.type("firewall-cmd --reload")
     for node in lab.nodes:
         first.type(device(lab, node, f"pcmk_host_map={node.name}:{node.name} op monitor interval=60s"))
-    first.type(f"{address_resource(lab, address)} --group service")
-    first.type(f"pcs resource create {web} systemd:nginx op monitor interval=10s --group service")
+    first.type(address_resource(lab, address))
+    first.type(f"pcs resource create {web} systemd:nginx op monitor interval=10s")
+    first.type(f"pcs resource group add service {address} {web}")
 
 
 def closed(lab: Lab, address: str, web: str) -> None:

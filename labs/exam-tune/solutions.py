@@ -60,7 +60,7 @@ def without_preference(quick: tuple[str, ...], lab: Lab, home: str, score: int, 
     page = lab.distro.paths.web_page
     lines = [
         *quick,
-        f"pcs constraint location remove location-virtual_ip-{home}-{score}",
+        f"pcs constraint remove location-virtual_ip-{home}-{score}",
         "pcs resource defaults update resource-stickiness=1",
         "pcs resource op add webserver monitor interval=3s timeout=20s",
     ]
