@@ -8,7 +8,8 @@ from halab.proof import REFERENCE, Solution, cheats
 from halab.spec.models import LabSpec
 from halab.spec.paper import Draw, Drawn
 
-# By cause: what is typed on the node that was drawn. What differs from it in OTHERWISE is as right, what is in WRONG is not
+# By cause: what is typed on the node that was drawn, in an order in which it can be. What differs from it in OTHERWISE
+# is as right, what is in WRONG is not
 MENDS = {
     "pcsd": ("systemctl enable --now pcsd",),
     "firewall": ("firewall-cmd -q --permanent --add-service=high-availability; firewall-cmd --reload",),
@@ -77,8 +78,8 @@ WRONG = (
 
 
 def draws(spec: LabSpec) -> list[Draw]:
-    """One that has the whole pool in it."""
-    return [(spec, {"causes": sorted(MENDS), "node": spec.nodes[0].name})]
+    """One that has the whole pool in it, in an order in which it can be mended."""
+    return [(spec, {"causes": list(MENDS), "node": spec.nodes[0].name})]
 
 
 def solutions(drawn: Drawn) -> tuple[Solution, ...]:
@@ -136,8 +137,8 @@ def typing(drawn: Drawn, commands: Mapping[str, Sequence[str]]) -> Callable[[Lab
             "bmc2": lab.nodes[1].bmc,
             "config": lab.distro.paths.web_config,
         }
-        for name in (name for name in commands if name in drawn["causes"]):
-            for line in commands[name]:
+        for name in drawn["causes"]:
+            for line in commands.get(name, ()):
                 node.type(line.format(**values))
 
     return perform
