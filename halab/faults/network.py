@@ -4,7 +4,7 @@ One nftables table (bridge family, nft(8)) holds all rules of an instance. Each 
 """
 
 from collections.abc import Sequence
-from itertools import chain, permutations
+from itertools import chain, permutations, product
 
 from halab.faults import Fault, Scene
 from halab.kit.errors import LabError
@@ -22,8 +22,13 @@ def _chain(scene: Scene) -> str:
     return f"{scene.asked.name}-{scene.asked.node or 'all'}"
 
 
-def _port(scene: Scene, node: str) -> str:
-    return scene.instance.provider.port(node, scene.asked.options["network"])
+def _networks(options: dict[str, str]) -> list[str]:
+    return options["network"].split(",")
+
+
+def _ports(scene: Scene, node: str) -> list[str]:
+    """Return the node's ports at the bridges of the networks that the fault is about, in their order."""
+    return [scene.instance.provider.port(node, network) for network in _networks(scene.asked.options)]
 
 
 def _drop(scene: Scene, rules: dict[str, list[str]]) -> None:
@@ -49,9 +54,9 @@ def _groups(options: dict[str, str], names: Sequence[str]) -> list[list[str]]:
 
 
 def _refuse_network(options: dict[str, str], names: Sequence[str]) -> None:
-    known = list(Networks.model_fields)
-    if options["network"] not in known:
-        raise LabError(f"--network must be {' or '.join(known)}, not {shown(options['network'])}")
+    known, asked = list(Networks.model_fields), _networks(options)
+    if not set(asked) <= set(known) or len(set(asked)) < len(asked):
+        raise LabError(f"--network must be {' or '.join(known)}, or {','.join(known)}, not {shown(options['network'])}")
 
 
 def _refuse_groups(options: dict[str, str], names: Sequence[str]) -> None:
@@ -75,40 +80,45 @@ def _refuse_ms(options: dict[str, str], names: Sequence[str]) -> None:
 def _partition(scene: Scene) -> None:
     groups = _groups(scene.asked.options, [node.name for node in scene.instance.spec.nodes])
     rules = [
-        f'iifname "{_port(scene, one)}" oifname "{_port(scene, other)}" drop'
+        f'iifname "{coming}" oifname "{going}" drop'
         for group, rest in permutations(groups, 2)
-        for one in group
-        for other in rest
+        for one, other in product(group, rest)
+        for coming, going in zip(_ports(scene, one), _ports(scene, other), strict=True)
     ]
     _drop(scene, {"forward": rules})
 
 
 def _lose(scene: Scene) -> None:
-    port, lost = _port(scene, scene.node.name), f"numgen random mod 100 < {scene.asked.options['percent']} drop"
-    coming, going = f'iifname "{port}" {lost}', f'oifname "{port}" {lost}'
-    _drop(scene, {"forward": [coming, going], "input": [coming], "output": [going]})
+    ports, lost = _ports(scene, scene.node.name), f"numgen random mod 100 < {scene.asked.options['percent']} drop"
+    coming = [f'iifname "{port}" {lost}' for port in ports]
+    going = [f'oifname "{port}" {lost}' for port in ports]
+    _drop(scene, {"forward": [*coming, *going], "input": coming, "output": going})
 
 
 def _delay(scene: Scene) -> None:
-    port = _port(scene, scene.node.name)
-    argv = ["tc", "qdisc", "replace", "dev", port, "root", "netem", "delay", f"{scene.asked.options['ms']}ms"]
-    done = run(scene.instance.provider.bridge_argv(argv))
-    if not done.ok:
-        advice = "on Enterprise Linux: dnf install kernel-modules-extra"
-        raise LabError(f"this host's kernel cannot delay frames, as it has no netem: {done.cause()} ({advice})")
+    for port in _ports(scene, scene.node.name):
+        argv = ["tc", "qdisc", "replace", "dev", port, "root", "netem", "delay", f"{scene.asked.options['ms']}ms"]
+        done = run(scene.instance.provider.bridge_argv(argv))
+        if not done.ok:
+            advice = "on Enterprise Linux: dnf install kernel-modules-extra"
+            raise LabError(f"this host's kernel cannot delay frames, as it has no netem: {done.cause()} ({advice})")
 
 
 def _hurry(scene: Scene) -> None:
-    run(scene.instance.provider.bridge_argv(["tc", "qdisc", "del", "dev", _port(scene, scene.node.name), "root"]))
+    for port in _ports(scene, scene.node.name):
+        run(scene.instance.provider.bridge_argv(["tc", "qdisc", "del", "dev", port, "root"]))
 
 
 def _pull(scene: Scene) -> None:
-    scene.instance.provider.set_carrier(scene.node.name, scene.asked.options["network"], False)
+    for network in _networks(scene.asked.options):
+        scene.instance.provider.set_carrier(scene.node.name, network, False)
 
 
 def _plug(scene: Scene) -> None:
-    if scene.node.power() != "off":  # without power there is no cable, and the node boots with a whole one
-        scene.instance.provider.set_carrier(scene.node.name, scene.asked.options["network"], True)
+    if scene.node.power() == "off":  # without power there is no cable, and the node boots with a whole one
+        return
+    for network in _networks(scene.asked.options):
+        scene.instance.provider.set_carrier(scene.node.name, network, True)
 
 
 LAN = {"network": "lan"}
@@ -117,7 +127,7 @@ MOST_MS = 60_000  # a minute, which is longer than anything waits
 FAULTS = (
     Fault(
         "link-down",
-        "the node's cable is pulled, and it sees that",
+        "the node's cable is pulled, or one of each network that is named, and it sees that",
         _pull,
         _plug,
         outside=True,

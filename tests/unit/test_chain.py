@@ -108,7 +108,7 @@ def test_a_program_that_is_run_prints_nothing_beside_the_document(tmp_path: Path
         (["start", "tiny", "--seed", "a\nb"], "--seed must be a line"),
         (["start", "tiny", "--instance", "A"], "is no name for an instance"),
         (["fault", "nonsense"], 'there is no fault "nonsense"'),
-        (["fault", "link-down", "--network", "typo"], '--network must be lan or mgmt, not "typo"'),
+        (["fault", "link-down", "--network", "typo"], '--network must be lan or mgmt, or lan,mgmt, not "typo"'),
         (["fault", "packet-loss", "--percent", "²"], "--percent must be a whole number from 1 to 100"),
         (["fault", "packet-loss", "--percent", "nan"], "--percent must be a whole number"),
         (["fault", "delay", "--ms", "inf"], "--ms must be a whole number"),

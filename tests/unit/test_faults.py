@@ -208,6 +208,32 @@ def test_a_pulled_cable_is_that_of_the_network_asked_for(instance: Instance, wor
     assert world.calls[-2:] == ["cable node1-mgmt out", "cable node1-mgmt in"]
 
 
+def test_cables_of_several_networks_are_pulled_at_once(instance: Instance, world: World) -> None:
+    registry.inject(instance, "link-down", "node1", {"network": "lan,mgmt"})
+    registry.heal(instance)
+
+    assert world.calls[-4:] == [
+        "cable node1-lan out",
+        "cable node1-mgmt out",
+        "cable node1-lan in",
+        "cable node1-mgmt in",
+    ]
+
+
+def test_a_partition_cuts_each_network_that_is_named(instance: Instance, nft: list[str]) -> None:
+    registry.inject(instance, "partition", options={"groups": "node1/node2", "network": "lan,mgmt"})
+
+    assert nft[0].count("add rule") == 4
+    assert 'iifname "node1-mgmt" oifname "node2-mgmt" drop' in nft[0]
+    assert 'iifname "node1-lan" oifname "node2-mgmt"' not in nft[0]
+
+
+@pytest.mark.parametrize("networks", ["san", "lan,san", "lan,lan", "lan,", ""])
+def test_networks_must_be_those_that_there_are_and_each_once(instance: Instance, networks: str) -> None:
+    with pytest.raises(LabError, match="--network must be lan or mgmt, or lan,mgmt, not"):
+        registry.inject(instance, "link-down", "node1", {"network": networks})
+
+
 def test_a_changed_bmc_password_is_asked_for_until_it_is_healed(instance: Instance) -> None:
     registry.inject(instance, "bmc-wrong-password", "node1")
     changed = [instance.bmc_password(node) for node in ("node1", "node2")]
