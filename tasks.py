@@ -232,7 +232,7 @@ def solve(c: Context, json: bool = False) -> None:
 
 FAULT_HELP = {
     "node": "a node, or active: the one that has the address",
-    "network": "lan or mgmt",
+    "network": "lan or mgmt, or both: lan,mgmt",
     "groups": "who sees whom: node1,node2/node3; a node in no group sees everybody",
     "percent": "of the frames",
     "ms": "milliseconds",

@@ -20,6 +20,7 @@ from halab.conditions.cluster import (
 from halab.conditions.destructive import alone_serves_nothing, fences, survives, take_over
 from halab.conditions.firewall import lets_in
 from halab.conditions.lab import Exam, Lab, Node
+from halab.conditions.links import linked, preferred
 from halab.conditions.measured import measured
 from halab.conditions.policy import follows, independent, may_run, ordered
 from halab.conditions.service import (
@@ -54,6 +55,7 @@ __all__ = [
     "follows",
     "independent",
     "lets_in",
+    "linked",
     "logged",
     "managed",
     "may_run",
@@ -64,6 +66,7 @@ __all__ = [
     "option",
     "ordered",
     "page_of",
+    "preferred",
     "quorate",
     "reached",
     "served_at_home",

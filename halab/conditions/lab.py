@@ -92,6 +92,10 @@ class Lab(Protocol):
     @property
     def vip(self) -> IPv4Address: ...
     @property
+    def clients(self) -> IPv4Address:
+        """The address on `lan` of the workstation, where clients are."""
+
+    @property
     def prefix(self) -> int:
         """The length of the VIP's network prefix, in bits."""
 

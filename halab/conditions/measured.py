@@ -2,7 +2,7 @@
 
 from halab.conditions.checks import Condition, Observation
 from halab.conditions.lab import Lab
-from halab.measure.report import Measurement
+from halab.measure.report import Measurement, Run
 from halab.measure.run import summary
 
 
@@ -18,13 +18,15 @@ def measured(
     lost: range | None = None,
     recovery_point: float | None = None,
     now: bool = False,
+    networks: str = "",
 ) -> Condition:
     """There is a measurement of the fault, one of whose runs is as follows.
 
     `below` is in seconds, for all outages of the run together; `outages` is how many there were at most, and `at_least`
     how many at least; `split_brain` whether several nodes had the VIP at once; `lost` how many writes were acknowledged
     and are gone, `recovery_point` of how many seconds, at most. With `ended` they ended before the fault was healed.
-    With `now` it was made of the cluster as it is configured now.
+    With `now` it was made of the cluster as it is configured now. `networks` are those that the fault was about, as
+    `--network` has them.
     """
     wanted = [
         *([f"an outage of less than {below:g} s"] if below is not None else []),
@@ -36,6 +38,7 @@ def measured(
         *([_words(lost)] if lost is not None else []),
         *([f"acknowledged writes of at most {recovery_point:g} s lost"] if recovery_point is not None else []),
         *(["the cluster configured as it is now"] if now else []),
+        *([f"--network {networks}"] if networks else []),
     ]
     expected = f"a measurement of {fault}" + (f", with {', '.join(wanted)}" if wanted else "")
 
@@ -51,6 +54,7 @@ def measured(
                 and (at_least is None or len(run.outages) >= at_least)
                 and (lost is None or (bool(run.acknowledged) and len(run.lost) in lost))
                 and (recovery_point is None or (bool(run.acknowledged) and run.recovery_point <= recovery_point))
+                and (not networks or _about(run) == set(networks.split(",")))
                 for run in found.runs
             )
         )
@@ -68,6 +72,11 @@ def measured(
         f"inv measure {fault} --repeat 3",
     )
     return Condition(expected, look, hints)
+
+
+def _about(run: Run) -> set[str]:
+    """Return the networks that a fault of cables was about."""
+    return set(run.fault.options.get("network", "").split(","))
 
 
 def _words(lost: range) -> str:

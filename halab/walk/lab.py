@@ -69,6 +69,7 @@ class Lab:
         self._instance = instance
         self._audience = audience
         self.vip: IPv4Address = spec.vip
+        self.clients = spec.networks.lan.workstation
         self.prefix = spec.networks.lan.subnet.prefixlen
         self.cluster = spec.cluster
         self.pace = instance.pace

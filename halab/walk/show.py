@@ -46,6 +46,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.vip = self.spec.vip
+        self.clients = self.spec.networks.lan.workstation
         self.prefix = self.spec.networks.lan.subnet.prefixlen
         self.cluster = self.spec.cluster
         self.pace = Pace()

@@ -447,6 +447,16 @@ def test_a_measurement_of_another_configuration_is_not_one_of_this() -> None:
     assert "configured in another way" in measured("power-cut", now=True).look(cast(Lab, before)).seen
 
 
+def test_a_measurement_of_other_networks_is_not_one_of_these() -> None:
+    run = a_run(CUT, TOLD)
+    both = run.model_copy(update={"fault": InjectedFault(name="link-down", options={"network": "mgmt,lan"})})
+    made = MeasuredLab(a_measurement(both).model_copy(update={"fault": "link-down"}), a_measurement(run))
+
+    assert seen(made, "link-down", networks="lan,mgmt")
+    assert not seen(made, "link-down", networks="lan")
+    assert not seen(made, "power-cut", networks="lan")
+
+
 CIB = """\
 <configuration>
   <crm_config>
