@@ -28,23 +28,25 @@ atexit.register(closed_pipe.flush)
 closed_pipe.watch_end()
 
 
-def _with_target(words: list[str]) -> list[str]:
-    """Return the words with `vip` where `forward` has no target. To Invoke, no positional argument may be left out."""
-    if "forward" not in words:
-        return words
-    after = words.index("forward") + 1
-    following = iter(words[after:])
-    for word in following:
-        if word in ("-p", "--port"):
-            next(following, None)
-        elif not word.startswith("-"):
-            return words
-    return [*words[:after], "vip", *words[after:]]
+def _make_words_fit(program: Program) -> None:
+    """Make the words as Invoke has commands: of one word, also where two are typed, and with all their arguments."""
+    from halab.kit import typed
+
+    names, asked = list(program.collection.task_names), program.core[0].args["help"]
+    about = asked.value if asked.value in typed.groups(names) else None
+    words = [about, *program.core.unparsed] if about else program.core.unparsed
+    if not (typed.groups(names).keys() | typed.LEFT_OUT.keys()) & set(words):
+        return
+    options = typed.options(program.collection.to_contexts())
+    words = typed.joined(words, options)
+    if about and words[0] != about:
+        asked.value, *words = words
+    program.core.unparsed = typed.completed(words, options)
 
 
 def _parse_tasks(program: Program) -> None:
     """Parse the commands. For what it does not understand Invoke ends with 1, which here means: a check failed."""
-    program.core.unparsed = _with_target(program.core.unparsed)
+    _make_words_fit(program)
     try:
         _invokes_own(program)
     except ParseError as error:
@@ -107,6 +109,14 @@ def _exams() -> Any:
 
 def _travel() -> Any:
     return import_module("halab.cli.travel_commands")
+
+
+def _classes() -> Any:
+    return import_module("halab.cli.class_commands")
+
+
+def _sites() -> Any:
+    return import_module("halab.cli.site_commands")
 
 
 def _authoring() -> Any:
@@ -473,6 +483,136 @@ def page(
     import_module("halab.web.page").page(port, listen, certificate, key, background, stop, for_, instructor, revoke)
 
 
+@task(
+    name="site up",
+    help={"machines": "file that describes the site; default: the one that is up, or else this machine alone"},
+)
+@_guarded
+def site_up(c: Context, machines: str | None = None) -> None:
+    """Make a site of machines, or complete it: Slurm, and halab with its images, on each of them."""
+    _sites().up(machines)
+
+
+@task(name="site check")
+@_guarded
+def site_check(c: Context, json: bool = False) -> None:
+    """Tell how many seats fit on the site, and which machine lacks what, or is other than the head."""
+    _sites().check(json)
+
+
+@task(name="site down")
+@_guarded
+def site_down(c: Context) -> None:
+    """End the site, if it has no seats."""
+    _sites().down()
+
+
+LEARNER_HELP = {"learner": "a name of the roster, or the instance that is made from it"}
+CLASS_HELP = {"lab": "the class of that lab; needed only when there are several"}
+
+
+@task(
+    name="class up",
+    positional=["lab"],
+    help={
+        "lab": "a lab or an exam",
+        "learners": "file with the roster: CSV, with a column `name`",
+        "seed": "of an exam's draw; the instructor's",
+        "practice": "an exam whose hints cost nothing",
+        "distro": "the distro of all nodes",
+    },
+)
+@_guarded
+def class_up(
+    c: Context,
+    lab: str,
+    learners: str,
+    seed: str | None = None,
+    practice: bool = False,
+    distro: str | None = None,
+) -> None:
+    """Give each learner of a roster a seat on the machines of the site."""
+    _classes().up(lab, learners, seed, practice, distro)
+
+
+@task(name="class status", help=CLASS_HELP)
+@_guarded
+def class_status(c: Context, lab: str | None = None, json: bool = False) -> None:
+    """Show where each learner sits, what waits and why, and how far everybody is."""
+    _classes().status(lab, json)
+
+
+@task(name="class ssh", positional=["learner", "name"], help={**LEARNER_HELP, "name": "a node, or workstation"})
+@_guarded
+def class_ssh(c: Context, learner: str, name: str) -> None:
+    """Open a shell on a node of a learner, recorded as on one machine; with `-- COMMAND`, run that there."""
+    _classes().ssh(learner, name)
+
+
+@task(
+    name="class do",
+    positional=["learner"],
+    help={**LEARNER_HELP, "all": "for every learner who has a seat, side by side", **CLASS_HELP},
+)
+@_guarded
+def class_do(c: Context, learner: str, all: bool = False, lab: str | None = None) -> None:
+    """Run a command of inv, given after `--`, on a learner's instance; its exit status is this one's."""
+    _classes().do(learner, all, lab)
+
+
+GRADE_HELP = {**LEARNER_HELP, **SIGN_HELP, "all": "everybody who has a seat", **CLASS_HELP}
+
+
+@task(name="class grade", positional=["learner"], help=GRADE_HELP)
+@_guarded
+def class_grade(
+    c: Context, learner: str, all: bool = False, sign: str | None = None, lab: str | None = None, json: bool = False
+) -> None:
+    """Grade exams as they stand, and bring the attempts home."""
+    _classes().grade(learner, all, sign, lab, json, last=False)
+
+
+@task(name="class finish", positional=["learner"], help=GRADE_HELP)
+@_guarded
+def class_finish(
+    c: Context, learner: str, all: bool = False, sign: str | None = None, lab: str | None = None, json: bool = False
+) -> None:
+    """Hand exams in, grade them for the last time, and bring the attempts home."""
+    _classes().grade(learner, all, sign, lab, json, last=True)
+
+
+@task(
+    name="class marks",
+    positional=["exam"],
+    help={"exam": "a lab that inv labs calls an exam", "csv": "file to write, with one beside it"},
+)
+@_guarded
+def class_marks(c: Context, exam: str, csv: str | None = None, json: bool = False) -> None:
+    """Show the marks of a class, from what came home."""
+    _classes().marks(exam, csv, json)
+
+
+@task(name="class ship", positional=["learner"], help={**LEARNER_HELP, **CLASS_HELP})
+@_guarded
+def class_ship(c: Context, learner: str, lab: str | None = None) -> None:
+    """Bring the last checkpoint of a learner, or of everybody, to the head."""
+    _classes().ship(learner, lab)
+
+
+@task(name="class move", positional=["learner"], help={**LEARNER_HELP, "to": "a machine; default: any that has room"})
+@_guarded
+def class_move(c: Context, learner: str, to: str | None = None) -> None:
+    """Give a learner another seat, which goes on from the last checkpoint that was shipped."""
+    _classes().move(learner, to)
+
+
+@task(name="class down", positional=["learner"], help={**LEARNER_HELP, **CLASS_HELP})
+@_guarded
+def class_down(c: Context, learner: str, lab: str | None = None) -> None:
+    """Take a learner's seat away, or those of the whole class; what came home stays."""
+    _classes().down(learner, lab)
+
+
 @task(help={"action": "add", "packages": "names, with commas between"})
 @_guarded
 def pool(c: Context, action: str, packages: str) -> None:
@@ -534,13 +674,14 @@ def bmc(c: Context, name: str, action: str) -> None:
 
 @task(
     help={
-        "select": "pytest's -k, on all tests but those of --vm and --hosts, or on one part",
+        "select": "pytest's -k, on all tests but those of --vm, --hosts and --site, or on one part",
         "all": "everything on containers: each lab and each exam proven, every fault, every kill",
         "rest": "what --all has besides what is run without an option",
         "unit": "only what needs no node",
         "exams": "only exams, whose graders are proven",
         "vm": "only what needs virtual machines, which are emulated",
         "hosts": "only README's commands on the other Debian release",
+        "site": "only a class on a site of four machines, in namespaces of this host",
         "no_skip": "a test that is skipped is a failure",
     }
 )
@@ -554,10 +695,11 @@ def test(
     exams: bool = False,
     vm: bool = False,
     hosts: bool = False,
+    site: bool = False,
     no_skip: bool = False,
 ) -> None:
     """Run what to run before a commit: units, a walk, and one of each kind on real clusters; or another part."""
-    parts = {"all": all, "rest": rest, "unit": unit, "exams": exams, "vm": vm, "hosts": hosts}
+    parts = {"all": all, "rest": rest, "unit": unit, "exams": exams, "vm": vm, "hosts": hosts, "site": site}
     _development().test([part for part, wanted in parts.items() if wanted], select, no_skip)
 
 

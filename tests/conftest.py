@@ -9,7 +9,7 @@ import pytest
 from halab.providers import rights
 
 HERE = Path(__file__).parent
-ON_NODES = {HERE / "labs", HERE / "exams"}
+ON_NODES = {HERE / "labs", HERE / "exams", HERE / "site"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

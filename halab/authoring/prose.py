@@ -13,6 +13,7 @@ from invoke.parser.parser import Parser
 from invoke.program import Program
 
 from halab.authoring import new
+from halab.kit import typed
 from halab.kit.toml import suggestion
 from halab.walk import checkpoints
 
@@ -143,6 +144,7 @@ class Reader:
     made: dict[str, list[str]] = field(default_factory=lambda: {"lab": [], "step": [], "checkpoint": []})
 
     def __post_init__(self) -> None:
+        self._options = typed.options(self.known.commands)
         self._parser = Parser(list(self.known.commands), initial=Program().initial_context)
 
     def read(self, words: str, certain: bool) -> list[str]:
@@ -158,13 +160,16 @@ class Reader:
             ]
             if argv[0] == "--help":  # --help COMMAND: Invoke takes COMMAND for a second one
                 argv = [word for word in argv[1:] if word != ANY]
-            contexts = self._parser.parse_argv(argv)
+            contexts = self._parser.parse_argv(typed.completed(self._joined(argv), self._options))
         except (ParseError, ValueError) as error:
-            return self._unknown(shown, words.split(), str(error), certain)
+            return self._unknown(shown, self._joined(words.split()), str(error), certain)
         return [f"{shown}: {wrong}" for wrong in self._wrong_names(contexts)]
 
+    def _joined(self, words: list[str]) -> list[str]:
+        return typed.joined(words, self._options)
+
     def _unknown(self, shown: str, words: list[str], error: str, certain: bool) -> list[str]:
-        names = [context.name or "" for context in self.known.commands]
+        names = list(self._options)
         if words[0] not in names and not words[0].startswith("-"):
             return [f'{shown}: there is no command "{words[0]}", {suggestion(words[0], names)}']
         # Prose may name a command alone, without the arguments that it needs

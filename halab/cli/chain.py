@@ -17,6 +17,8 @@ from halab.kit.errors import Exit as Code
 from halab.kit.errors import HalabError, LabError
 from halab.kit.printable import printable
 
+WORDS_AFTER_DASHES = ("ssh", "class ssh", "class do")
+
 
 class Chain(Executor):
     """Runs commands in order. Invoke is told of it in invoke.json.
@@ -46,8 +48,9 @@ class Chain(Executor):
 def _refuse(tasks: Sequence[ParserContext]) -> None:
     """End the command line, before anything is done, when a command was given what it cannot use."""
     try:
-        if typed.after_dashes() and (not tasks or tasks[-1].name != "ssh"):
-            raise LabError("words after -- are for ssh only, which has to be the last command")
+        if typed.after_dashes() and (not tasks or tasks[-1].name not in WORDS_AFTER_DASHES):
+            takers = " and ".join(WORDS_AFTER_DASHES)
+            raise LabError(f"words after -- are for {takers} only, which has to be the last command")
         for task in tasks:
             for argument in task.args.values():
                 if argument.got_value and argument.value == "":

@@ -11,6 +11,7 @@ from halab.kit.errors import CheckFailed, LabError
 from halab.kit.paths import LABS, ROOT
 from halab.providers import host, images, rights
 from halab.providers.vagrant import boxes, command, packages
+from halab.site import facts
 from halab.spec import distros, labs
 
 # Files of tests are given out to processes (pytest-xdist), in this order: the longest first
@@ -57,7 +58,11 @@ PARTS = {
     "exams": (*CLUSTERS, *EXAMS),
     "vm": MACHINES,
     "hosts": ("tests/hosts",),
+    "site": ("tests/site",),
 }
+
+
+SITE_TOOLS = (host.Tool("sshd", "lets the head in to machines of its tests", "openssh-server", "openssh-server"),)
 
 
 def test(parts: Sequence[str], select: str, no_skip: bool) -> None:
@@ -74,6 +79,8 @@ def _prepare(part: str, report: Report) -> None:
     """Install what the tests need: nothing where nodes cannot run, as those tests are skipped."""
     if part == "vm":
         _prepare_machines(report)
+    elif part == "site" and not rights.no_nodes_because():
+        host.ensure((*host.TOOLS, *facts.ON_EACH, *facts.ON_HEAD, *SITE_TOOLS), report.say)
     elif part == "hosts":
         host.ensure(host.BOOTSTRAP_TOOLS, report.say)
     elif part != "unit" and not rights.no_nodes_because():

@@ -14,7 +14,6 @@ from halab.exams.reports import marks as class_marks
 from halab.instance.instance import instances_dir
 from halab.instance.state import read_state
 from halab.kit.errors import CheckFailed, LabError, NothingChecked
-from halab.kit.files import publish
 from halab.spec import labs
 
 PAUSE = 3.0  # seconds between two looks of `inv watch`
@@ -104,10 +103,7 @@ def marks(exam: str, csv: str | None, json: bool) -> None:
     if not learners:
         raise NothingChecked(f"nobody on this machine has begun {exam}; try: inv start {exam}")
     if csv:
-        file = Path(csv)
-        failed = file.with_name(f"{file.stem}-failed.csv")
-        publish(file, class_marks.as_csv([*class_marks.COLUMNS, *tasks], class_marks.table(learners, tasks)))
-        publish(failed, class_marks.as_csv(class_marks.FAILED, class_marks.failed(learners)))
-        report.say(f"Marks: {file}\nFailed checks: {failed}")
+        for written, file in class_marks.write(Path(csv), learners, tasks).items():
+            report.say(f"{written}: {file}")
     if json or not csv:
         report.marks(learners, tasks)

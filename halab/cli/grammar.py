@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from invoke.exceptions import ParseError
 
 from halab.kit.toml import suggestion
-from halab.kit.typed import shown
+from halab.kit.typed import groups, shown
 
 
 def wrong(error: ParseError, commands: Sequence[str]) -> str:
@@ -25,6 +25,8 @@ def wrong(error: ParseError, commands: Sequence[str]) -> str:
     if word.startswith("-"):
         options = [flag for flag in context.flags if flag.startswith("--")] if context else []
         return f"{command} has no option {shown(word)}, {suggestion(word, options or ['--help'])}"
-    if context and context.name == "ssh":
+    if context and context.name in ("ssh", "class ssh"):
         return f"{shown(word)} is no command of inv; words for the node come after --, as in: inv ssh node1 -- ls"
+    if seconds := groups(commands).get(word):
+        return f"after inv {word} comes one of: {', '.join(seconds)}"
     return f"there is no command {shown(word)}, {suggestion(word, commands)}"

@@ -188,6 +188,16 @@ def _report(given: Given) -> None:
         number_of_attempt(given["attempt"])
 
 
+def _class_up(given: Given) -> None:
+    from halab.classroom import roster
+
+    labs.refuse_unknown(given["lab"])
+    _seed(given)
+    if given["distro"] is not None:
+        distros.load(given["distro"])
+    roster.read(file_to_read("--learners", given["learners"]))
+
+
 COMMANDS: dict[str, Callable[[Given], None]] = {
     "lab": _lab,
     "start": _start,
@@ -206,5 +216,9 @@ COMMANDS: dict[str, Callable[[Given], None]] = {
     "make-key": _make_key,
     "verify-report": _verify_report,
     "marks": _marks,
+    "class up": _class_up,
+    "class grade": _sign,
+    "class finish": _sign,
+    "class marks": _marks,
     "report": _report,
 }

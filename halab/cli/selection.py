@@ -1,7 +1,6 @@
 """What `inv lab` selects, remembered for the commands after it: a lab, an instance of it, and what makes its nodes."""
 
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Self
@@ -18,13 +17,12 @@ from halab.kit.files import write_atomically
 from halab.kit.frozen import Frozen
 from halab.kit.paths import state_dir
 from halab.kit.toml import suggestion
-from halab.kit.typed import shown
+from halab.kit.typed import INSTANCE, shown
 from halab.providers import host, images, verdicts
 from halab.spec import distros, labs
 from halab.spec.labs import LabFolder
 from halab.spec.models import Needs
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,40}")  # of an instance
 DEFAULT_LAB = "ha-web"
 SETTING = "HALAB_INSTANCE"  # in the environment: the instance for all commands of one terminal
 
@@ -182,14 +180,14 @@ def obstacle(needs: Needs) -> str | None:
 
 def refuse_name(instance: str) -> None:
     """Raise LabError for what cannot name an instance."""
-    if not NAME.fullmatch(instance):
+    if not INSTANCE.fullmatch(instance):
         raise LabError(f"{shown(instance)} is no name for an instance: up to 41 of a-z, 0-9, dot, dash, underscore")
 
 
 def refuse_lab(lab: str, instance: str | None) -> None:
     """Raise LabError for what is no lab, unless the instance is there, which can be removed all the same."""
     name = instance or of_this_terminal() or lab
-    if not (NAME.fullmatch(name) and _readable_state(name)):
+    if not (INSTANCE.fullmatch(name) and _readable_state(name)):
         labs.refuse_unknown(lab)
 
 

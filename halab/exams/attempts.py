@@ -1,14 +1,17 @@
 """The attempts at an exam: attempts/<number>/ with grade.json, a picture of each outage, and recordings."""
 
 import shutil
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from halab.exams.grade import Grade
+from halab.exams import collected
+from halab.exams.grade import GRADE, Grade
 from halab.exams.sitting import sitting_of
 from halab.instance.instance import Instance, instances_dir
+from halab.instance.seat import Epoch, read_seat
 from halab.instance.state import Sitting, read_state
 from halab.kit.audience import Event
 from halab.kit.errors import LabError
@@ -16,8 +19,6 @@ from halab.kit.files import publish
 from halab.kit.recording import whole_lines
 from halab.measure.report import Measurement
 from halab.measure.timeline import draw
-
-GRADE = "grade.json"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Graded(Event):
 
 @dataclass(frozen=True)
 class Learner:
-    """A learner's instance of an exam on this machine.
+    """A learner's instance of an exam, on this machine or on another one from which attempts came home.
 
     `attempt` is the one that counts: the one handed in, or else the last graded one. It is None when the last grading
     found replaced programs on the nodes.
@@ -71,7 +72,9 @@ def keep(instance: Instance, grade: Grade, outages: Sequence[Measurement], last:
     If nothing was graded because something was replaced on the nodes, the earlier attempts do not count either, until
     another one is graded.
     """
-    sitting = sitting_of(instance)
+    sitting, seat = sitting_of(instance), read_seat(instance.directory)
+    if seat:
+        grade = grade.model_copy(update={"seat": seat.epoch})
     number = sitting.attempts + 1
     directory = instance.directory / "attempts" / str(number)
     shutil.rmtree(directory, ignore_errors=True)  # left by a grading that was killed or could not be finished
@@ -115,16 +118,30 @@ def find(instance_directory: Path, number: int) -> Attempt:
     return kept[wanted]
 
 
-def learners(exam: str) -> list[Learner]:
-    """Return everybody on this machine who has an instance of the exam."""
-    found = []
-    for directory in sorted(instances_dir().glob("*")):
+def learners(exam: str, newest: Mapping[str, Epoch] = {}, of_class: str | None = None) -> list[Learner]:
+    """Return everybody who has an instance of the exam on this machine, or from whose seat something came home here.
+
+    With `of_class` only those of a class. `newest` has the epochs that seats have now, by instance, as far as they are
+    known: attempts of earlier ones do not count.
+    """
+    places = collected.places() if of_class is None else sorted(collected.learners_dir(of_class).glob("[!.]*"))
+    here = sorted(instances_dir().glob("*")) if of_class is None else []
+    by_name: dict[str, dict[Path, Sitting]] = defaultdict(dict)
+    for directory in (*here, *places):
         state = read_state(directory)
         if state and state.lab == exam and state.sitting:
-            graded = 0 if state.sitting.replaced else state.sitting.attempts
-            attempt = read(directory / "attempts" / str(graded)) if graded else None
-            found.append(Learner(directory.name, state.sitting, attempt))
-    return found
+            by_name[directory.name][directory] = state.sitting
+    return [_learner(name, found, newest.get(name)) for name, found in sorted(by_name.items())]
+
+
+def _learner(name: str, found: Mapping[Path, Sitting], newest: Epoch | None) -> Learner:
+    seats = {directory: read_seat(directory) for directory in found}
+    counts = collected.counting({directory: seat.epoch if seat else None for directory, seat in seats.items()}, newest)
+    if counts is None:
+        return Learner(name, next(iter(found.values())), None)
+    sitting = found[counts]
+    graded = 0 if sitting.replaced else sitting.attempts
+    return Learner(name, sitting, read(counts / "attempts" / str(graded)) if graded else None)
 
 
 def _sorted(directory: Path, pattern: str) -> tuple[Path, ...]:

@@ -8,10 +8,13 @@ from typing import Any, Literal
 from pydantic import AwareDatetime
 
 from halab.conditions.checks import CheckResult, Outcome
+from halab.instance.seat import Epoch
 from halab.instance.state import Sitting
 from halab.kit.audience import Event
 from halab.kit.frozen import Frozen
 from halab.spec.paper import ExamFile
+
+GRADE = "grade.json"  # in an attempt's directory
 
 
 class Mark(Frozen):
@@ -98,6 +101,7 @@ class Grade(Frozen):
     verdict: Literal["passed", "failed", "not graded"]
     tasks: tuple[TaskScore, ...]
     checks: tuple[Mark, ...]
+    seat: Epoch | None = None  # of the seat in a class where it was graded
 
     @property
     def minutes(self) -> float:

@@ -1,9 +1,9 @@
-"""Where halab keeps things: the checkout, the user's cache (images, pools) and the user's state (instances)."""
+"""Where halab keeps things: the checkout, the user's cache (images, pools) and the user's state (instances).
 
-import hashlib
+Others are imported where they are used: a command to a learner's machine does without them.
+"""
+
 from pathlib import Path
-
-from platformdirs import user_cache_path, user_state_path
 
 ROOT = Path(__file__).resolve().parents[2]
 LABS = ROOT / "labs"
@@ -12,6 +12,8 @@ PROVISION = ROOT / "provision"
 
 def cache_dir() -> Path:
     """Return the directory for things that can be made again. It honours XDG_CACHE_HOME."""
+    from platformdirs import user_cache_path
+
     return user_cache_path("halab")
 
 
@@ -20,6 +22,8 @@ def state_dir() -> Path:
 
     Links are resolved, so it is the same path whichever way it is reached.
     """
+    from platformdirs import user_state_path
+
     return user_state_path("halab").resolve()
 
 
@@ -34,4 +38,6 @@ def name_on_host(instance: Path) -> str:
     It is the instance's own name and a hash of its directory: another user, or another XDG_STATE_HOME, may have an
     instance of the same name.
     """
+    import hashlib
+
     return f"{instance.name}-{hashlib.sha256(str(instance).encode()).hexdigest()[:8]}"

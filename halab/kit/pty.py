@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import tty
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
 
@@ -18,6 +18,7 @@ from halab.kit.recording import Recording
 
 SIZE = os.terminal_size((80, 24))  # columns and lines, when there is no terminal or it does not know its size
 STDIN, STDOUT, STDERR = 0, 1, 2
+Shown = Callable[[bytes], bytes]
 Decoder = codecs.getincrementaldecoder("utf-8")
 
 
@@ -42,9 +43,9 @@ def on_terminal() -> bool:
     return os.isatty(STDIN) and os.isatty(STDOUT)
 
 
-def run_apart(argv: Sequence[str], recording: Recording | None = None) -> int:
+def run_apart(argv: Sequence[str], recording: Recording | None = None, shown: Shown = bytes) -> int:
     """Run a program on a terminal of its own, which has the size of this one and follows its changes. Return its exit
-    status. The program cannot reach this terminal itself.
+    status. The program cannot reach this terminal itself. Of what it prints, this one gets what `shown` returns.
     """
     sys.stdout.flush()
     session = Session(argv, size(), recording)
@@ -57,7 +58,7 @@ def run_apart(argv: Sequence[str], recording: Recording | None = None) -> int:
     try:
         tty.setraw(STDIN)
         with suppress(OSError):  # this terminal was closed
-            _pass_on(session)
+            _pass_on(session, shown)
     finally:
         signal.signal(signal.SIGWINCH, before)
         with suppress(termios.error):
@@ -68,7 +69,7 @@ def run_apart(argv: Sequence[str], recording: Recording | None = None) -> int:
     return status
 
 
-def _pass_on(session: Session) -> None:
+def _pass_on(session: Session, shown: Shown) -> None:
     """Pass on what is typed and printed, until the program has ended or closed its terminal. Raises OSError when this
     terminal was closed.
     """
@@ -84,7 +85,7 @@ def _pass_on(session: Session) -> None:
         with suppress(BlockingIOError):
             while terminal in ready or ended:  # once it has ended, all that is left
                 data = session.read()
-                _write(STDOUT, data)
+                _write(STDOUT, shown(data))
                 if not data:
                     return
                 if not ended:

@@ -26,6 +26,9 @@ MOST = {
     "nproc": 32_768,
     "sigpending": 4096,  # for all processes of a user together, and all nodes are one user
     "msgqueue": 0,  # likewise: POSIX message queues, which nothing in a cluster uses
+    # No kernel since 2.4 heeds this (setrlimit(2)). Slurm gives each job what it asks for, so it is what the smallest
+    # asks for: a job of another may start a node then, or visit it
+    "rss": 2**20,
 }
 KINDS = {  # name in podman-create(1) -> limit of getrlimit(2)
     "core": resource.RLIMIT_CORE,

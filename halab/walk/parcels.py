@@ -7,7 +7,6 @@ kept/                                events.jsonl, recordings/, attempts/, measu
 A file is made under another name, and gets its own when it is complete. Anybody may have made one that is read here.
 """
 
-import glob
 import gzip
 import io
 import json
@@ -16,17 +15,18 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
+from halab.instance.seat import Seat
 from halab.instance.state import State
 from halab.kit import trees
 from halab.kit.errors import LabError
 from halab.kit.frozen import Frozen
-from halab.kit.process import is_alive
+from halab.kit.scratch import remove_left
 from halab.kit.typed import shown
 from halab.providers import Origin
 
@@ -43,13 +43,16 @@ Members = Iterator[tarfile.TarInfo]
 
 
 class About(Frozen):
-    """What a parcel is of: an instance with these checkpoints, of which it goes on at the last."""
+    """What a parcel is of: an instance with these checkpoints, of which it goes on at the last. `seat` is the
+    seat that it was, if any.
+    """
 
     format: Literal[1] = FORMAT
     made: AwareDatetime
     instance: str
     checkpoints: tuple[str, ...] = Field(min_length=1)
     origin: Origin
+    seat: Seat | None = None
     state: State
 
     @property
@@ -71,7 +74,7 @@ def pack(directory: Path, what: About, file: Path) -> None:
     """
     others = sorted(path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
     (directory / ABOUT).write_text(what.model_dump_json())
-    _remove_unfinished(file)
+    remove_left(file.parent, file.name)
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         made = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -141,15 +144,6 @@ def _about(file: Path, members: Members, stream: trees.Readable) -> About:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise LabError(f"{file} is of another version of halab, or damaged: {shown(where)}: {first['msg']}") from None
-
-
-def _remove_unfinished(file: Path) -> None:
-    """Remove what commands that were killed have left of the same file."""
-    for left in file.parent.glob(f".{glob.escape(file.name)}.*"):
-        pid = left.name.rpartition(".")[2]
-        if pid.isdecimal() and not is_alive(int(pid)):
-            with suppress(OSError):  # it is somebody else's
-                left.unlink()
 
 
 def _safe(path: Path) -> Path:

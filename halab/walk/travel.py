@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from halab.conditions.checks import Outcome
 from halab.instance import event_log
 from halab.instance.instance import Instance
+from halab.instance.seat import read_seat
 from halab.instance.state import State
 from halab.kit.errors import LabError
 from halab.kit.recording import whole_lines
@@ -67,6 +68,7 @@ def export(instance: Instance, name: str, file: Path) -> None:
             instance=instance.name,
             checkpoints=tuple(one.name for one in taken),
             origin=origin,
+            seat=read_seat(instance.directory),
             state=_as_of(instance.state, checkpoint),
         )
         parcels.pack(whole, what, file)

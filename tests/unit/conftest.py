@@ -1,16 +1,19 @@
 """What keeps unit tests apart from the user's own instances, images and settings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from halab.classroom import steps
 from halab.cli import selection
 from halab.instance.instance import Instance
 from halab.kit.errors import Exit
-from halab.kit.process import run_by
+from halab.kit.process import CommandResult, run_by
 from halab.providers import PROVIDERS, rights
+from halab.site import files
 from halab.spec import labs
+from tests.fake_slurm import FakeSlurm, stand_in
 from tests.fakes import Programs, World, instance_up, write_lab
 from tests.inv import Inv
 from tests.page_server import PageServer
@@ -91,3 +94,24 @@ def server() -> Iterator[PageServer]:
     server = PageServer()
     yield server
     server.close()
+
+
+@pytest.fixture
+def slurm(monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
+    """A site of two machines, with room for three seats of `tiny`. No machine answers what it is asked itself."""
+    files.on_head().mkdir(parents=True)
+    (files.on_head() / "slurm.conf").touch()
+    monkeypatch.setattr(steps, "run", lambda argv, **_: CommandResult(tuple(argv), 0, "", "srun: error: cut off"))
+    return stand_in(monkeypatch, m1=1400, m2=700)
+
+
+@pytest.fixture
+def roster(tmp_path: Path) -> Callable[..., str]:
+    """Write the roster of learners with these names, and return its path."""
+
+    def write(*names: str) -> str:
+        file = tmp_path / "roster.csv"
+        file.write_text("\n".join(["name", *names, ""]))
+        return str(file)
+
+    return write

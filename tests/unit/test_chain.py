@@ -145,7 +145,7 @@ def test_a_program_that_is_run_prints_nothing_beside_the_document(tmp_path: Path
         (["export", "tiny", "--for-learner", "/usr", "--learners", "a,B"], '"B" is no name for an instance'),
         (["verify-report", "/dev/null", "--key", "/dev/null"], 'DIRECTORY: "/dev/null" is no directory'),
         (["verify-report", "/usr", "--key", "/nonexistent"], '--key: "/nonexistent" is not there'),
-        (["status", "--", "ls"], "words after -- are for ssh only"),
+        (["status", "--", "ls"], "words after -- are for ssh and class ssh and class do only"),
         (["statsu"], 'there is no command "statsu", did you mean "status"?'),
         (["walk", "--too", "one"], 'inv walk has no option "--too", did you mean "--to"?'),
         (["lab", "--nodes"], "inv lab: --nodes needs a value"),

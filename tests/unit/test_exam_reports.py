@@ -22,9 +22,9 @@ from halab.cli.audience import JsonAudience, RichAudience
 from halab.cli.report import Report
 from halab.conditions.checks import Outcome
 from halab.exams import reports, sitting
-from halab.exams.attempts import GRADE, Attempt, Graded, Learner, read
+from halab.exams.attempts import Attempt, Graded, Learner, read
 from halab.exams.draw import draw as draw_exam
-from halab.exams.grade import Grade, Mark, Marked, TaskScore
+from halab.exams.grade import GRADE, Grade, Mark, Marked, TaskScore
 from halab.exams.reports import gradescope, junit, marks, page, pictures, recordings
 from halab.exams.reports.text import cell
 from halab.instance.instance import Instance

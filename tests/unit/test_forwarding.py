@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-import tasks
 from halab.cli import forwarding
 from halab.instance.instance import Instance
 from halab.kit import relay
@@ -240,18 +239,3 @@ def test_the_url_is_told_and_a_port_that_is_taken_is_refused(
     assert told.startswith("https://127.0.0.1:")
     assert "is port 2224 of 10.1.0.10" in told
     assert f"port {port} of 127.0.0.1 cannot be had: Address already in use" in inv.err
-
-
-@pytest.mark.parametrize(
-    ("words", "parsed"),
-    [
-        ("forward", "forward vip"),
-        ("forward node1:80", "forward node1:80"),
-        ("lab --instance a forward --port 99", "lab --instance a forward vip --port 99"),
-        ("forward -p 99 node1:80", "forward -p 99 node1:80"),
-        ("forward --port=99", "forward vip --port=99"),
-        ("status", "status"),
-    ],
-)
-def test_a_target_may_be_left_out(words: str, parsed: str) -> None:
-    assert tasks._with_target(words.split()) == parsed.split()

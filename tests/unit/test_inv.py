@@ -16,6 +16,7 @@ TOOLS = ("bash", "cat", "chmod", "cp", "env", "flock", "kill", "ln", "mkdir", "m
 PYTHON = """#!/bin/bash
 case "$*" in
     -c*) exit 0 ;;
+    -P*) echo "python $*" ;;
     "-m venv "*)
         echo venv >>"$BENCH/log"
         mkdir -p "$3/bin" "$3/lib/python3.11/site-packages"
@@ -106,6 +107,20 @@ def test_modules_of_the_checkout_can_be_imported_from_anywhere(bench: Bench) -> 
 
     pth = bench.repo / ".venv/lib/python3.11/site-packages/halab.pth"
     assert (pth.parent / pth.read_text().strip()).resolve() == bench.repo
+
+
+@pytest.mark.parametrize(
+    ("words", "runs"),
+    [
+        (("class", "do", "alice", "--", "check"), "python -P -m halab.classroom.forwarding alice -- check"),
+        (("class", "do", "--all", "--", "check"), "invoke --search-root REPO class do --all -- check"),
+        (("class", "do", "alice", "--"), "invoke --search-root REPO class do alice --"),
+        (("class", "do", "alice"), "invoke --search-root REPO class do alice"),
+        (("class", "status"), "invoke --search-root REPO class status"),
+    ],
+)
+def test_a_command_for_one_learner_does_without_invoke(bench: Bench, words: tuple[str, ...], runs: str) -> None:
+    assert bench.run(*words).stdout == runs.replace("REPO", str(bench.repo)) + "\n"
 
 
 def test_later_uses_need_no_python_pip_or_tool_but_readlink(bench: Bench, tmp_path: Path) -> None:

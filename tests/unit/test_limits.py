@@ -57,6 +57,15 @@ def test_no_limit_is_asked_for_above_the_host_s_own(monkeypatch: pytest.MonkeyPa
     assert f"--ulimit=nofile={given}:{given}" in limits.ulimits()
 
 
+@pytest.mark.parametrize("hard", [resource.RLIM_INFINITY, 700 * 2**20, 2**20])
+def test_a_job_of_slurm_may_start_or_visit_a_node_that_was_made_in_a_larger_one(
+    monkeypatch: pytest.MonkeyPatch, hard: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (hard, hard))  # what the job asks for
+
+    assert f"--ulimit=rss={2**20}:{2**20}" in limits.ulimits()
+
+
 def test_every_kind_of_limit_is_named_so_that_containers_conf_decides_none() -> None:
     """Podman has no option for the address space, and containers.conf has none either."""
     kinds = {name.removeprefix("RLIMIT_").lower() for name in dir(resource) if name.startswith("RLIMIT_")}

@@ -11,6 +11,7 @@ UPWARDS = [
     "kit",
     "spec",
     "providers",
+    "site",
     "instance",
     "faults",
     "measure",
@@ -19,6 +20,7 @@ UPWARDS = [
     "exams",
     "proof",
     "authoring",
+    "classroom",
     "cli",
     "web",
 ]

@@ -14,6 +14,7 @@ import pytest
 from halab.instance import by_hand
 from halab.instance.event_log import NAME as EVENTS
 from halab.instance.instance import Instance, instances_dir
+from halab.instance.seat import Seat, write_seat
 from halab.instance.state import locked
 from halab.kit.errors import Exit
 from halab.measure import records
@@ -100,6 +101,7 @@ def test_what_is_kept_of_an_instance_goes_along(up: Inv, file: Path, move: Calla
     (instance.directory / "attempts" / "1" / ".grade.json.1234").write_text("half")
     with instance.lock():
         records.keep(instance, a_measurement())
+    write_seat(instance.directory, Seat(learner="Ålice", job=7, restarts=1))
     assert up("walk", "--to", "one", "export-checkpoint", str(file)) == Exit.GOOD
     assert file.stat().st_mode & 0o777 == 0o600
     move()
@@ -113,6 +115,8 @@ def test_what_is_kept_of_an_instance_goes_along(up: Inv, file: Path, move: Calla
     assert len(records.everything(there)) == 1
     assert '"command": "walk"' in (there.directory / f"{EVENTS}.1").read_text()
     assert '"command": "import-checkpoint"' in (there.directory / EVENTS).read_text()
+    assert not (there.directory / "seat.json").exists()  # the new seat is another one
+    assert parcels.about(file).seat == Seat(learner="Ålice", job=7, restarts=1)
 
 
 def test_the_place_is_that_of_the_last_step_unless_it_is_named(up: Inv, file: Path, world: World) -> None:

@@ -10,7 +10,8 @@ text        what a learner may have written, made harmless for a spreadsheet
 
 from pathlib import Path
 
-from halab.exams.attempts import GRADE, Attempt
+from halab.exams.attempts import Attempt
+from halab.exams.grade import GRADE
 from halab.exams.reports import gradescope, junit, page
 from halab.kit.files import publish
 

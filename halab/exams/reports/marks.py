@@ -3,11 +3,13 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from halab.conditions.checks import Outcome
 from halab.exams.attempts import Learner
 from halab.exams.reports.text import cell
+from halab.kit.files import publish
 
 COLUMNS = ("learner", "seed", "attempt", "at", "minutes", "points", "of", "percent", "verdict", "late")
 FAILED = ("learner", "task", "check", "expected", "seen", "hint")
@@ -38,6 +40,14 @@ def as_csv(heading: Sequence[str], rows: Iterable[Row]) -> str:
     for row in (heading, *rows):
         writer.writerow(map(_cell, row))
     return text.getvalue()
+
+
+def write(file: Path, learners: Sequence[Learner], tasks: Sequence[str]) -> dict[str, Path]:
+    """Write both tables, the second one beside the first, and return what each is, and its file."""
+    beside = file.with_name(f"{file.stem}-failed.csv")
+    publish(file, as_csv([*COLUMNS, *tasks], table(learners, tasks)))
+    publish(beside, as_csv(FAILED, failed(learners)))
+    return {"Marks": file, "Failed checks": beside}
 
 
 def as_data(learners: Sequence[Learner], tasks: Sequence[str]) -> list[dict[str, Any]]:

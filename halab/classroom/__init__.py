@@ -1,0 +1,1 @@
+"""Classes: a roster of learners, and their seats on the machines of a site."""

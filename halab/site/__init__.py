@@ -1,0 +1,1 @@
+"""Machines that are used together, and Slurm, which places work on them."""
