@@ -9,14 +9,12 @@ from halab.classroom import far, jobs
 from halab.classroom.classes import Settings
 from halab.classroom.roster import Learner
 from halab.kit.errors import LabError
-from halab.kit.parallel import for_each
 from halab.kit.paths import ROOT
 from halab.site import files, slurm
 from halab.spec.models import LabSpec
 
 CONTAINER = 350  # MiB that a node takes, with its part of BMCs and of the page cache: 16 labs of two nodes took 11 GB
 MACHINE = 200  # MiB that a virtual machine takes besides its memory: QEMU, and its BMC
-AT_ONCE = 16  # questions to Slurm
 
 
 def memory(spec: LabSpec, provider: str) -> int:
@@ -39,23 +37,18 @@ def place(
 ) -> dict[str, int]:
     """Ask Slurm for a seat for each, on machine `to`, or on any `but` one. Return the jobs' numbers, by instance.
 
-    Raises LabError, which names them, for those who could not be given one; the others have theirs.
+    Who comes first has a seat first: Slurm takes jobs that ask for the same in the order in which they came.
+    Raises LabError when one cannot be asked for. It names those who have none then; the others have theirs.
     """
-    failed: dict[str, str] = {}
     placed: dict[str, int] = {}
-
-    def ask(learner: Learner) -> None:
+    where = [f"--nodelist={to}"] if to else [f"--exclude={but}"] if but else []
+    todo = list(learners)
+    for learner in todo:
         try:
             placed[learner.instance] = _submit(settings, learner, where)
         except LabError as error:
-            failed[learner.name] = str(error)
-
-    where = [f"--nodelist={to}"] if to else [f"--exclude={but}"] if but else []
-    todo = list(learners)
-    for begin in range(0, len(todo), AT_ONCE):
-        for_each(todo[begin : begin + AT_ONCE], ask)
-    if failed:
-        raise LabError(f"no seat could be asked for {', '.join(failed)}: {next(iter(failed.values()))}")
+            left = ", ".join(other.name for other in todo[len(placed) :])
+            raise LabError(f"no seat could be asked for {left}: {error}") from None
     return placed
 
 

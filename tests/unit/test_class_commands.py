@@ -1,7 +1,7 @@
 """Classes, as their instructor sees them: seats are given, listed, moved and taken away. Slurm is a stand-in."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,24 @@ def test_seats_of_an_exam_are_never_moved_by_themselves(chosen: Inv, slurm: Fake
     practice = settings.model_copy(update={"practice": True})
 
     assert (settings.moves_by_itself, practice.moves_by_itself) == (False, True)
+
+
+def test_who_could_not_be_given_a_seat_is_named_and_has_one_next_time(
+    chosen: Inv, slurm: FakeSlurm, roster: Roster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(argv: Sequence[str], *, timeout: float = 10) -> str:
+        if "--job-name=bob" in argv:
+            raise LabError("sbatch failed with exit status 1: Job submit limit reached")
+        return slurm.ask(argv, timeout=timeout)
+
+    monkeypatch.setattr("halab.site.slurm.ask", full)
+    assert chosen("class", "up", "tiny", "--learners", roster("alice", "bob", "eve")) == Exit.LAB_BROKEN
+    assert "no seat could be asked for bob, eve: sbatch failed" in chosen.err
+    monkeypatch.setattr("halab.site.slurm.ask", slurm.ask)
+
+    assert chosen("class", "up", "tiny", "--learners", roster("alice", "bob", "eve")) == Exit.GOOD
+
+    assert [job.name for job in slurm.jobs] == ["alice", "bob", "eve"]
 
 
 def test_without_a_head_a_sentence_says_so(chosen: Inv, slurm: FakeSlurm, roster: Roster) -> None:
