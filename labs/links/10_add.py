@@ -13,8 +13,8 @@ the time when links were rings) and has Corosync read it again. Nothing stops. A
 there, as all need the same file.
 
 Each link has a UDP port of its own: 5405 for link 0, 5406 for link 1, and so on. firewalld's
-service high-availability has all of them. A firewall that knows only 5405 lets link 0 work, and
-link 1 never, and nobody sees it until link 0 fails. So look at `corosync-cfgtool -n`.
+service high-availability has all of them; the firewall between two rooms may know only 5405. A link
+that never worked is not missed until the other one fails. So look at `corosync-cfgtool -n`.
 
 More: corosync.conf(5), corosync-cfgtool(8), pcs(8) under "cluster link".
 """

@@ -18,17 +18,6 @@ def edited_by_hand(lab: Lab) -> None:
     lab.nodes[0].type("corosync-cfgtool -R")
 
 
-def second_link_closed(lab: Lab) -> None:
-    """Add a link whose port the firewall of a node keeps closed, with fencing off and everything in standby."""
-    rule = "rule family=ipv4 destination address={} port port=5406 protocol=udp drop"
-    for node in lab.nodes:
-        node.type(f"firewall-cmd --add-rich-rule='{rule.format(node.mgmt)}'")
-    addresses = " ".join(f"{lab.own_name(node)}={node.mgmt}" for node in lab.nodes)
-    lab.nodes[0].type(f"pcs cluster link add {addresses}")
-    lab.nodes[0].type(NO_FENCING)
-    lab.nodes[0].type(STANDBY)
-
-
 def cut_and_not_measured(lab: Lab) -> None:
     lab.fault("partition", network="lan")
     lab.heal()
@@ -60,8 +49,8 @@ SOLUTIONS = {
     "add": (
         Solution("edited by hand, on each node", edited_by_hand),
         Solution(
-            "a closed port, fencing off, left in standby",
-            second_link_closed,
+            "no link, fencing off, left in standby",
+            typed(NO_FENCING, STANDBY),
             fails=("is online", "fencing is on", "are connected", "service answers"),
         ),
     ),

@@ -25,6 +25,7 @@ from tests.fakes import LAB_TOML, FileSwitch, events_of
 pytestmark = pytest.mark.skipif(not shutil.which("ipmitool"), reason="ipmitool, the client, is not installed here")
 
 PASSWORD = "fence-me"  # as in LAB_TOML
+POST = 2.0  # seconds that a firmware takes: longer than ipmitool does on a busy host
 SERVE = "import sys; from tests.fakes import serve_bmc; serve_bmc(*sys.argv[1:])"
 
 
@@ -87,8 +88,10 @@ def serve(directory: Path, post: float) -> Iterator[Chassis]:
         while not (directory / "ready").exists():
             assert process.poll() is None
             time.sleep(0.02)
-        yield Chassis(directory, port)
-        process.kill()
+        try:
+            yield Chassis(directory, port)
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -277,11 +280,11 @@ def test_a_bmc_whose_node_is_being_restored_is_busy_and_nothing_is_left_of_that(
 def test_what_was_due_when_a_restore_began_never_comes_though_the_same_bmc_lives_on(tmp_path: Path) -> None:
     (tmp_path / "power").write_text("off")
     (tmp_path / "told").write_text("")
-    for chassis in serve(tmp_path, post=0.5):
+    for chassis in serve(tmp_path, post=POST):
         chassis.power("on")
         with out_of_service(tmp_path / "events", within=5):
             assert chassis.power("status") == "Chassis Power is off"
-        time.sleep(1)
+        time.sleep(POST + 0.5)
         before = chassis.told
         chassis.power("on")
 
@@ -439,10 +442,10 @@ def test_an_order_wins_over_a_reboot(booting: Chassis, action: str, said: str, t
 def test_a_system_that_was_cut_off_while_it_rebooted_never_starts(tmp_path: Path) -> None:
     (tmp_path / "power").write_text("on")
     (tmp_path / "told").write_text("")
-    for chassis in serve(tmp_path, post=0.5):
+    for chassis in serve(tmp_path, post=POST):
         chassis.end(REBOOTS)
         chassis.power("off")
-        time.sleep(1)
+        time.sleep(POST + 0.5)
 
         assert (chassis.told, chassis.switch) == (["off"], "off")
 
@@ -451,12 +454,12 @@ def test_a_system_that_was_cut_off_while_it_rebooted_never_starts(tmp_path: Path
 def test_a_restore_wins_over_a_reboot(tmp_path: Path, restored: str) -> None:
     (tmp_path / "power").write_text("on")
     (tmp_path / "told").write_text("")
-    for chassis in serve(tmp_path, post=0.5):
+    for chassis in serve(tmp_path, post=POST):
         chassis.end(REBOOTS)
         with out_of_service(tmp_path / "events", within=5):
             (tmp_path / "ended").unlink()  # as whoever restores it cuts its power
             chassis.set_switch(restored)
-        time.sleep(1)
+        time.sleep(POST + 0.5)
 
         assert (chassis.told, chassis.power("status")) == ([], f"Chassis Power is {restored}")
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from halab.classroom import actions, classes, jobs, overview, seats, steps
+from halab.classroom import classes, jobs, overview, seats, steps
+from halab.classroom.roster import Learner
 from halab.kit.errors import Exit, LabError
 from halab.kit.process import CommandResult
 from tests.fake_slurm import FakeSlurm
@@ -181,7 +182,7 @@ def test_of_two_seats_the_living_one_counts_and_then_the_later() -> None:
     ],
 )
 def test_how_far_somebody_is_is_told_in_words(told: dict[str, Any], shown: str) -> None:
-    row = overview.Row(actions.Learner("alice", "alice", {}), None, told, datetime(2026, 1, 1), "one")
+    row = overview.Row(Learner("alice", "alice", {}), None, told, datetime(2026, 1, 1), "one")
 
     assert (row.where, row.state) == (shown, "no seat")
 
