@@ -18,10 +18,9 @@ from collections.abc import Callable, Sequence
 from halab.classroom import far, naming
 from halab.kit.errors import Exit, HalabError, LabError
 from halab.kit.printable import printable
-from halab.site import files
+from halab.site import columns, files
 
-FOUND = "JobID:20,State:20,NodeList:80,WorkDir:200,Reason:60"  # of a seat, in columns of so many characters
-WIDTHS = [int(column.partition(":")[2]) for column in FOUND.split(",")]
+COLUMNS = {"JobID": 20, "State": 20, "NodeList": 80, "WorkDir": 200, "Reason": 60}  # of a seat, in squeue(1)
 SILENT = ("Unable to contact slurm controller", "Socket timed out", "Connection refused", "Connection timed out")
 ENDING = 2.0  # seconds for srun to end, once all has come; it may wait for a slurmd that was begun anew meanwhile
 LONG = 1.0  # seconds after which Slurm's programs have waited for the head themselves
@@ -75,12 +74,8 @@ class Seat:
     """Where a learner sits, as Slurm says."""
 
     def __init__(self, learner: str, line: str) -> None:
-        cells, begin = [], 0
-        for width in WIDTHS:
-            cells.append(line[begin : begin + width].strip())
-            begin += width
         self.learner = learner
-        self.job, self.state, self.machine, self.directory, self.reason = cells
+        self.job, self.state, self.machine, self.directory, self.reason = columns.cells(line, COLUMNS)
 
 
 def environment() -> dict[str, str]:
@@ -95,7 +90,7 @@ def use_site() -> None:
 
 def find(learner: str, say: Say) -> Seat:
     """Return where a learner sits, once the head answers. Raises LabError when there is no seat to run anything on."""
-    argv = ["squeue", "--noheader", f"--name={naming.instance_named(learner)}", f"--Format={FOUND}"]
+    argv = ["squeue", "--noheader", f"--name={naming.instance_named(learner)}", f"--Format={columns.asked(COLUMNS)}"]
     told, has_waited = _asked(argv, say)
     seats = [Seat(learner, line) for line in told.splitlines() if line.strip()]
     if not seats:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from halab.instance.seat import Epoch
-from halab.site import slurm
+from halab.site import columns, slurm
 
 SEAT, GRADING = "seat", "grading"  # what a job is, as its comment says
 # Of squeue(1), columns of so many characters. Its --json ignores which jobs were asked for, and differs by version
@@ -57,8 +57,7 @@ def seats(of_class: str | None = None) -> dict[str, Job]:
 
 
 def of_kind(kind: str) -> list[Job]:
-    wanted = ",".join(f"{name}:{width}" for name, width in COLUMNS.items())
-    argv = ["squeue", "--noheader", "--states=all", f"--partition={slurm.SEATS}", f"--Format={wanted}"]
+    argv = ["squeue", "--noheader", "--states=all", f"--partition={slurm.SEATS}", f"--Format={columns.asked(COLUMNS)}"]
     return [job for job in parsed(slurm.ask(argv)) if job.kind == kind]
 
 
@@ -66,7 +65,7 @@ def parsed(text: str) -> list[Job]:
     """Return the jobs in what squeue prints."""
     found = []
     for line in text.splitlines():
-        id, name, state, reason, machine, restarts, comment = _cells(line, COLUMNS.values())
+        id, name, state, reason, machine, restarts, comment = columns.cells(line, COLUMNS)
         if id.isdigit():
             found.append(Job(int(id), name, state, _words(reason), _words(machine), int(restarts or 0), comment))
     return found
@@ -81,14 +80,6 @@ def end(jobs: Iterable[int]) -> None:
     """Have Slurm end jobs. One that has ended is let be."""
     if ids := sorted(set(jobs)):
         slurm.ask(["scancel", "--quiet", *map(str, ids)])
-
-
-def _cells(line: str, widths: Iterable[int]) -> list[str]:
-    cells, begin = [], 0
-    for width in widths:
-        cells.append(line[begin : begin + width].strip())
-        begin += width
-    return cells
 
 
 def _words(cell: str) -> str:

@@ -3,7 +3,7 @@
 import os
 import shlex
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from halab.classroom import far, jobs
 from halab.classroom.classes import Settings
@@ -32,28 +32,23 @@ def directory() -> str:
     return str(known.get("site", {}).get("directory", "/opt/halab"))
 
 
-def place(
-    settings: Settings, learners: Iterable[Learner], to: str | None = None, but: str | None = None
-) -> dict[str, int]:
-    """Ask Slurm for a seat for each, on machine `to`, or on any `but` one. Return the jobs' numbers, by instance.
+def place(settings: Settings, learners: Sequence[Learner], to: str | None = None, but: str | None = None) -> None:
+    """Ask Slurm for a seat for each, on machine `to`, or on any `but` one.
 
     Who comes first has a seat first: Slurm takes jobs that ask for the same in the order in which they came.
     Raises LabError when one cannot be asked for. It names those who have none then; the others have theirs.
     """
-    placed: dict[str, int] = {}
     where = [f"--nodelist={to}"] if to else [f"--exclude={but}"] if but else []
-    todo = list(learners)
-    for learner in todo:
+    for number, learner in enumerate(learners):
         try:
-            placed[learner.instance] = _submit(settings, learner, where)
+            _submit(settings, learner, where)
         except LabError as error:
-            left = ", ".join(other.name for other in todo[len(placed) :])
+            left = ", ".join(other.name for other in learners[number:])
             raise LabError(f"no seat could be asked for {left}: {error}") from None
-    return placed
 
 
-def _submit(settings: Settings, learner: Learner, where: list[str]) -> int:
-    told = slurm.ask(
+def _submit(settings: Settings, learner: Learner, where: list[str]) -> None:
+    slurm.ask(
         [
             *("sbatch", "--parsable", f"--job-name={learner.instance}", f"--comment={jobs.SEAT} {settings.lab}"),
             *(
@@ -68,7 +63,6 @@ def _submit(settings: Settings, learner: Learner, where: list[str]) -> int:
             f"--wrap={script(settings, 'seat', settings.model_dump_json(), learner.name)}",
         ]
     )
-    return jobs.number(told)
 
 
 def script(settings: Settings, module: str, *words: str) -> str:

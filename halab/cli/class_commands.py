@@ -13,12 +13,12 @@ from halab.classroom.classes import Settings
 from halab.classroom.gradings import Result
 from halab.classroom.overview import Row
 from halab.classroom.roster import Learner
+from halab.cli.exam_commands import tell_marks
 from halab.cli.report import Report
 from halab.cli.selection import default_provider
 from halab.cli.terminal import Terminal, dump
 from halab.exams import attempts, signing
 from halab.exams.draw import paper_of
-from halab.exams.reports import marks as class_marks
 from halab.kit import pty, typed
 from halab.kit.errors import CheckFailed, LabError, NothingChecked
 from halab.kit.parallel import for_each
@@ -177,11 +177,7 @@ def marks(exam: str, csv: str | None, json: bool) -> None:
     learners, report = attempts.learners(exam, epochs, exam), Report(json)
     if not learners:
         raise NothingChecked(f"no attempt at {exam} came home; try: inv class grade --all")
-    if csv:
-        for written, file in class_marks.write(Path(csv), learners, tasks).items():
-            report.say(f"{written}: {file}")
-    if json or not csv:
-        report.marks(learners, tasks)
+    tell_marks(report, learners, tasks, csv, json)
 
 
 def ship(learner: str, lab: str | None) -> None:

@@ -1,5 +1,6 @@
 """What each Invoke task about exams does."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from halab.cli import last_used
@@ -102,6 +103,13 @@ def marks(exam: str, csv: str | None, json: bool) -> None:
     learners, report = attempts.learners(exam), Report(json)
     if not learners:
         raise NothingChecked(f"nobody on this machine has begun {exam}; try: inv start {exam}")
+    tell_marks(report, learners, tasks, csv, json)
+
+
+def tell_marks(
+    report: Report, learners: Sequence[attempts.Learner], tasks: Sequence[str], csv: str | None, json: bool
+) -> None:
+    """Show marks as a table, or write them to files, or both where the table is for programs."""
     if csv:
         for written, file in class_marks.write(Path(csv), learners, tasks).items():
             report.say(f"{written}: {file}")

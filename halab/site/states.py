@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from halab.site import slurm
+from halab.site import columns, slurm
 
-WIDTHS = {"NodeList": 80, "StateComplete": 80, "Reason": 200}
+COLUMNS = {"NodeList": 80, "StateComplete": 80, "Reason": 200}
 USED = {"idle", "mixed", "allocated", "completing"}
 
 
@@ -26,19 +26,14 @@ class State:
 
 def states() -> dict[str, State]:
     """Return the state of each machine, by name. Raises LabError when the head does not answer."""
-    columns = ",".join(f"{name}:{width}" for name, width in WIDTHS.items())
-    return parsed(slurm.ask(["sinfo", "--noheader", "--Node", f"--Format={columns}"]))
+    return parsed(slurm.ask(["sinfo", "--noheader", "--Node", f"--Format={columns.asked(COLUMNS)}"]))
 
 
 def parsed(text: str) -> dict[str, State]:
     """Return the states in what sinfo prints, in columns of so many characters."""
     found = {}
     for line in text.splitlines():
-        cells, begin = [], 0
-        for width in WIDTHS.values():
-            cells.append(line[begin : begin + width].strip())
-            begin += width
-        name, words, reason = cells
+        name, words, reason = columns.cells(line, COLUMNS)
         if name:
             reason = "" if reason.lower() in ("none", "(null)") else reason
             found[name] = State(name, frozenset(words.lower().split("+")), reason)

@@ -1,5 +1,6 @@
 """What keeps unit tests apart from the user's own instances, images and settings."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from halab.classroom import steps
 from halab.cli import selection
 from halab.instance.instance import Instance
 from halab.kit.errors import Exit
+from halab.kit.paths import ROOT
 from halab.kit.process import CommandResult, run_by
 from halab.providers import PROVIDERS, rights
 from halab.site import files
 from halab.spec import labs
 from tests.fake_slurm import FakeSlurm, stand_in
 from tests.fakes import Programs, World, instance_up, write_lab
+from tests.far_bench import Bench
 from tests.inv import Inv
 from tests.page_server import PageServer
 
@@ -42,6 +45,17 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         monkeypatch.setattr(f"halab.instance.instance.{name}", getattr(World.current, name))
     monkeypatch.setattr("os.fsync", lambda file: None)
     return World.current
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A site of this machine, with stand-ins for Slurm's programs."""
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (tmp_path / "state/halab/site").mkdir(parents=True)
+    (tmp_path / "state/halab/site/slurm.conf").touch()
+    return Bench(tmp_path)
 
 
 @pytest.fixture

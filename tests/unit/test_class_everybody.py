@@ -1,9 +1,7 @@
 """`inv class do --all` and `inv class ssh`, in a process of their own, on stand-ins for Slurm's programs."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pexpect
 import pytest
@@ -11,16 +9,6 @@ import pytest
 from halab.classroom import classes, jobs
 from halab.kit.paths import ROOT
 from tests.far_bench import CUT_OFF, Bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    (tmp_path / "state/halab/site").mkdir(parents=True)
-    (tmp_path / "state/halab/site/slurm.conf").touch()
-    return Bench(tmp_path)
 
 
 def invoke(*words: str) -> subprocess.CompletedProcess[str]:

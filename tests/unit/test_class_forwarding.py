@@ -15,16 +15,6 @@ from halab.kit.paths import ROOT
 from tests.far_bench import CUT_OFF, SRUN, Bench, line
 
 
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    (tmp_path / "state/halab/site").mkdir(parents=True)
-    (tmp_path / "state/halab/site/slurm.conf").touch()
-    return Bench(tmp_path)
-
-
 def test_a_command_runs_on_the_learners_instance_with_its_words_as_they_were_typed(bench: Bench) -> None:
     assert bench.do("Ada Lovelace", "--", "ssh", "node1", "--", "a b", "") == (
         0,

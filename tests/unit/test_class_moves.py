@@ -63,12 +63,17 @@ def test_a_seat_whose_work_cannot_be_saved_is_left_where_it_is(chosen: Inv, slur
     assert slurm.job("alice").id == before
 
 
-def test_at_the_end_of_a_class_what_is_left_on_a_machine_that_was_lost_is_removed_where_it_is_back(
-    chosen: Inv, slurm: FakeSlurm, roster: Roster
-) -> None:
+def lose_for_good(chosen: Inv, slurm: FakeSlurm, roster: Roster) -> None:
+    """Give alice a seat that is not placed anew, and lose its machine."""
     chosen("class", "up", "tiny", "--learners", roster("alice"))
     slurm.job("alice").options = tuple(option for option in slurm.job("alice").options if option != "--requeue")
     slurm.lose("m1")
+
+
+def test_at_the_end_of_a_class_what_is_left_on_a_machine_that_was_lost_is_removed_where_it_is_back(
+    chosen: Inv, slurm: FakeSlurm, roster: Roster
+) -> None:
+    lose_for_good(chosen, slurm, roster)
 
     assert chosen("class", "down", "alice") == Exit.GOOD
     assert not any(asked.startswith("srun") for asked in slurm.asked)  # it is lost still
@@ -83,9 +88,7 @@ def test_at_the_end_of_a_class_what_is_left_on_a_machine_that_was_lost_is_remove
 def test_from_a_lost_machine_a_seat_moves_without_what_was_not_shipped(
     chosen: Inv, slurm: FakeSlurm, roster: Roster
 ) -> None:
-    chosen("class", "up", "tiny", "--learners", roster("alice"))
-    slurm.job("alice").options = tuple(option for option in slurm.job("alice").options if option != "--requeue")
-    slurm.lose("m1")
+    lose_for_good(chosen, slurm, roster)
     assert chosen.json("class", "status")["learners"][0]["state"] == "NODE_FAIL"
 
     assert chosen("class", "move", "alice") == Exit.GOOD
